@@ -1,0 +1,170 @@
+package pbx
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Company is everything that is configured for one tenant. It is built from
+// the store, never changed afterwards, and replaced as a whole when a document
+// is applied: a call keeps the Company it began with.
+type Company struct {
+	Tenant
+	Extensions map[string]*Extension // by number
+	Groups     map[string]*Group     // by number
+	Trunks     []*Trunk              // in the order of the document
+	Numbers    map[string]*Number    // by E.164 number
+	Outbound   []Outbound            // in the order of the document
+	Rules      []Rule                // in the order of the document
+	Prompts    map[string]*Prompt    // by name
+	CRM        CRM
+}
+
+// Trunk gives the trunk of that name, nil when there is none.
+func (c *Company) Trunk(name string) *Trunk {
+	for _, t := range c.Trunks {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// Tenant is a company as such.
+type Tenant struct {
+	ID      TenantID `json:"tenant"`
+	Domain  string   `json:"domain"` // SIP domain and digest realm, lower case
+	Name    string   `json:"name"`
+	Zone    string   `json:"zone"`    // IANA time zone
+	Country string   `json:"country"` // ISO 3166 alpha-2: how national numbers are read
+	Limits  Limits   `json:"limits"`
+}
+
+// Limits bound what a company, and whoever stole a password of it, can do.
+type Limits struct {
+	Calls         int  `json:"calls"`         // calls at once, 0: no limit
+	PerMinute     int  `json:"per_minute"`    // new calls a minute, 0: no limit
+	International bool `json:"international"` // calls to other countries allowed
+}
+
+// Extension is a person's or a device's internal number with its account.
+type Extension struct {
+	Number    string   `json:"number"`
+	Name      string   `json:"name"`
+	HA1MD5    string   `json:"ha1_md5"`    // hex MD5(number:domain:password)
+	HA1SHA256 string   `json:"ha1_sha256"` // hex SHA-256 of the same
+	Record    bool     `json:"record,omitempty"`
+	Voicemail bool     `json:"voicemail,omitempty"`
+	Email     string   `json:"email,omitempty"`
+	Forward   *Forward `json:"forward,omitempty"`
+	SRTP      string   `json:"srtp,omitempty"`     // off, offered, required
+	Codecs    []string `json:"codecs,omitempty"`   // order; empty: the default order
+	Caller    string   `json:"caller,omitempty"`   // number shown outside
+	Calls     int      `json:"calls,omitempty"`    // calls at once, 0: no limit
+	Contacts  int      `json:"contacts,omitempty"` // bindings at most, 0: 10
+}
+
+// Forward says where calls to an extension go when it cannot take them.
+type Forward struct {
+	Always       string        `json:"always,omitempty"`
+	Busy         string        `json:"busy,omitempty"`
+	NoAnswer     string        `json:"no_answer,omitempty"`
+	Unregistered string        `json:"unregistered,omitempty"`
+	After        time.Duration `json:"after,omitempty"`
+}
+
+// Strategy says in which order the members of a group ring.
+type Strategy string
+
+// RingAll rings every member at once; Linear one after the other in the order
+// of the document.
+const (
+	RingAll Strategy = "all"
+	Linear  Strategy = "linear"
+)
+
+// Group is a ring group: a number behind which several extensions ring.
+type Group struct {
+	Number   string        `json:"number"`
+	Name     string        `json:"name"`
+	Members  []string      `json:"members"`
+	Strategy Strategy      `json:"strategy"`
+	Ring     time.Duration `json:"ring"` // how long a ring (RingAll) or a member (Linear) lasts
+}
+
+// Trunk is a line to a provider or to another PBX.
+type Trunk struct {
+	Name      string         `json:"name"`
+	Host      string         `json:"host"` // host or host:port of the peer
+	Transport string         `json:"transport"`
+	From      []netip.Prefix `json:"from,omitempty"` // sources whose calls are this trunk's
+	Calls     int            `json:"calls,omitempty"`
+	Username  string         `json:"username,omitempty"`
+	Password  string         `json:"password,omitempty"` // needed in clear: we are the client
+	Register  bool           `json:"register,omitempty"`
+	Codecs    []string       `json:"codecs,omitempty"`
+}
+
+// Number is a public number of the company and the trunk it comes in on.
+type Number struct {
+	Number string `json:"number"` // E.164 with +
+	Trunk  string `json:"trunk"`
+}
+
+// Outbound says which trunks carry calls to numbers with a prefix.
+type Outbound struct {
+	Prefix string   `json:"prefix"`
+	Trunks []string `json:"trunks"`
+	Caller string   `json:"caller,omitempty"`
+}
+
+// Rule says what happens to a call to Number. The first rule that matches
+// wins.
+type Rule struct {
+	Number string `json:"number"`
+	Owner  bool   `json:"owner,omitempty"` // ask the CRM for the owner first
+	Record bool   `json:"record,omitempty"`
+	Steps  []Step `json:"steps"`
+}
+
+// StepKind says what a step of a rule does.
+type StepKind string
+
+// The kinds of a step. Target of StepRing is an extension or a group, of
+// StepPlay a prompt, of StepDial an outside number; StepReject uses Code.
+const (
+	StepRing   StepKind = "ring"
+	StepPlay   StepKind = "play"
+	StepDial   StepKind = "dial"
+	StepReject StepKind = "reject"
+)
+
+// Step is one thing a rule does with a caller.
+type Step struct {
+	Kind   StepKind      `json:"kind"`
+	Target string        `json:"target,omitempty"`
+	For    time.Duration `json:"for,omitempty"`  // StepRing: how long, 0: the default
+	Code   int           `json:"code,omitempty"` // StepReject: SIP status, 400 to 699
+}
+
+// Prompt is a sound that can be played to a caller.
+type Prompt struct {
+	Name string `json:"name"`
+	File string `json:"file"` // absolute path of a WAV file
+}
+
+// CRM is how a company's CRM is reached.
+type CRM struct {
+	Kind       string        `json:"kind"` // none or rtk
+	URL        string        `json:"url,omitempty"`
+	ClientID   string        `json:"client_id,omitempty"`
+	SignKey    string        `json:"sign_key,omitempty"`
+	Timeout    time.Duration `json:"timeout,omitempty"` // budget of an owner lookup
+	Exceptions []string      `json:"exceptions,omitempty"`
+}
+
+// Contact is what a CRM says about a caller.
+type Contact struct {
+	Name  string `json:"contact,omitempty"` // shown on the phone that rings
+	Owner string `json:"owner,omitempty"`   // internal number of the owner
+}

@@ -1,0 +1,89 @@
+package pbx
+
+import "time"
+
+// EventKind says what happened in a call.
+type EventKind string
+
+// What can happen in a call. The trace of every call begins with Arrived and
+// ends with Ended.
+const (
+	Arrived     EventKind = "arrived"      // a call is there: From, To, Direction, Trunk
+	LookedUp    EventKind = "looked_up"    // the CRM was asked: CRM
+	Routed      EventKind = "routed"       // what will be done with it: Why
+	Dialled     EventKind = "dialled"      // an INVITE went to Who: Leg
+	Ringing     EventKind = "ringing"      // Who rings: Leg
+	EarlyMedia  EventKind = "early_media"  // Who sends sound before the answer: Leg
+	Answered    EventKind = "answered"     // Who picked up: Leg; of the caller's leg: we did
+	Bridged     EventKind = "bridged"      // caller and Who hear each other: Leg
+	Unbridged   EventKind = "unbridged"    // they no longer do: Leg
+	Held        EventKind = "held"         // Who put the other side on hold: Leg
+	Resumed     EventKind = "resumed"      // Who took the other side back: Leg
+	Pressed     EventKind = "pressed"      // Who pressed Digit: Leg
+	Playing     EventKind = "playing"      // a prompt is played to the caller: Text
+	RecordStart EventKind = "record_start" // a recording began: Recording
+	RecordEnd   EventKind = "record_end"   // it is closed, or could not begin: Recording
+	LegEnded    EventKind = "leg_ended"    // a leg is over: Leg, Who, Cause, Codec, Quality
+	Ended       EventKind = "ended"        // the call is over: Cause
+)
+
+// Direction says where a call comes from and goes to, seen from the company.
+type Direction string
+
+// The directions of a call.
+const (
+	In         Direction = "in"
+	Out        Direction = "out"
+	InternalTo Direction = "internal"
+)
+
+// CallEvent is one line of the trace of a call. Which fields are set depends
+// on Kind; Why may be set on any: it is what a manager reads later.
+type CallEvent struct {
+	At        time.Time  `json:"at"`
+	Kind      EventKind  `json:"kind"`
+	Leg       LegID      `json:"leg,omitempty"`
+	Who       string     `json:"who,omitempty"` // extension or outside number
+	Trunk     string     `json:"trunk,omitempty"`
+	Direction Direction  `json:"direction,omitempty"`
+	From      string     `json:"from,omitempty"`
+	To        string     `json:"to,omitempty"`
+	Name      string     `json:"name,omitempty"` // display name the caller gave
+	Digit     string     `json:"digit,omitempty"`
+	Text      string     `json:"text,omitempty"`
+	Codec     string     `json:"codec,omitempty"`
+	Why       []string   `json:"why,omitempty"`
+	Cause     *Cause     `json:"cause,omitempty"`
+	Quality   *Quality   `json:"quality,omitempty"`
+	Recording *Recording `json:"recording,omitempty"`
+	CRM       *Lookup    `json:"crm,omitempty"`
+}
+
+// Lookup is how asking the CRM for the owner of a number went.
+type Lookup struct {
+	Contact string  `json:"contact"`          // name of the contact, "" when unknown
+	Owner   string  `json:"owner"`            // internal number of the owner, "" when none
+	MS      float64 `json:"ms"`               // how long it took
+	Result  string  `json:"result,omitempty"` // found, not_found, timeout, error, cached, breaker …
+}
+
+// Live is one event of a call that is going on, with whose it is: what the
+// event stream, live screens and CRM notifications are made of.
+type Live struct {
+	Tenant TenantID `json:"tenant"`
+	Call   CallID   `json:"call"`
+	CallEvent
+}
+
+// CallInfo is a snapshot of a call that is going on.
+type CallInfo struct {
+	ID        CallID     `json:"id"`
+	Tenant    TenantID   `json:"tenant"`
+	Direction Direction  `json:"direction"`
+	From      string     `json:"from"`
+	To        string     `json:"to"`
+	Started   time.Time  `json:"started"`
+	Answered  *time.Time `json:"answered"`
+	State     EventKind  `json:"state"` // the last thing that changed: arrived, ringing, bridged …
+	With      string     `json:"with,omitempty"`
+}

@@ -1,0 +1,27 @@
+package pbx
+
+// Quality is how the sound of one leg was, as measured on our side of it.
+type Quality struct {
+	MOS        float64 `json:"mos"`          // ITU-T G.107, 1 to 4.5; 0 when nothing was received
+	Loss       float64 `json:"loss"`         // share of packets lost on the way to us
+	JitterMs   float64 `json:"jitter_ms"`    // RFC 3550 §6.4.1
+	RTTMs      float64 `json:"rtt_ms"`       // from RTCP; 0 when the peer sends none
+	FirstRTPMs float64 `json:"first_rtp_ms"` // from the answer to the first packet
+	LongestGap float64 `json:"longest_gap_ms"`
+	Sent       uint64  `json:"sent"`
+	Received   uint64  `json:"received"`
+	Lost       uint64  `json:"lost"`
+	Dropped    uint64  `json:"dropped"` // from strangers, or garbage
+	OneWay     bool    `json:"one_way"` // we sent, nothing came
+}
+
+// Recording is what is known of a recording of a call.
+type Recording struct {
+	ID      RecordingID `json:"id"`
+	Tenant  TenantID    `json:"tenant,omitempty"`
+	Call    CallID      `json:"call,omitempty"`
+	Seconds float64     `json:"seconds"`
+	Bytes   int64       `json:"bytes,omitempty"`
+	Lost    uint64      `json:"lost,omitempty"`  // packets the disk was too slow for
+	Error   string      `json:"error,omitempty"` // why it is missing or not whole
+}
