@@ -144,7 +144,7 @@ var reasons = map[Reason]reasonText{
 	UnknownNumber:  {404, 1, "the number is not known", "номер не существует"},
 	Unregistered:   {480, 20, "no phone of the called number is registered", "телефон вызываемого номера не зарегистрирован"},
 	NoCodec:        {488, 79, "the two sides share no codec", "у сторон нет общего кодека"},
-	NoMedia:        {408, 102, "the sound of %s stopped coming", "пропал звук: %s"},
+	NoMedia:        {408, 102, "no sound came any more", "пропал звук"},
 	NoACK:          {408, 102, "%s never confirmed the answer", "%s не подтвердил ответ"},
 	NoReply:        {408, 102, "%s did not reply", "%s не отвечает на запросы"},
 	SessionExpired: {408, 102, "%s stopped keeping the session alive", "%s перестал подтверждать сеанс"},

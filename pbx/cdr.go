@@ -92,9 +92,16 @@ func (f *fold) add(e CallEvent) {
 		c.Caller = Participant{Who: e.Who, Leg: e.Leg, Trunk: e.Trunk}
 	case LookedUp:
 		c.CRM = e.CRM
+	case Routed:
+		if e.To != "" { // the plan knows better what was dialled
+			c.Direction, c.To = e.Direction, e.To
+		}
 	case Dialled:
 		c.Parties = append(c.Parties, Participant{Who: e.Who, Leg: e.Leg, Trunk: e.Trunk})
 	case Answered:
+		if p := f.party(e.Leg); p == nil && e.Who == c.Caller.Who {
+			c.Caller.Leg = e.Leg // click-to-call: the phone on which the caller picked up
+		}
 		if p := f.party(e.Leg); p != nil {
 			at := e.At
 			p.Answered = &at

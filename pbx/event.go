@@ -8,23 +8,25 @@ type EventKind string
 // What can happen in a call. The trace of every call begins with Arrived and
 // ends with Ended.
 const (
-	Arrived     EventKind = "arrived"      // a call is there: From, To, Direction, Trunk
-	LookedUp    EventKind = "looked_up"    // the CRM was asked: CRM
-	Routed      EventKind = "routed"       // what will be done with it: Why
-	Dialled     EventKind = "dialled"      // an INVITE went to Who: Leg
-	Ringing     EventKind = "ringing"      // Who rings: Leg
-	EarlyMedia  EventKind = "early_media"  // Who sends sound before the answer: Leg
-	Answered    EventKind = "answered"     // Who picked up: Leg; of the caller's leg: we did
-	Bridged     EventKind = "bridged"      // caller and Who hear each other: Leg
-	Unbridged   EventKind = "unbridged"    // they no longer do: Leg
-	Held        EventKind = "held"         // Who put the other side on hold: Leg
-	Resumed     EventKind = "resumed"      // Who took the other side back: Leg
-	Pressed     EventKind = "pressed"      // Who pressed Digit: Leg
-	Playing     EventKind = "playing"      // a prompt is played to the caller: Text
-	RecordStart EventKind = "record_start" // a recording began: Recording
-	RecordEnd   EventKind = "record_end"   // it is closed, or could not begin: Recording
-	LegEnded    EventKind = "leg_ended"    // a leg is over: Leg, Who, Cause, Codec, Quality
-	Ended       EventKind = "ended"        // the call is over: Cause
+	Arrived       EventKind = "arrived"        // a call is there: From, To, Direction, Trunk
+	LookedUp      EventKind = "looked_up"      // the CRM was asked: CRM
+	Routed        EventKind = "routed"         // what will be done with it: Why
+	Noted         EventKind = "noted"          // something a manager should read: Why
+	Dialled       EventKind = "dialled"        // an INVITE went to Who: Leg
+	CallerDialled EventKind = "caller_dialled" // click-to-call: an INVITE went to the caller's own phone: Leg
+	Ringing       EventKind = "ringing"        // Who rings: Leg
+	EarlyMedia    EventKind = "early_media"    // Who sends sound before the answer: Leg
+	Answered      EventKind = "answered"       // Who picked up: Leg; of the caller's leg: we did
+	Bridged       EventKind = "bridged"        // caller and Who hear each other: Leg
+	Unbridged     EventKind = "unbridged"      // they no longer do: Leg
+	Held          EventKind = "held"           // Who put the other side on hold: Leg
+	Resumed       EventKind = "resumed"        // Who took the other side back: Leg
+	Pressed       EventKind = "pressed"        // Who pressed Digit: Leg
+	Playing       EventKind = "playing"        // a prompt is played to the caller: Text
+	RecordStart   EventKind = "record_start"   // a recording began: Recording
+	RecordEnd     EventKind = "record_end"     // it is closed, or could not begin: Recording
+	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, Quality
+	Ended         EventKind = "ended"          // the call is over: Cause
 )
 
 // Direction says where a call comes from and goes to, seen from the company.

@@ -1,0 +1,340 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"vpbx/media"
+	"vpbx/pbx"
+	"vpbx/recordings"
+	"vpbx/routing"
+	"vpbx/sip"
+)
+
+const (
+	maxSteps   = 64                     // steps of a plan
+	maxParties = 32                     // legs dialled by one call at once
+	ringback   = 100 * time.Millisecond // silence a caller hears before we say that it rings
+	saveBound  = 5 * time.Second
+)
+
+// errOver unwinds a call that is over; Call.cause says why.
+var errOver = errors.New("call is over")
+
+// Call is one call. Its goroutine, run, owns every field; others post to mail.
+type Call struct {
+	m       *Manager
+	id      pbx.CallID
+	company *pbx.Company
+	arrived time.Time
+	log     *slog.Logger
+
+	mail chan any      // events of legs and sessions, commands
+	gone chan struct{} // closed when run has returned
+	info snapshot
+
+	refused    *pbx.Cause // over a limit from the start
+	refusedWhy string
+	uses       []string // what it counts against, under m.mu
+	originate  string   // extension to ring first; "": the caller called us
+	dialled    string   // what was dialled
+
+	caller   *party
+	parties  []*party // dialled and not over
+	peer     *party   // joined with the caller
+	early    *party   // whose sound the caller hears before the answer
+	bridge   *media.Bridge
+	decision routing.Decision
+	recorder *recordings.Recorder
+	failed   pbx.Cause // what the last step came to
+	signaled bool      // the caller has been told that it rings, or been answered
+
+	trace   []pbx.CallEvent
+	cause   pbx.Cause // why the call is over; zero: it is not
+	endedAt time.Time
+	limit   *time.Timer
+	awaits  int
+}
+
+// commands
+type hangup struct{ cause pbx.Cause }
+
+// expired is what next returns when its timer fired.
+type expired struct{}
+
+// result carries what await's helper came to.
+type result struct {
+	n int
+	v any
+}
+
+// post hands an event to the call; it blocks while the mailbox is full and
+// returns when the call is over.
+func (c *Call) post(e any) {
+	select {
+	case c.mail <- e:
+	case <-c.gone:
+	}
+}
+
+// run is the whole life of a call, top to bottom.
+func (c *Call) run() {
+	defer c.m.forget(c)
+	defer close(c.gone)
+	defer c.finish() // hang up what is left, stop media, write the record
+	defer c.recovered()
+	c.limit = time.NewTimer(c.m.MaxLength)
+	defer c.limit.Stop()
+
+	if err := c.begin(); err != nil {
+		return
+	}
+	d, err := c.route()
+	if err != nil {
+		return
+	}
+	for i := 0; i < len(d.Steps) && i < maxSteps; i++ {
+		if done := c.do(d.Steps[i]); done {
+			return
+		}
+	}
+	if c.failed.Reason == "" {
+		c.failed = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
+	}
+	c.end(c.failed)
+}
+
+// do is the table of what the PBX can do with a caller. It returns true when
+// the call is over.
+func (c *Call) do(s routing.Step) bool {
+	c.failed = pbx.Cause{}
+	switch s := s.(type) {
+	case routing.Ring:
+		return c.ring(s)
+	case routing.Dial:
+		return c.dial(s)
+	case routing.Play:
+		return c.play(s)
+	case routing.Reject:
+		c.end(s.Cause)
+		return true
+	}
+	c.log.Error("unknown step", "step", fmt.Sprintf("%T", s))
+	return false
+}
+
+// begin notes the arrival and makes the caller's leg ready: its session for a
+// caller who called us, a picked-up phone for one whom we call first.
+func (c *Call) begin() error {
+	c.note(c.arrival())
+	if c.refused != nil {
+		c.why(c.refusedWhy)
+		return c.end(*c.refused)
+	}
+	if c.originate != "" {
+		return c.ringCaller()
+	}
+	return c.openCaller()
+}
+
+func (c *Call) arrival() pbx.CallEvent {
+	e := pbx.CallEvent{Kind: pbx.Arrived, At: c.arrived, Who: c.caller.who, From: c.caller.who, To: c.dialled,
+		Trunk: c.caller.trunk, Name: c.caller.name, Direction: pbx.Out}
+	if c.caller.leg != nil {
+		e.Leg = c.caller.leg.ID
+	}
+	switch {
+	case c.caller.trunk != "":
+		e.Direction, e.To = pbx.In, c.company.E164(c.dialled)
+	case c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
+		e.Direction = pbx.InternalTo
+	}
+	return e
+}
+
+// route asks for the plan of the call. The caller hears that it rings while
+// the CRM thinks.
+func (c *Call) route() (routing.Decision, error) {
+	if leg := c.caller.leg; !c.caller.answered {
+		t := time.AfterFunc(ringback, func() { leg.Ring(180, nil) })
+		defer t.Stop()
+	}
+	r := routing.Request{Company: c.company, Direction: c.trace[0].Direction, From: c.caller.who, To: c.dialled,
+		Trunk: c.caller.trunk, Caller: c.company.Extensions[c.caller.number], At: time.Now()}
+	d, err := await(c, func(ctx context.Context) routing.Decision { return c.m.Router.Route(ctx, r, c.id) })
+	if err != nil {
+		return d, err
+	}
+	c.decision = d
+	if d.Lookup != nil {
+		c.note(pbx.CallEvent{Kind: pbx.LookedUp, CRM: d.Lookup})
+	}
+	c.note(pbx.CallEvent{Kind: pbx.Routed, Why: d.Why, Direction: d.Direction, To: d.To})
+	return d, nil
+}
+
+// next is the only place where a call waits. The caller's end unwinds the call;
+// hold, commands and media trouble are dealt with here, whatever the step.
+func (c *Call) next(timer <-chan time.Time) (any, error) {
+	for {
+		select {
+		case e := <-c.mail:
+			if pass, err := c.handle(e); err != nil || pass {
+				return e, err
+			}
+		case <-timer:
+			return expired{}, nil
+		case <-c.limit.C:
+			return nil, c.end(pbx.NewCause(pbx.PartyPBX, pbx.TooLong))
+		}
+	}
+}
+
+// handle deals with what can happen at any time. It tells whether the step
+// that is going on has to see the event, too.
+func (c *Call) handle(e any) (pass bool, err error) {
+	switch e := e.(type) {
+	case sip.LegEnded:
+		return c.legEnded(e)
+	case sip.Rang:
+		return c.party(e.L) != nil, nil
+	case sip.PickedUp:
+		return c.party(e.L) != nil, nil
+	case sip.Confirmed:
+		return false, c.confirmed(e)
+	case sip.Offered:
+		c.offered(e)
+	case sip.OfferAnswered:
+		return false, c.offerAnswered(e)
+	case media.Timeout:
+		return false, c.silent(e.S)
+	case media.PlayDone:
+		return c.caller.media == e.S, nil
+	case result:
+		return e.n == c.awaits, nil
+	case hangup:
+		return false, c.end(e.cause)
+	}
+	return false, nil
+}
+
+// await runs f beside the call, which goes on hearing its events meanwhile. It
+// holds the only go statement in this package outside Manager.
+func await[T any](c *Call, f func(context.Context) T) (T, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c.awaits++
+	n := c.awaits
+	go func() { c.post(result{n, f(ctx)}) }()
+	for {
+		e, err := c.next(nil)
+		if err != nil {
+			var zero T
+			return zero, err
+		}
+		if r, ok := e.(result); ok {
+			return r.v.(T), nil
+		}
+	}
+}
+
+// end notes why and when the call is over; the first cause counts.
+func (c *Call) end(cause pbx.Cause) error {
+	if c.cause.Reason == "" {
+		c.cause, c.endedAt = cause, time.Now()
+	}
+	return errOver
+}
+
+func (c *Call) recovered() {
+	if r := recover(); r != nil {
+		c.log.Error("call broke", "panic", r, "stack", string(debug.Stack()))
+		c.m.metrics.panics.Inc()
+		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
+	}
+}
+
+// finish lets go of everybody, closes the recording and writes the record.
+func (c *Call) finish() {
+	if c.cause.Reason == "" {
+		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
+	}
+	if c.peer != nil {
+		c.note(pbx.CallEvent{Kind: pbx.Unbridged, Who: c.peer.who, Leg: c.peer.leg.ID})
+	}
+	c.stopRecording()
+	for _, p := range slices.Clone(c.parties) {
+		c.letGo(p, c.cause)
+	}
+	if !c.caller.over {
+		c.letGo(c.caller, c.cause)
+	}
+	cause := c.cause
+	c.trace = append(c.trace, pbx.CallEvent{At: c.endedAt, Kind: pbx.Ended, Cause: &cause})
+	cdr := pbx.Summarize(c.company.ID, c.id, c.trace)
+	ctx, cancel := context.WithTimeout(context.Background(), saveBound)
+	defer cancel()
+	if err := c.m.Journal.Record(ctx, c.company.ID, cdr, c.trace); err != nil {
+		c.log.Error("record of the call is lost", "error", err)
+		c.m.metrics.lost.Inc()
+	}
+	c.m.Publish(pbx.Live{Tenant: c.company.ID, Call: c.id, CallEvent: c.trace[len(c.trace)-1]})
+	c.m.metrics.ended(cdr)
+	c.log.Info("call ended", "direction", cdr.Direction, "outcome", cdr.Outcome, "reason", cause.Reason,
+		"party", cause.Party, "wait", cdr.Wait, "talk", cdr.Talk)
+}
+
+// note appends to the trace and tells whoever watches.
+func (c *Call) note(e pbx.CallEvent) {
+	switch {
+	case !c.endedAt.IsZero():
+		e.At = c.endedAt
+	case e.At.IsZero():
+		e.At = time.Now()
+	}
+	c.trace = append(c.trace, e)
+	c.snapshot(e)
+	c.m.Publish(pbx.Live{Tenant: c.company.ID, Call: c.id, CallEvent: e})
+	switch e.Kind {
+	case pbx.Arrived, pbx.Routed, pbx.Bridged, pbx.RecordStart, pbx.Held, pbx.Resumed:
+		if err := c.m.Journal.JournalCall(context.Background(), c.company.ID, c.id, c.trace); err != nil {
+			c.log.Warn("journal not written", "error", err)
+		}
+	}
+}
+
+// why adds a line to what a manager reads, with no event of its own kind.
+func (c *Call) why(lines ...string) {
+	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: lines})
+}
+
+// snapshot renews what Live shows of this call.
+func (c *Call) snapshot(e pbx.CallEvent) {
+	i := pbx.CallInfo{ID: c.id, Tenant: c.company.ID, Started: c.arrived}
+	if old := c.info.Load(); old != nil {
+		i = *old
+	}
+	switch e.Kind {
+	case pbx.Arrived:
+		i.Direction, i.From, i.To, i.State = e.Direction, e.From, e.To, e.Kind
+	case pbx.Routed:
+		if e.To != "" {
+			i.Direction, i.To = e.Direction, e.To
+		}
+	case pbx.Ringing:
+		i.State, i.With = e.Kind, e.Who
+	case pbx.Bridged:
+		i.State, i.With = e.Kind, e.Who
+		if i.Answered == nil {
+			i.Answered = &e.At
+		}
+	case pbx.Held, pbx.Resumed:
+		i.State = e.Kind
+	}
+	c.info.Store(&i)
+}

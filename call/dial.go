@@ -1,0 +1,120 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"vpbx/pbx"
+	"vpbx/routing"
+	"vpbx/sip"
+)
+
+const defaultRing = 60 * time.Second // an outside number rings for, at most
+
+// dial calls an outside number over the first of the trunks that takes the
+// call. It goes on to the next trunk only for causes with which another trunk
+// can help. It returns true when the call is over.
+func (c *Call) dial(s routing.Dial) bool {
+	if s.For <= 0 {
+		s.For = defaultRing
+	}
+	for _, t := range s.Trunks {
+		c.failed = pbx.Cause{}
+		if err := c.dialTrunk(s, t); err != nil {
+			return true
+		}
+		if c.race(s.For) {
+			return true
+		}
+		if !nextTrunk(c.failed) {
+			return false
+		}
+	}
+	return false
+}
+
+// nextTrunk tells whether another trunk may succeed where one failed so: not
+// when the called party itself has spoken.
+func nextTrunk(c pbx.Cause) bool {
+	switch c.Reason {
+	case pbx.NoReply, pbx.OverLimit, pbx.NoRoute:
+		return true
+	case pbx.Refused:
+		return c.SIP >= 500 && c.SIP < 600
+	}
+	return false
+}
+
+// dialTrunk sends the INVITE. What the trunk says arrives later; an error means
+// that the call is over.
+func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) error {
+	key, ok := c.use("trunk", t.Name, t.Calls)
+	if !ok {
+		c.fail(pbx.NewCause(pbx.PartyPBX, pbx.OverLimit))
+		c.why(fmt.Sprintf("trunk %s has %d calls already", t.Name, t.Calls))
+		return nil
+	}
+	type found struct {
+		target sip.Target
+		err    error
+	}
+	f, err := await(c, func(ctx context.Context) found {
+		target, err := c.m.SIP.TrunkTarget(ctx, c.company, t, s.Number)
+		return found{target, err}
+	})
+	if err != nil {
+		return err
+	}
+	if f.err != nil {
+		c.log.Warn("trunk not found", "trunk", t.Name, "error", f.err)
+		c.release(key)
+		c.fail(pbx.NewCause(pbx.PartyTrunk, pbx.NoReply))
+		c.why("trunk " + t.Name + " cannot be found")
+		return nil
+	}
+	p := &party{who: s.Number, trunk: t.Name, usage: key}
+	from := sip.Party{User: s.Caller, Name: ""}
+	if err := c.invite(p, f.target, from, c.codecs(t.Codecs)); err != nil {
+		c.release(key)
+		c.fail(c.mediaCause(pbx.PartyCallee, err))
+		c.why(fmt.Sprintf("%s could not be called: %v", s.Number, err))
+	}
+	return nil
+}
+
+// ringCaller rings the phones of the extension for which the call was asked
+// for; who picks up becomes the caller.
+func (c *Call) ringCaller() error {
+	targets := c.m.SIP.Targets(c.company.ID, c.originate)
+	if len(targets) == 0 {
+		c.why(c.originate + " is not registered")
+		return c.end(pbx.NewCause(pbx.PartyCaller, pbx.Unregistered))
+	}
+	placeholder := c.caller
+	shown := sip.Party{User: c.dialled, Name: c.dialled}
+	codecs := c.codecs(c.company.Extensions[c.originate].Codecs)
+	for _, t := range targets {
+		p := &party{who: c.originate, number: c.originate}
+		if err := c.invite(p, t, shown, codecs); err != nil {
+			c.fail(c.mediaCause(pbx.PartyCaller, err))
+		}
+	}
+	p, err := c.first(callerRing)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		cause := c.failed
+		cause.Party = pbx.PartyCaller
+		return c.end(cause)
+	}
+	c.dropOthers(p)
+	c.caller = p
+	c.caller.name = placeholder.name
+	c.parties = nil
+	return nil
+}
+
+// callerRing is how long a phone rings for whose owner has asked for a call.
+const callerRing = 30 * time.Second

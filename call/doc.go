@@ -1,0 +1,25 @@
+// Package call is call control: it takes a leg that came in, or a request to
+// call somebody, asks routing what is to be done, does it, and leaves one
+// record.
+//
+// What it is: [Manager], which knows the calls that are going on, and Call,
+// whose run is the whole life of a call from top to bottom.
+//
+// What it is not: it does not know which rule applies (package routing), how a
+// SIP dialog works (package sip), what is inside an SDP or a packet (package
+// media), or how a record is stored ([Journal]).
+//
+// Who owns which goroutine: one goroutine per call, started by the Manager. It
+// owns every field of the Call and blocks in one place only, [Call.next].
+// await starts at most one helper per call, for work that may take time. The
+// Manager has no goroutine.
+//
+// Invariants: a call has one trace; it begins with Arrived, ends with Ended,
+// and the record is a pure function of it. A call keeps the configuration it
+// began with. A leg has one owner. Nothing of one company is looked up with
+// the id of another: all look-ups start at c.company. No call holds a pointer
+// to another call.
+//
+// Where the tests are: the behaviour is in the flows (internal/flow); pure
+// parts are tested beside their files.
+package call

@@ -1,0 +1,278 @@
+package call
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"vpbx/media"
+	"vpbx/pbx"
+	"vpbx/sip"
+)
+
+// party is a participant: who it is, its leg and its sound.
+type party struct {
+	who      string // extension or outside number, as the record shows it
+	number   string // extension, "" for an outside party
+	trunk    string
+	name     string // display name it gave
+	leg      *sip.Leg
+	media    *media.Session
+	usage    string // what it counts against, "" for the caller
+	answered bool
+	over     bool
+	held     bool // it has put the other side on hold
+}
+
+// party finds whose leg l is, among those who are still there.
+func (c *Call) party(l *sip.Leg) *party {
+	if c.caller.leg == l && !c.caller.over {
+		return c.caller
+	}
+	return c.callee(l)
+}
+
+// callee finds whose leg l is, among those the call dialled.
+func (c *Call) callee(l *sip.Leg) *party {
+	i := slices.IndexFunc(c.parties, func(p *party) bool { return p.leg == l })
+	if i < 0 {
+		return nil
+	}
+	return c.parties[i]
+}
+
+// sounding finds whose session s is.
+func (c *Call) sounding(s *media.Session) *party {
+	if c.caller.media == s {
+		return c.caller
+	}
+	i := slices.IndexFunc(c.parties, func(p *party) bool { return p.media == s })
+	if i < 0 {
+		return nil
+	}
+	return c.parties[i]
+}
+
+// openCaller makes the session of a caller who called us.
+func (c *Call) openCaller() error {
+	leg := c.caller.leg
+	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Events: c.mail, Gone: c.gone})
+	if err != nil {
+		return c.end(c.mediaCause(pbx.PartyCaller, err))
+	}
+	c.caller.media = s
+	if leg.SDP == nil {
+		return nil // a delayed offer: ours goes with the answer (RFC 3261 §13.2.1)
+	}
+	if err := s.SetOffer(leg.SDP); err != nil {
+		return c.end(c.mediaCause(pbx.PartyCaller, err))
+	}
+	return nil
+}
+
+// mediaCause says what an error of package media means for the call, and notes
+// what the record should tell.
+func (c *Call) mediaCause(who pbx.Party, err error) pbx.Cause {
+	switch {
+	case errors.Is(err, media.ErrNoPorts):
+		c.why("no media port is free")
+		return pbx.NewCause(pbx.PartyPBX, pbx.NoPorts)
+	case errors.Is(err, media.ErrNoCodec), errors.Is(err, media.ErrNotAcceptable):
+		return pbx.NewCause(who, pbx.NoCodec)
+	}
+	c.log.Info("session description of no use", "party", who, "error", err)
+	return pbx.NewCause(who, pbx.BadRequest)
+}
+
+// codecs lists what a new party may be offered: what the caller can do, in the
+// caller's order, or what has been agreed with the caller already; cut to the
+// allowed names and put in their order where the company gave some; only
+// G.711 where the call is to be recorded and the caller can do it.
+func (c *Call) codecs(allowed []string) []media.Codec {
+	list := media.G711
+	if s := c.caller.media; s != nil {
+		if agreed := s.Codec(); agreed.Name != "" {
+			return []media.Codec{agreed}
+		}
+		if offered := s.Codecs(); len(offered) > 0 {
+			list = offered
+		}
+	}
+	if len(allowed) > 0 {
+		var cut []media.Codec
+		for _, name := range allowed {
+			for _, k := range list {
+				if k.Is(name) {
+					cut = append(cut, k)
+				}
+			}
+		}
+		list = cut
+	}
+	if c.decision.Record {
+		if g711 := slices.DeleteFunc(slices.Clone(list), func(k media.Codec) bool { return !k.G711() }); len(g711) > 0 {
+			list = g711
+		}
+	}
+	return list
+}
+
+// invite dials a target for the call. What goes wrong before the INVITE is sent
+// is returned, everything after arrives as an event.
+func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Codec) error {
+	if len(c.parties) >= maxParties {
+		return fmt.Errorf("more than %d legs at once", maxParties)
+	}
+	if len(codecs) == 0 {
+		return media.ErrNoCodec
+	}
+	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Events: c.mail, Gone: c.gone})
+	if err != nil {
+		return fmt.Errorf("open session for %s: %w", p.who, err)
+	}
+	offer, err := s.Offer(codecs)
+	if err != nil {
+		return errors.Join(fmt.Errorf("make an offer for %s: %w", p.who, err), s.Close())
+	}
+	p.media = s
+	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, SDP: offer, Events: c.mail, Gone: c.gone})
+	c.parties = append(c.parties, p)
+	kind := pbx.Dialled
+	if c.caller.leg == nil {
+		kind = pbx.CallerDialled
+	}
+	c.note(pbx.CallEvent{Kind: kind, Who: p.who, Leg: p.leg.ID, Trunk: p.trunk})
+	return nil
+}
+
+// letGo hangs a party up, for a cause of ours, and notes its end.
+func (c *Call) letGo(p *party, cause pbx.Cause) {
+	if p.leg != nil {
+		p.leg.Hangup(cause)
+	}
+	c.over(p, cause)
+}
+
+// legEnded is the end of a leg, as the peer or the network brought it.
+func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
+	p := c.party(e.L)
+	if p == nil {
+		return false, nil // one that we let go before
+	}
+	cause := e.Cause
+	if p == c.caller {
+		if cause.Party == pbx.PartyCallee {
+			cause.Party = pbx.PartyCaller // a caller whom we had called first
+		}
+		c.end(cause)
+		c.over(p, cause)
+		return false, errOver
+	}
+	if p == c.peer {
+		c.end(cause)
+		return false, errOver
+	}
+	c.over(p, cause)
+	return true, nil
+}
+
+// over notes the end of a party's leg and closes its sound.
+func (c *Call) over(p *party, cause pbx.Cause) {
+	if p.over {
+		return
+	}
+	p.over = true
+	c.parties = slices.DeleteFunc(c.parties, func(q *party) bool { return q == p })
+	if p == c.early || p == c.peer || p == c.caller {
+		c.unbridge()
+	}
+	e := pbx.CallEvent{Kind: pbx.LegEnded, Who: p.who, Cause: &cause}
+	if p.leg != nil {
+		e.Leg = p.leg.ID
+	}
+	if p.media != nil {
+		e.Codec = p.media.Codec().Name
+		if p.answered {
+			q := quality(p.media.Quality())
+			e.Quality = &q
+			if q.MOS > 0 {
+				c.m.metrics.mos.Observe(q.MOS)
+			}
+		}
+		if err := p.media.Close(); err != nil {
+			c.log.Warn("session not closed", "party", p.who, "error", err)
+		}
+	}
+	if p != c.caller && !p.answered && c.peer == nil && c.cause.Reason == "" && !c.dialling(p.who) {
+		c.fail(cause)
+		e.Why = []string{c.failure(p, cause)}
+	}
+	if p.usage != "" {
+		c.release(p.usage)
+	}
+	c.note(e)
+}
+
+// dialling tells whether another leg to the same number is still going on.
+func (c *Call) dialling(who string) bool {
+	return slices.ContainsFunc(c.parties, func(p *party) bool { return p.who == who && !p.answered })
+}
+
+// fail notes what a step came to; of several parties the one that says most
+// about why nobody answered counts.
+func (c *Call) fail(cause pbx.Cause) {
+	if rank(cause.Reason) >= rank(c.failed.Reason) {
+		c.failed = cause
+	}
+}
+
+func rank(r pbx.Reason) int {
+	switch r {
+	case "":
+		return 0
+	case pbx.Unregistered:
+		return 1
+	case pbx.NoAnswer:
+		return 5
+	case pbx.Busy:
+		return 4
+	case pbx.Declined:
+		return 3
+	}
+	return 2
+}
+
+// failure tells in words why a party did not answer.
+func (c *Call) failure(p *party, cause pbx.Cause) string {
+	who := p.who
+	if p.trunk != "" {
+		who += " over " + p.trunk
+	}
+	switch cause.Reason {
+	case pbx.NoAnswer:
+		return who + " did not answer"
+	case pbx.Busy:
+		return who + " was busy"
+	case pbx.Declined:
+		return who + " declined"
+	case pbx.NoCodec:
+		return who + " shares no codec with the caller"
+	case pbx.NoReply:
+		return who + " did not reply"
+	}
+	return fmt.Sprintf("%s: %s (SIP %d)", who, cause.Reason, cause.SIP)
+}
+
+func (c *Call) unbridge() {
+	if c.bridge != nil {
+		c.bridge.Close()
+		c.bridge = nil
+	}
+	c.early = nil
+}
+
+// quality is what media measured, in the record's terms.
+func quality(q media.Quality) pbx.Quality {
+	return pbx.Quality{MOS: q.MOS, Loss: q.Loss, JitterMs: q.JitterMs, RTTMs: q.RTTMs, FirstRTPMs: q.FirstRTPMs,
+		LongestGap: q.LongestGapMs, Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, OneWay: q.OneWay}
+}

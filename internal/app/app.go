@@ -1,0 +1,240 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"vpbx/api"
+	"vpbx/call"
+	"vpbx/config"
+	"vpbx/crm"
+	"vpbx/crm/rtk"
+	"vpbx/events"
+	"vpbx/media"
+	"vpbx/pbx"
+	"vpbx/recordings"
+	"vpbx/routing"
+	"vpbx/sip"
+	"vpbx/store"
+	"vpbx/tenants"
+)
+
+const (
+	drainTime = 60 * time.Second // calls may go on after SIGTERM
+)
+
+// App is the whole program.
+type App struct {
+	cfg  config.Config
+	host Host
+	log  *slog.Logger
+	out  io.Writer
+
+	metrics    *prometheus.Registry
+	store      *store.Store
+	tenants    *tenants.Service
+	recordings *recordings.Store
+	bus        *events.Bus
+	connector  *rtk.Client
+	lookup     *crm.Lookup
+	media      *media.Engine
+	sip        *sip.Server
+	calls      *call.Manager
+	api        *api.Server
+	http       net.Listener
+	cert       atomic.Pointer[tls.Certificate]
+
+	draining   atomic.Bool
+	background sync.WaitGroup
+	closeOnce  sync.Once
+	closeErr   error
+}
+
+// New builds the program: it opens the store, applies the company files, writes
+// the records of calls that a dead process left open, and makes every part. It
+// listens on nothing yet. out is where the first administrator token is printed,
+// once; nothing else is.
+func New(ctx context.Context, cfg config.Config, host Host, log *slog.Logger, out io.Writer) (*App, error) {
+	a := &App{cfg: cfg, host: host, log: log, out: out, metrics: prometheus.NewRegistry()}
+	if err := a.build(ctx); err != nil {
+		return nil, errors.Join(err, a.Close(ctx))
+	}
+	return a, nil
+}
+
+func (a *App) build(ctx context.Context) error {
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics}); err != nil {
+		return err
+	}
+	a.tenants = tenants.NewService(a.store)
+	if err := a.provision(ctx); err != nil {
+		return err
+	}
+	if a.recordings, err = recordings.New(recordings.Options{Dir: filepath.Join(a.cfg.Data, "recordings"), Log: a.log, Metrics: a.metrics}); err != nil {
+		return err
+	}
+	if err := a.recover(ctx); err != nil {
+		return err
+	}
+	if err := a.loadCertificate(); err != nil {
+		return err
+	}
+	a.bus = new(events.Bus)
+	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial})
+	if a.lookup, err = crm.NewLookup(crm.Options{Connectors: map[string]crm.Connector{"rtk": a.connector}, Log: a.log, Metrics: a.metrics}); err != nil {
+		return err
+	}
+	if a.media, err = media.New(media.Config{Listen: a.cfg.Media.Listen, External: a.cfg.Media.External, LocalNets: a.cfg.SIP.LocalNets,
+		PortMin: a.cfg.Media.Ports.Min, PortMax: a.cfg.Media.Ports.Max, Timeout: a.cfg.Media.Timeout,
+		ListenPacket: a.host.ListenPacket, LocalFor: a.host.LocalFor, Log: a.log, Metrics: a.metrics}); err != nil {
+		return err
+	}
+	if a.sip, err = sip.New(a.sipConfig()); err != nil {
+		return err
+	}
+	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Journal: a.store,
+		Router:    &routing.Router{Owners: a.lookup, Registered: a.registered},
+		Directory: a.store.Directory, Publish: a.publish, Log: a.log, Metrics: a.metrics})
+	return a.buildAPI(ctx)
+}
+
+func (a *App) sipConfig() sip.Config {
+	c := sip.Config{LocalNets: a.cfg.SIP.LocalNets, TLS: a.tlsConfig,
+		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve,
+		Directory: a.store.Directory, Bindings: a.store,
+		Accept:  func(l *sip.Leg) { a.calls.Accept(l) },
+		Publish: a.registration, Log: a.log, Metrics: a.metrics}
+	if e := a.cfg.SIP.External; e.IsValid() {
+		c.External = e.String()
+	}
+	for _, l := range a.cfg.SIP.Listen {
+		c.Listen = append(c.Listen, sip.Listen{Transport: l.Transport, Addr: l.Addr})
+	}
+	return c
+}
+
+// registered tells whether an extension has a phone that can be reached now.
+func (a *App) registered(t pbx.TenantID, ext string) bool {
+	return len(a.sip.Targets(t, ext)) > 0
+}
+
+// Start listens and takes calls. When it fails, Close must still be called.
+func (a *App) Start() error {
+	if err := a.sip.Start(); err != nil {
+		return fmt.Errorf("start SIP: %w", err)
+	}
+	listen := a.host.Listen
+	if listen == nil {
+		listen = net.Listen
+	}
+	l, err := listen("tcp", a.cfg.HTTP.Listen)
+	if err != nil {
+		return fmt.Errorf("http.listen: %w", err)
+	}
+	a.http = l
+	a.serving.Go(func() {
+		if err := a.api.Serve(l); err != nil {
+			a.log.Error("HTTP stopped", "error", err)
+		}
+	})
+	return nil
+}
+
+// HTTP is the address the API is served on, after Start.
+func (a *App) HTTP() net.Addr { return a.http.Addr() }
+
+// SIP lists the addresses that SIP is heard on, after Start.
+func (a *App) SIP() []sip.Listen { return a.sip.Addrs() }
+
+// Run starts the program, serves until ctx ends, drains and closes. Every value
+// on reload makes it read the company files and certificates again.
+func (a *App) Run(ctx context.Context, reload <-chan os.Signal) error {
+	if err := a.Start(); err != nil {
+		return errors.Join(err, a.Close(ctx))
+	}
+	a.log.Info("vpbx is ready", "http", a.HTTP().String(), "sip", fmt.Sprint(a.SIP()))
+	for {
+		select {
+		case <-reload:
+			if err := a.Reload(ctx); err != nil {
+				a.log.Error("reload refused, everything stays as it was", "error", err)
+			}
+		case <-ctx.Done():
+			a.log.Info("draining", "calls_end_in", drainTime)
+			drain, cancel := context.WithTimeout(context.Background(), drainTime)
+			defer cancel()
+			return a.Close(drain)
+		}
+	}
+}
+
+// Reload reads company files and certificates again. Live calls go on with what
+// they began with. On an error nothing has changed.
+func (a *App) Reload(ctx context.Context) error {
+	if err := a.loadCertificate(); err != nil {
+		return err
+	}
+	if err := a.provision(ctx); err != nil {
+		return err
+	}
+	a.sip.Reload()
+	a.log.Info("company files and certificates are read again")
+	return nil
+}
+
+// Close refuses new calls, lets those that are going on end until ctx is over,
+// ends the rest, and closes everything, last the store. It may be called more
+// than once.
+func (a *App) Close(ctx context.Context) error {
+	a.closeOnce.Do(func() { a.closeErr = a.closeAll(ctx) })
+	return a.closeErr
+}
+
+func (a *App) closeAll(ctx context.Context) error {
+	a.draining.Store(true)
+	var errs []error
+	if a.sip != nil {
+		a.sip.Drain()
+	}
+	if a.calls != nil {
+		errs = append(errs, a.calls.Close(ctx))
+	}
+	if a.sip != nil {
+		errs = append(errs, a.sip.Close())
+	}
+	if a.media != nil {
+		errs = append(errs, a.media.Close())
+	}
+	if a.lookup != nil {
+		a.lookup.Close()
+	}
+	if a.connector != nil {
+		a.connector.Close()
+	}
+	if a.api != nil {
+		errs = append(errs, a.api.Close())
+	}
+	a.serving.Wait()
+	if a.bus != nil {
+		a.bus.Close()
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,22 @@
+package app
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// Host is the machine the program runs on, as far as the network goes. The
+// zero Host is the real one; tests give an in-memory machine.
+type Host struct {
+	// ListenPacket opens a UDP socket. nil: net.ListenPacket.
+	ListenPacket func(network, address string) (net.PacketConn, error)
+	// Listen opens a TCP listener. nil: net.Listen.
+	Listen func(network, address string) (net.Listener, error)
+	// Dial opens a TCP connection, for HTTP to CRMs. nil: net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// LocalFor gives our address as a peer sees it. nil: the kernel's routes.
+	LocalFor func(peer netip.Addr) netip.Addr
+	// Resolve looks a host name up. nil: the system's resolver.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+}

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"vpbx/config"
+	"vpbx/internal/strict"
+	"vpbx/tenants"
+)
+
+// provision applies the company files. All are read and checked before the
+// first is applied, so that a mistake in one changes nothing.
+func (a *App) provision(ctx context.Context) error {
+	docs, err := ReadCompanies(a.cfg)
+	if err != nil {
+		return err
+	}
+	for i, d := range docs {
+		changes, err := a.tenants.Apply(ctx, d)
+		if err != nil {
+			return fmt.Errorf("apply %s: %w", a.cfg.Provision[i], err)
+		}
+		if len(changes) > 0 {
+			a.log.Info("company file applied", "file", a.cfg.Provision[i], "tenant", d.Tenant, "changes", len(changes))
+		}
+	}
+	return nil
+}
+
+// ReadCompanies reads the company files that a config names. The error lists
+// the mistakes of all of them.
+func ReadCompanies(cfg config.Config) ([]*tenants.Document, error) {
+	var docs []*tenants.Document
+	var errs []error
+	for _, file := range cfg.Provision {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("provision: %w", err))
+			continue
+		}
+		if len(data) > strict.MaxSize {
+			errs = append(errs, fmt.Errorf("provision: %s is larger than %d bytes", file, strict.MaxSize))
+			continue
+		}
+		d, err := tenants.Parse(data, filepath.Dir(file))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s:\n%w", file, err))
+			continue
+		}
+		docs = append(docs, d)
+	}
+	return docs, errors.Join(errs...)
+}
+
+// loadCertificate reads the certificate for TLS when one is configured.
+func (a *App) loadCertificate() error {
+	if a.cfg.TLS.Cert == "" {
+		return nil
+	}
+	cert, err := tls.LoadX509KeyPair(a.cfg.TLS.Cert, a.cfg.TLS.Key)
+	if err != nil {
+		return fmt.Errorf("tls: %w", err)
+	}
+	a.cert.Store(&cert)
+	return nil
+}
+
+// tlsConfig is asked at each handshake: a certificate that was replaced counts
+// from the next connection on, and open ones stay.
+func (a *App) tlsConfig() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if c := a.cert.Load(); c != nil {
+				return c, nil
+			}
+			return nil, errors.New("no certificate is configured")
+		}}
+}

@@ -1,0 +1,63 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"vpbx/pbx"
+)
+
+// recover deals with what a process that died has left: recordings that were
+// not closed are made playable, calls that were open get their record, with
+// the cause Interrupted.
+func (a *App) recover(ctx context.Context) error {
+	repaired, err := a.recordings.Repair(ctx)
+	if err != nil {
+		return fmt.Errorf("repair recordings: %w", err)
+	}
+	found := make(map[pbx.RecordingID]pbx.Recording, len(repaired))
+	for _, r := range repaired {
+		found[r.ID] = r
+	}
+	open, err := a.store.Interrupted(ctx, a.cfg.Node)
+	if err != nil {
+		return fmt.Errorf("find interrupted calls: %w", err)
+	}
+	for _, c := range open {
+		trace := closeRecordings(c.Trace, found)
+		cdr := pbx.Summarize(c.Tenant, c.ID, trace)
+		if err := a.store.Record(ctx, c.Tenant, cdr, trace); err != nil {
+			return fmt.Errorf("record interrupted call %s: %w", c.ID, err)
+		}
+	}
+	if len(open)+len(repaired) > 0 {
+		a.log.Warn("the last run was interrupted", "calls", len(open), "recordings", len(repaired))
+	}
+	return nil
+}
+
+// closeRecordings adds the end of recordings that the trace shows as begun
+// only. What the dead process could not note any more is read off the file.
+func closeRecordings(trace []pbx.CallEvent, found map[pbx.RecordingID]pbx.Recording) []pbx.CallEvent {
+	begun := make(map[pbx.RecordingID]pbx.CallEvent)
+	for _, e := range trace {
+		switch {
+		case e.Recording == nil:
+		case e.Kind == pbx.RecordStart:
+			begun[e.Recording.ID] = e
+		case e.Kind == pbx.RecordEnd:
+			delete(begun, e.Recording.ID)
+		}
+	}
+	for id, start := range begun {
+		r, ok := found[id]
+		if !ok {
+			r = *start.Recording
+			r.Error = "the recording was interrupted and its file is missing"
+		}
+		end := start.At.Add(time.Duration(r.Seconds * float64(time.Second)))
+		trace = append(trace, pbx.CallEvent{At: end, Kind: pbx.RecordEnd, Recording: &r})
+	}
+	return trace
+}

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"vpbx/api"
+	"vpbx/events"
+	"vpbx/pbx"
+	"vpbx/sip"
+	"vpbx/tenants"
+)
+
+// buildAPI makes the HTTP side and the first administrator token.
+func (a *App) buildAPI(ctx context.Context) error {
+	admin, err := a.firstToken(ctx)
+	if err != nil {
+		return err
+	}
+	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Sounds: a.recordings,
+		Tenants: reloading{a.tenants, a.sip}, Bus: a.bus, Registrations: a.sip.Registrations,
+		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
+		Ready: a.ready, Metrics: a.metrics, Log: a.log})
+	return err
+}
+
+// reloading tells the SIP side about companies that changed by API.
+type reloading struct {
+	*tenants.Service
+	sip *sip.Server
+}
+
+func (r reloading) Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error) {
+	changes, err := r.Service.Apply(ctx, d)
+	if err == nil && len(changes) > 0 {
+		r.sip.Reload()
+	}
+	return changes, err
+}
+
+func (r reloading) Remove(ctx context.Context, t pbx.TenantID) error {
+	err := r.Service.Remove(ctx, t)
+	if err == nil {
+		r.sip.Reload()
+	}
+	return err
+}
+
+// ready says why no calls are taken, nil when they are.
+func (a *App) ready() error {
+	if a.draining.Load() {
+		return errors.New("draining")
+	}
+	return a.store.Ping(context.Background())
+}
+
+// publish puts what happens in calls on the bus.
+func (a *App) publish(e pbx.Live) {
+	a.bus.Publish(events.Event{Tenant: e.Tenant, Kind: "call." + string(e.Kind), At: e.At, Body: e})
+}
+
+// registration puts what happens to registrations on the bus.
+func (a *App) registration(r sip.Registration) {
+	a.bus.Publish(events.Event{Tenant: r.Tenant, Kind: "registration." + r.Event, At: r.Registered, Body: r.Binding})
+}
+
+// token finds the holder of an API token.
+func (a *App) token(ctx context.Context, hash string) (api.Principal, error) {
+	t, err := a.store.Token(ctx, hash)
+	if err != nil {
+		return api.Principal{}, err
+	}
+	return api.Principal{Name: t.Name, Role: api.Role(t.Role), Tenant: t.Tenant}, nil
+}
+
+// firstToken gives the hash of the configured administrator token. Without one,
+// and when the store has no administrator's either, a token is made, kept, and
+// printed this one time.
+func (a *App) firstToken(ctx context.Context) (hash string, err error) {
+	if t := a.cfg.HTTP.Token; t != "" {
+		return api.HashToken(t), nil
+	}
+	tokens, err := a.store.Tokens(ctx, "")
+	if err != nil {
+		return "", fmt.Errorf("read tokens: %w", err)
+	}
+	for _, t := range tokens {
+		if t.Role == string(api.RoleAdmin) {
+			return "", nil
+		}
+	}
+	token, err := newToken(ctx, a.store, "first", "")
+	if err != nil {
+		return "", err
+	}
+	_, err = fmt.Fprintf(a.out, "Administrator token, shown this once: %s\n", token)
+	return "", err
+}
+
+// randomToken is 192 random bits in URL-safe letters.
+func randomToken() string {
+	var b [24]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

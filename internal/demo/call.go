@@ -1,0 +1,155 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"vpbx/internal/phone"
+	"vpbx/media/audio"
+)
+
+// talkTime is how long the two of the demo call hear each other.
+const talkTime = 3 * time.Second
+
+// call is the main job, once: the customer calls the company's number over the
+// trunk, the CRM names the owner, the owner answers, both hear each other, and
+// the recording holds both.
+func (d *demo) call(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	d.printf("Calling %s from %s over the trunk …\n", number, customer)
+	c, err := d.carrier.Dial(ctx, "sip:"+number+"@"+d.sipAddr.String(), phone.DialOptions{})
+	if err != nil {
+		return err
+	}
+	if err := c.Answered(ctx); err != nil {
+		return fmt.Errorf("not answered: %w", err)
+	}
+	select {
+	case <-time.After(talkTime):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	heard := c.Heard(annaTone)
+	if err := c.Hangup(ctx); err != nil {
+		return fmt.Errorf("hang up: %w", err)
+	}
+	record, raw, err := d.record(ctx)
+	if err != nil {
+		return err
+	}
+	d.print(record, raw)
+	if !heard {
+		return errors.New("the caller did not hear the owner's phone")
+	}
+	return d.checkRecording(ctx, record)
+}
+
+// callRecord is what the demo reads of a call record.
+type callRecord struct {
+	ID         string
+	Outcome    string
+	Recordings []struct{ ID string }
+	Trace      []struct {
+		At        time.Time
+		Kind, Who string
+		Why       []string
+		Text      string
+	}
+}
+
+// record waits for the record of the call and reads it by the API.
+func (d *demo) record(ctx context.Context) (r callRecord, raw []byte, err error) {
+	var list struct{ Items []callRecord }
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for len(list.Items) == 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return r, nil, fmt.Errorf("no call record came: %w", ctx.Err())
+		}
+		raw, err := d.get(ctx, "calls?limit=1")
+		if err != nil {
+			return r, nil, err
+		}
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return r, nil, fmt.Errorf("read call records: %w", err)
+		}
+	}
+	if raw, err = d.get(ctx, "calls/"+list.Items[0].ID); err != nil {
+		return r, nil, err
+	}
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return r, nil, fmt.Errorf("read the call record: %w", err)
+	}
+	if r.Outcome != "answered" {
+		return r, nil, fmt.Errorf("the record says %q", r.Outcome)
+	}
+	return r, raw, nil
+}
+
+// checkRecording listens for the caller on the left and the owner on the right.
+func (d *demo) checkRecording(ctx context.Context, r callRecord) error {
+	if len(r.Recordings) != 1 {
+		return fmt.Errorf("%d recordings, want 1", len(r.Recordings))
+	}
+	wav, err := d.get(ctx, "recordings/"+r.Recordings[0].ID)
+	if err != nil {
+		return err
+	}
+	for side, tone := range []float64{customerTone, annaTone} {
+		if !holds(wav, side, tone) {
+			return fmt.Errorf("the recording does not hold side %d", side)
+		}
+	}
+	d.printf("\nBoth sides heard each other, and the recording (%d kB, stereo) holds both.\n", len(wav)/1000)
+	return nil
+}
+
+// holds tells whether one side of a stereo 16-bit WAV file holds a tone.
+func holds(wav []byte, side int, tone float64) bool {
+	i := bytes.Index(wav, []byte("data"))
+	if i < 0 || len(wav) < i+8 {
+		return false
+	}
+	samples := make([]int16, (len(wav)-i-8)/2)
+	if err := binary.Read(bytes.NewReader(wav[i+8:]), binary.LittleEndian, samples); err != nil {
+		return false
+	}
+	var one []int16
+	for k := side; k < len(samples); k += 2 {
+		one = append(one, samples[k])
+	}
+	mid := one[len(one)/4 : len(one)*3/4]
+	return len(mid) > 800 && audio.Goertzel(mid, 8000, tone) > 0.5
+}
+
+// get reads a resource of the demo company by the API.
+func (d *demo) get(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.httpAddr+"/api/v1/tenants/acme/"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+d.token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the API: %w", err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	if err != nil {
+		return nil, fmt.Errorf("read the API's answer: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the API answered %s: %s", res.Status, body)
+	}
+	return body, nil
+}
