@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"vpbx/media"
 	"vpbx/pbx"
 	"vpbx/recordings"
@@ -38,7 +36,7 @@ type Config struct {
 	Publish    func(pbx.Live) // must not block
 	MaxLength  time.Duration  // longest call, 0: 4 h
 	Log        *slog.Logger
-	Metrics    prometheus.Registerer
+	Metrics    Registerer
 }
 
 // Manager knows the calls that are going on.

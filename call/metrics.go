@@ -6,6 +6,9 @@ import (
 	"vpbx/pbx"
 )
 
+// Registerer takes the metrics of this package.
+type Registerer = prometheus.Registerer
+
 // metrics of contract names; labels come from the closed sets of package pbx.
 type metrics struct {
 	active prometheus.Gauge

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"vpbx/media"
 	"vpbx/pbx"
@@ -84,12 +85,15 @@ func (c *Call) mediaCause(who pbx.Party, err error) pbx.Cause {
 	return pbx.NewCause(who, pbx.BadRequest)
 }
 
+// g711 is what every phone can do, and all that can be played and recorded.
+var g711 = []media.Codec{media.PCMA, media.PCMU}
+
 // codecs lists what a new party may be offered: what the caller can do, in the
 // caller's order, or what has been agreed with the caller already; cut to the
 // allowed names and put in their order where the company gave some; only
 // G.711 where the call is to be recorded and the caller can do it.
 func (c *Call) codecs(allowed []string) []media.Codec {
-	list := media.G711
+	list := g711
 	if s := c.caller.media; s != nil {
 		if agreed := s.Codec(); agreed.Name != "" {
 			return []media.Codec{agreed}
@@ -102,7 +106,7 @@ func (c *Call) codecs(allowed []string) []media.Codec {
 		var cut []media.Codec
 		for _, name := range allowed {
 			for _, k := range list {
-				if k.Is(name) {
+				if strings.EqualFold(k.Name, name) {
 					cut = append(cut, k)
 				}
 			}
@@ -110,8 +114,8 @@ func (c *Call) codecs(allowed []string) []media.Codec {
 		list = cut
 	}
 	if c.decision.Record {
-		if g711 := slices.DeleteFunc(slices.Clone(list), func(k media.Codec) bool { return !k.G711() }); len(g711) > 0 {
-			list = g711
+		if only := slices.DeleteFunc(slices.Clone(list), func(k media.Codec) bool { return !k.G711() }); len(only) > 0 {
+			list = only
 		}
 	}
 	return list

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"vpbx/media"
-	"vpbx/media/audio"
 	"vpbx/pbx"
 	"vpbx/routing"
 )
@@ -68,9 +67,9 @@ func (c *Call) answerToPlay() error {
 		}
 		sdp = s.LocalSDP() // the caller has heard early sound
 	case c.caller.leg.SDP == nil:
-		sdp, err = s.Offer(media.G711)
+		sdp, err = s.Offer(g711)
 	default:
-		sdp, err = s.Answer(media.G711)
+		sdp, err = s.Answer(g711)
 	}
 	if err != nil {
 		return fmt.Errorf("agree on a codec: %w", err)
@@ -134,7 +133,7 @@ func (p *prompts) ringback(country string) *media.Prompt {
 		p.tones = make(map[string]*media.Prompt)
 	}
 	if p.tones[country] == nil {
-		p.tones[country] = media.TonePrompt(audio.Ringback(country))
+		p.tones[country] = media.RingbackPrompt(country)
 	}
 	return p.tones[country]
 }

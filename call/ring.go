@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"vpbx/media"
@@ -198,7 +199,7 @@ func (c *Call) earlySound(p *party, e sip.Rang) bool {
 func (c *Call) answerFor(p *party) ([]byte, error) {
 	s := c.caller.media
 	if agreed := s.Codec(); agreed.Name != "" {
-		if !agreed.Is(p.media.Codec().Name) {
+		if !strings.EqualFold(agreed.Name, p.media.Codec().Name) {
 			return nil, media.ErrNoCodec
 		}
 		return s.LocalSDP(), nil

@@ -1,0 +1,52 @@
+# make help lists the targets. CI calls `make test` and nothing else.
+GO       ?= go
+FUZZTIME ?= 10s
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+STATIC    = $(GO) tool -modfile=tools/go.mod staticcheck
+
+.PHONY: help build run test race flows e2e lint fuzz bench load cover setup
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+build: ## build the static binary bin/vpbx
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/vpbx ./cmd/vpbx
+
+run: build ## start a demo company and place a call through it
+	./bin/vpbx demo
+
+setup: ## install what the tests need (Debian, as root or with sudo)
+	@scripts/setup
+
+test: setup ## every test with the race detector; the real network after the rest, alone
+	CGO_ENABLED=1 $(GO) test -race -timeout 12m $$($(GO) list ./... | grep -v '/internal/e2e$$')
+	CGO_ENABLED=1 $(GO) test -race -timeout 6m ./internal/e2e/...
+
+race: ## all but the real network under the race detector, three times over
+	CGO_ENABLED=1 $(GO) test -race -count=3 -timeout 40m $$($(GO) list ./... | grep -v '/internal/e2e$$')
+
+flows: ## whole calls on the in-memory network with fake time
+	$(GO) test -count=1 ./internal/flow/...
+
+e2e: setup ## calls between vpbx and phones that are not ours, on loopback
+	$(GO) test -count=1 -v ./internal/e2e/...
+
+lint: ## format, vet, staticcheck, import table, go.mod
+	@test -z "$$(gofmt -l .)" || { gofmt -l . | sed 's/^/not gofmt-ed: /'; exit 1; }
+	$(GO) vet ./...
+	$(STATIC) ./...
+	$(GO) test ./internal/lint
+	$(GO) mod tidy -diff
+
+fuzz: ## each fuzz target for FUZZTIME (default 10s)
+	@GO='$(GO)' scripts/fuzz $(FUZZTIME)
+
+bench: ## run and print the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+load: ## calls per second, calls at once, packet delay on this machine (minutes)
+	VPBX_LOAD=1 $(GO) test -count=1 -v -timeout 60m -run '^TestLoad' ./internal/bench/...
+
+cover: ## statements covered, by function, in cover.out
+	$(GO) test -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -1

@@ -1,0 +1,56 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"vpbx/pbx"
+)
+
+const openAPIPath = "/api/v1/openapi.json"
+
+// newHuma gives huma as we use it: JSON only, our errors, our mux, and none of
+// the pages and links it would add by itself.
+func newHuma(s *Server) huma.API {
+	adoptErrors()
+	c := huma.DefaultConfig("vpbx", "1")
+	c.Info.Description = "Multi-tenant virtual PBX. Times are RFC 3339 with the zone of the company, durations are seconds."
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
+	c.CreateHooks = nil // the $schema links
+	c.RejectUnknownQueryParameters = true
+	c.AllowAdditionalPropertiesByDefault = true // in answers, which may grow
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	return huma.NewAPI(c, adapter{s})
+}
+
+// schemaOf gives a reference to the schema of T.
+func schemaOf[T any](s *Server) *huma.Schema {
+	return s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
+}
+
+// mayBeNull says in the schema of a struct that a field that is another struct
+// is null when there is nothing to tell: huma says so of plain values only.
+func mayBeNull[T any](s *Server, field string) {
+	schemas := s.huma.OpenAPI().Components.Schemas
+	of := schemas.SchemaFromRef(schemaOf[T](s).Ref)
+	of.Properties[field] = &huma.Schema{OneOf: []*huma.Schema{of.Properties[field], {Type: "null"}}}
+}
+
+// addOpenAPI serves the description of everything registered before it.
+func (s *Server) addOpenAPI() error {
+	mayBeNull[pbx.CDR](s, "crm")
+	mayBeNull[CallRecord](s, "crm")
+	text, err := json.Marshal(s.huma.OpenAPI())
+	if err != nil {
+		return fmt.Errorf("describe the API: %w", err)
+	}
+	s.add(route{http.MethodGet, openAPIPath, ReadAPI}, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(text) // a client that has gone
+	})
+	return nil
+}

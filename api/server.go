@@ -1,0 +1,169 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"vpbx/events"
+	"vpbx/pbx"
+	"vpbx/tenants"
+)
+
+const (
+	headerTime = 10 * time.Second // for the header of a request
+	idleTime   = 2 * time.Minute  // between two requests on one connection
+	maxHeader  = 64 << 10         // bytes of a header
+	closeTime  = 5 * time.Second  // for the requests that run when Close is called
+)
+
+// Companies is where the configured companies are looked up.
+type Companies interface {
+	// Directory gives the companies as they are now.
+	Directory() *pbx.Directory
+}
+
+// Records is where ended calls and their recordings are looked up. A missing
+// one is a pbx.Error of kind NotFound; a cursor that is not one is Invalid.
+type Records interface {
+	Calls(ctx context.Context, t pbx.TenantID, q pbx.CallQuery) (items []pbx.CDR, next string, err error)
+	Call(ctx context.Context, t pbx.TenantID, id pbx.CallID) (pbx.CDR, []pbx.CallEvent, error)
+	Recordings(ctx context.Context, t pbx.TenantID, q pbx.CallQuery) (items []pbx.Recording, next string, err error)
+	Recording(ctx context.Context, t pbx.TenantID, id pbx.RecordingID) (pbx.Recording, error)
+}
+
+// Live is call control: the calls that are going on.
+type Live interface {
+	// Live lists the calls of a company. A call leaves the list after its
+	// record is saved.
+	Live(t pbx.TenantID) []pbx.CallInfo
+	// Originate begins a call. What makes no sense in o is a pbx.Error of kind
+	// Invalid that names the field.
+	Originate(ctx context.Context, o pbx.Originate) (pbx.CallID, error)
+	// Hangup ends a call; NotFound when the company has no such call.
+	Hangup(t pbx.TenantID, id pbx.CallID) error
+}
+
+// Sounds is where the sound files of recordings are.
+type Sounds interface {
+	// Open gives the sound file, its size in bytes and when it was closed.
+	Open(t pbx.TenantID, id pbx.RecordingID) (io.ReadSeekCloser, int64, time.Time, error)
+}
+
+// Tenants keeps the company documents.
+type Tenants interface {
+	Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error)
+	Remove(ctx context.Context, t pbx.TenantID) error
+	Document(ctx context.Context, t pbx.TenantID) (*tenants.Document, error)
+}
+
+// Config is everything a Server needs; all of it is required except Admin.
+type Config struct {
+	Companies Companies
+	Records   Records
+	Live      Live
+	Sounds    Sounds
+	Tenants   Tenants
+	Bus       *events.Bus
+
+	// Registrations lists the bindings of a company.
+	Registrations func(t pbx.TenantID) []pbx.Binding
+
+	// Token gives the holder of the token with that hash (see HashToken), and
+	// a pbx.Error of kind NotFound when there is none.
+	Token func(ctx context.Context, hash string) (Principal, error)
+
+	// Admin is the hash of an administrator's token that is good beside those
+	// that Token knows; "" for none.
+	Admin string
+
+	// Prompts is the directory that relative prompt files of documents are in.
+	Prompts string
+
+	// Ready says why no new calls are taken, nil when they are. Its text is
+	// shown to anybody.
+	Ready func() error
+
+	Metrics Metrics
+	Log     *slog.Logger
+}
+
+// Server is the HTTP side of vpbx. Its methods may be called from any
+// goroutine.
+type Server struct {
+	c       Config
+	log     *slog.Logger
+	mux     *http.ServeMux
+	huma    huma.API
+	routes  []route
+	broken  error // what is wrong with the route table
+	tokens  tokens
+	metrics metrics
+	streams streams
+	http    *http.Server
+
+	life context.Context // until Close: event streams end with it
+	end  context.CancelFunc
+}
+
+// New makes a Server. It serves nothing before Serve, or before its handler is
+// put behind another server.
+func New(c Config) (*Server, error) {
+	s := &Server{
+		c: c, log: c.Log, mux: http.NewServeMux(),
+		tokens:  tokens{find: c.Token, admin: c.Admin, good: map[string]goodToken{}},
+		streams: streams{open: map[pbx.TenantID]int{}},
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	var err error
+	if s.metrics, err = newMetrics(c.Metrics, &s.streams); err != nil {
+		return nil, fmt.Errorf("register the metrics of the HTTP API: %w", err)
+	}
+	s.huma = newHuma(s)
+	s.addHealth()
+	s.addTenants()
+	s.addRegistrations()
+	s.addCalls()
+	s.addControl()
+	s.addRecordings()
+	s.addEvents()
+	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
+		return nil, fmt.Errorf("build the HTTP API: %w", err)
+	}
+	s.http = &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Serve takes connections from l until Close and then returns nil. It closes l.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Close ends the event streams, waits at most five seconds for the requests
+// that are running, and cuts off the rest. It may be called more than once.
+func (s *Server) Close() error {
+	s.end()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err == nil {
+		return nil
+	}
+	s.log.Warn("HTTP requests are cut off", "after", closeTime)
+	if err := s.http.Close(); err != nil {
+		return fmt.Errorf("stop HTTP: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"time"
+
+	"vpbx/internal/strict"
+)
+
+// Config is the whole of vpbx.yaml.
+type Config struct {
+	Node      string   `yaml:"node"`     // this machine's name, unique among the nodes
+	Region    string   `yaml:"region"`   // whose tenants are served here
+	Data      string   `yaml:"data"`     // directory of the SQLite file, recordings, journal and spool
+	Database  string   `yaml:"database"` // "sqlite" or a postgres:// URL
+	Events    string   `yaml:"events"`   // "embedded" or a nats:// URL
+	SIP       SIP      `yaml:"sip"`
+	Media     Media    `yaml:"media"`
+	HTTP      HTTP     `yaml:"http"`
+	TLS       TLS      `yaml:"tls"`
+	Provision []string `yaml:"provision"` // company files
+	Log       Log      `yaml:"log"`
+}
+
+// SIP is where signalling is heard and which address peers are told.
+type SIP struct {
+	Listen    []Listener     `yaml:"listen"`
+	External  netip.Addr     `yaml:"external"`   // for peers outside LocalNets; the zero Addr when not set
+	LocalNets []netip.Prefix `yaml:"local_nets"` // peers that are told the local address
+}
+
+// Media is where RTP is heard and which address peers are told.
+type Media struct {
+	Listen   netip.Addr    `yaml:"listen"`
+	External netip.Addr    `yaml:"external"` // for peers outside SIP.LocalNets; the zero Addr when not set
+	Ports    Ports         `yaml:"ports"`    // RTP on the even ones, RTCP on the odd ones (RFC 3550 §11)
+	Timeout  time.Duration `yaml:"timeout"`  // without RTP while not on hold: the call ends
+}
+
+// HTTP is the API, the pages and the metrics.
+type HTTP struct {
+	Listen string `yaml:"listen"` // host:port
+	Token  string `yaml:"token"`  // first administrator token; made and printed once when empty
+}
+
+// TLS names the PEM files of the certificate for tls://, wss:// and https.
+type TLS struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// Log is what is logged and how.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn or error
+	Format string `yaml:"format"` // text or json
+}
+
+// SlogLevel is the level as package slog knows it; info when Level is not one
+// of the four that Validate accepts.
+func (l Log) SlogLevel() slog.Level {
+	return levels[l.Level]
+}
+
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+}
+
+// Default is the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Node:     "vpbx1",
+		Region:   "default",
+		Data:     "./data",
+		Database: "sqlite",
+		Events:   "embedded",
+		SIP: SIP{
+			Listen: []Listener{{"udp", "0.0.0.0:5060"}, {"tcp", "0.0.0.0:5060"}},
+			LocalNets: []netip.Prefix{
+				netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8),
+				netip.PrefixFrom(netip.AddrFrom4([4]byte{10}), 8),
+				netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16}), 12),
+				netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168}), 16),
+				netip.PrefixFrom(netip.IPv6Loopback(), 128),
+				netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfc}), 7),
+			},
+		},
+		Media: Media{
+			Listen:  netip.IPv4Unspecified(),
+			Ports:   Ports{Min: 20000, Max: 29999},
+			Timeout: 30 * time.Second,
+		},
+		HTTP:      HTTP{Listen: "127.0.0.1:8080"},
+		Provision: []string{},
+		Log:       Log{Level: "info", Format: "text"},
+	}
+}
+
+// Load reads the file at path over the defaults, then the VPBX_ variables of
+// environ (as os.Environ gives it) over both, and validates the result. An
+// empty path means no file. The error holds strict.Mistakes unless the file
+// could not be read.
+func Load(path string, environ []string) (Config, error) {
+	c := Default()
+	data, err := read(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read config: %w", err)
+	}
+	doc := strict.Decode(data, &c)
+	variables := c.override(doc, environ)
+	c.check(func(path, format string, args ...any) {
+		doc.Add(variables.rename(path), format, args...)
+	})
+	if err := doc.Err(); err != nil {
+		if path == "" {
+			path = "environment"
+		}
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// read reads a file up to what the decoder takes and one byte more, by which
+// the decoder knows that it is too large.
+func read(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, strict.MaxSize+1))
+}

@@ -1,0 +1,352 @@
+package config_test
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"vpbx/config"
+	"vpbx/internal/strict"
+)
+
+// documented is the file as the documentation shows it, every key at its
+// default.
+const documented = `
+node: vpbx1
+region: default
+data: ./data                    # SQLite file, recordings, journal, spool
+database: sqlite                # or postgres://user:pass@host/db
+events: embedded                # or nats://host:4222 (several nodes)
+sip:
+  listen: [udp://0.0.0.0:5060, tcp://0.0.0.0:5060]   # also tls://…:5061, ws://…:8088, wss://…:8089 (path /ws)
+  external: ""                  # address put into Contact and Via for peers outside local_nets
+  local_nets: [127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, "::1/128", "fc00::/7"]
+media:
+  listen: 0.0.0.0
+  external: ""                  # address put into SDP for peers outside local_nets
+  ports: 20000-29999
+  timeout: 30s                  # no RTP (not on hold): the call ends
+http:
+  listen: 127.0.0.1:8080        # API, pages, metrics
+  token: ""                     # first administrator token; made and printed once when empty
+tls: {cert: "", key: ""}        # for tls://, wss:// and https
+provision: []                   # company files, read at start and on SIGHUP
+log: {level: info, format: text}
+`
+
+// load writes text to a file and loads it.
+func load(t *testing.T, text string, environ ...string) (config.Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "vpbx.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config.Load(path, environ)
+}
+
+func TestDefaults(t *testing.T) {
+	if err := config.Default().Validate(); err != nil {
+		t.Errorf("the defaults are not valid: %v", err)
+	}
+	for name, text := range map[string]string{"documented": documented, "empty": "", "sections only": "sip:\nmedia:\ntls: {}\n"} {
+		c, err := load(t, text)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if !reflect.DeepEqual(c, config.Default()) {
+			t.Errorf("%s:\n got %+v\nwant %+v", name, c, config.Default())
+		}
+	}
+	if c, err := config.Load("", nil); err != nil || !reflect.DeepEqual(c, config.Default()) {
+		t.Errorf("no file: %+v, %v", c, err)
+	}
+}
+
+// TestDocumentedIsWhole checks that the documented file has every key: the
+// defaults must not be what fills a gap.
+func TestDocumentedIsWhole(t *testing.T) {
+	var c config.Config
+	doc := strict.Decode([]byte(documented), &c)
+	if err := doc.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(c, config.Default()) {
+		t.Errorf("\n got %+v\nwant %+v", c, config.Default())
+	}
+}
+
+func TestLoad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file.pem")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := load(t, `
+node: pbx-2
+sip:
+  listen: [udp://192.0.2.1:5060, "tls://[2001:db8::1]:5061", tcp://:0, tcp://localhost:0]
+  external: 198.51.100.7
+  local_nets: []
+media: {external: "2001:db8::7", ports: 10000-10001, timeout: 1m30s}
+tls: {cert: `+file+", key: "+file+`}
+provision: [`+file+`]
+log: {level: debug, format: json}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Default()
+	want.Node = "pbx-2"
+	want.SIP = config.SIP{
+		Listen:    []config.Listener{{"udp", "192.0.2.1:5060"}, {"tls", "[2001:db8::1]:5061"}, {"tcp", ":0"}, {"tcp", "localhost:0"}},
+		External:  netip.MustParseAddr("198.51.100.7"),
+		LocalNets: []netip.Prefix{},
+	}
+	want.Media.External = netip.MustParseAddr("2001:db8::7")
+	want.Media.Ports = config.Ports{Min: 10000, Max: 10001}
+	want.Media.Timeout = 90 * time.Second
+	want.TLS = config.TLS{Cert: file, Key: file}
+	want.Provision = []string{file}
+	want.Log = config.Log{Level: "debug", Format: "json"}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("\n got %+v\nwant %+v", c, want)
+	}
+	if c.Log.SlogLevel() != slog.LevelDebug || config.Default().Log.SlogLevel() != slog.LevelInfo {
+		t.Error("wrong slog level")
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"nod: x", "line 1: nod: unknown key, did you mean node?"},
+		{"sip:\n  listn: []", "line 2: sip.listn: unknown key, did you mean listen?"},
+		{"node: ''", "line 1: node: must be 1 to 64 Latin letters, digits, - and _"},
+		{"region: a b", "line 1: region: must be 1 to 64 Latin letters, digits, - and _"},
+		{"data: ''", "line 1: data: must name a directory"},
+		{"database: postgres://u:s3cret@h/db", "line 1: database: PostgreSQL is not supported yet by this build; use sqlite"},
+		{"database: mysql://u:s3cret@h/db", "line 1: database: must be sqlite or a URL postgres://user:pass@host/db"},
+		{"events: nats://t0ken@h:4222", "line 1: events: NATS is not supported yet by this build; use embedded"},
+		{"events: none", "line 1: events: must be embedded or a URL nats://host:4222"},
+		{"sip: {listen: []}", "line 1: sip.listen: must name at least one address such as udp://0.0.0.0:5060"},
+		{"sip: {listen: [0.0.0.0:5060]}", `line 1: sip.listen[0]: "0.0.0.0:5060" is not a listen address; write udp://0.0.0.0:5060`},
+		{"sip: {listen: [sctp://0.0.0.0:5060]}", `line 1: sip.listen[0]: unknown transport "sctp"; known are udp, tcp, tls, ws and wss`},
+		{"sip: {listen: [udp://0.0.0.0]}", `line 1: sip.listen[0]: "0.0.0.0" is not host:port`},
+		{"sip: {listen: [udp://0.0.0.0:70000]}", `line 1: sip.listen[0]: "70000" is not a port`},
+		{"sip: {listen: [udp://pbx.test:5060]}", `line 1: sip.listen[0]: "pbx.test" is not an IP address`},
+		{"sip: {listen: [ws://0.0.0.0:8088]}", "line 1: sip.listen[0]: ws is not supported yet by this build; use udp, tcp or tls"},
+		{"sip: {listen: [udp://:5060, udp://:5060]}", "line 1: sip.listen[1]: the same address as sip.listen[0]"},
+		{"sip: {listen: [tls://:5061]}", "line 1: sip.listen[0]: tls needs tls.cert and tls.key"},
+		{"sip: {external: pbx.test}", `line 1: sip.external: ParseAddr("pbx.test"): unexpected character (at "pbx.test")`},
+		{"media: {external: 0.0.0.0}", "line 1: media.external: 0.0.0.0 is not an address that peers can send to"},
+		{"media: {listen: ''}", "line 1: media.listen: must be an IP address such as 0.0.0.0"},
+		{"sip: {local_nets: [10.0.0.1]}", `line 1: sip.local_nets[0]: "10.0.0.1" is not a network; write it as 10.0.0.0/8, a single address as 192.0.2.1/32`},
+		{"media: {ports: 20000}", `line 1: media.ports: "20000" is not a range of ports such as 20000-29999`},
+		{"media: {ports: 20000-99999}", `line 1: media.ports: "20000-99999" is not a range of ports such as 20000-29999`},
+		{"media: {ports: 80-90}", "line 1: media.ports: must begin at 1024 or above"},
+		{"media: {ports: 20001-20010}", "line 1: media.ports: must begin with an even port: RTP takes the even ones and RTCP the odd ones"},
+		{"media: {ports: 20000-20000}", "line 1: media.ports: must end above its beginning"},
+		{"media: {timeout: 30}", `line 1: media.timeout: "30" is not a duration; write 20s, 5m or 1h30m`},
+		{"media: {timeout: -30s}", "line 1: media.timeout: must be at least 1s"},
+		{"http: {listen: '8080'}", `line 1: http.listen: "8080" is not host:port`},
+		{"http: {token: s3 cret}", "line 1: http.token: must be printable ASCII without spaces"},
+		{"tls: {cert: x.pem}", "line 1: tls.key: is missing: tls.cert is set"},
+		{"provision: [no/such/file.yaml]", "line 1: provision[0]: no/such/file.yaml cannot be read: no such file or directory"},
+		{"provision: [.]", "line 1: provision[0]: . is a directory, not a file"},
+		{"log: {level: trace}", "line 1: log.level: must be debug, info, warn or error"},
+		{"log: {format: xml}", "line 1: log.format: must be text or json"},
+	}
+	for _, tt := range tests {
+		_, err := load(t, tt.text)
+		var ms strict.Mistakes
+		if !errors.As(err, &ms) {
+			t.Errorf("%q: error %v holds no mistakes", tt.text, err)
+			continue
+		}
+		if got := ms.Error(); got != tt.want {
+			t.Errorf("%q:\n got %s\nwant %s", tt.text, got, tt.want)
+		}
+		if strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "t0ken") {
+			t.Errorf("%q: the error shows a secret: %v", tt.text, err)
+		}
+	}
+}
+
+func TestAllMistakesAtOnce(t *testing.T) {
+	_, err := load(t, `nodes: x
+sip:
+  listen: [udp://:5060, wss://:8089]
+  listen: []
+media:
+  ports: 20001-20000
+  timeout: soon
+log: {level: loud}
+`, "VPBX_HTTP_LISTEN=here", "VPBX_SIP_LOCAL_NETS=10.0.0.0/8,x")
+	var ms strict.Mistakes
+	if !errors.As(err, &ms) {
+		t.Fatal(err)
+	}
+	const want = `9 mistakes:
+  line 1: nodes: unknown key, did you mean node?
+  line 3: sip.listen[1]: wss is not supported yet by this build; use udp, tcp or tls
+  line 3: sip.listen[1]: wss needs tls.cert and tls.key
+  line 4: sip.listen: given twice, first on line 3
+  line 6: media.ports: must begin with an even port: RTP takes the even ones and RTCP the odd ones
+  line 7: media.timeout: "soon" is not a duration; write 20s, 5m or 1h30m
+  line 8: log.level: must be debug, info, warn or error
+  VPBX_SIP_LOCAL_NETS[1]: "x" is not a network; write it as 10.0.0.0/8, a single address as 192.0.2.1/32
+  VPBX_HTTP_LISTEN: "here" is not host:port`
+	if ms.Error() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", ms, want)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	c, err := load(t, "node: file\nsip: {external: 198.51.100.7}\n",
+		"VPBX_NODE=env", "VPBX_SIP_LISTEN=udp://127.0.0.1:5070, tcp://127.0.0.1:5070", "VPBX_SIP_EXTERNAL=",
+		"VPBX_SIP_LOCAL_NETS=", "VPBX_MEDIA_PORTS=30000-30099", "VPBX_MEDIA_TIMEOUT=10s", "VPBX_HTTP_TOKEN=t=1",
+		"VPBX_DATABASE=sqlite", "VPBX_LOG_LEVEL=warn", "VPBX_PORT_5060_UDP=udp://10.0.0.1:5060", "VPBX_SIP=x", "OTHER=1", "broken")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Default()
+	want.Node = "env"
+	want.SIP = config.SIP{
+		Listen:    []config.Listener{{"udp", "127.0.0.1:5070"}, {"tcp", "127.0.0.1:5070"}},
+		LocalNets: []netip.Prefix{},
+	}
+	want.Media.Ports = config.Ports{Min: 30000, Max: 30099}
+	want.Media.Timeout = 10 * time.Second
+	want.HTTP.Token = "t=1"
+	want.Log.Level = "warn"
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("\n got %+v\nwant %+v", c, want)
+	}
+	_, err = config.Load("", []string{"VPBX_NODE=", "VPBX_SIP_LISTEN=udp://:5060,ws://:8088"})
+	const mistakes = "environment: 2 mistakes:\n  VPBX_NODE: must be 1 to 64 Latin letters, digits, - and _\n" +
+		"  VPBX_SIP_LISTEN[1]: ws is not supported yet by this build; use udp, tcp or tls"
+	if err == nil || err.Error() != mistakes {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestEveryKeyHasAVariable sets each key of the documented file through its
+// variable and nothing else.
+func TestEveryKeyHasAVariable(t *testing.T) {
+	for name, value := range map[string]string{
+		"VPBX_NODE": "", "VPBX_REGION": "", "VPBX_DATA": "", "VPBX_DATABASE": "x", "VPBX_EVENTS": "x",
+		"VPBX_SIP_LISTEN": "", "VPBX_SIP_EXTERNAL": "x", "VPBX_SIP_LOCAL_NETS": "x", "VPBX_MEDIA_LISTEN": "x",
+		"VPBX_MEDIA_EXTERNAL": "x", "VPBX_MEDIA_PORTS": "x", "VPBX_MEDIA_TIMEOUT": "x", "VPBX_HTTP_LISTEN": "x",
+		"VPBX_HTTP_TOKEN": "a b", "VPBX_TLS_CERT": "x", "VPBX_TLS_KEY": "x", "VPBX_PROVISION": "nosuchfile",
+		"VPBX_LOG_LEVEL": "x", "VPBX_LOG_FORMAT": "x",
+	} {
+		if _, err := config.Load("", []string{name + "=" + value}); err == nil {
+			t.Errorf("%s=%s changed nothing", name, value)
+		}
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	if _, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if _, err := config.Load(t.TempDir(), nil); err == nil {
+		t.Error("a directory is no config")
+	}
+	if _, err := load(t, strings.Repeat("#", strict.MaxSize+1)); err == nil || !strings.Contains(err.Error(), "larger than 4 MiB") {
+		t.Errorf("a huge file: %v", err)
+	}
+}
+
+func TestMasked(t *testing.T) {
+	c := config.Default()
+	c.HTTP.Token = "s3cret"
+	c.SIP.External = netip.MustParseAddr("198.51.100.7")
+	text, err := c.Masked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `node: vpbx1
+region: default
+data: ./data
+database: sqlite
+events: embedded
+sip:
+  listen:
+  - udp://0.0.0.0:5060
+  - tcp://0.0.0.0:5060
+  external: 198.51.100.7
+  local_nets:
+  - 127.0.0.0/8
+  - 10.0.0.0/8
+  - 172.16.0.0/12
+  - 192.168.0.0/16
+  - ::1/128
+  - fc00::/7
+media:
+  listen: 0.0.0.0
+  external: ""
+  ports: 20000-29999
+  timeout: 30s
+http:
+  listen: 127.0.0.1:8080
+  token: "********"
+tls:
+  cert: ""
+  key: ""
+provision: []
+log:
+  level: info
+  format: text
+`
+	if text != want {
+		t.Errorf("got:\n%s", text)
+	}
+	again, err := load(t, text)
+	c.HTTP.Token = "********"
+	if err != nil || !reflect.DeepEqual(again, c) {
+		t.Errorf("what is printed reads as %+v, %v", again, err)
+	}
+}
+
+func TestMaskedURLs(t *testing.T) {
+	for url, want := range map[string]string{
+		"postgres://vpbx:s3cret@db.test/vpbx":         "postgres://vpbx:********@db.test/vpbx",
+		"postgres://db.test/vpbx?user=u&password=s3c": "postgres://db.test/vpbx?********",
+		"postgres://vpbx:1/2s3cret@db.test/vpbx":      `"********"`,
+		"postgres://vpbx:%zz@db.test/vpbx":            `"********"`,
+		"host=db.test password=s3cret":                `"********"`,
+		"nats://t0ken@host:4222":                      "nats://********@host:4222",
+		"nats://host:4222":                            "nats://host:4222",
+	} {
+		c := config.Default()
+		c.Database, c.Events = url, url
+		text, err := c.Masked()
+		if err != nil || !strings.Contains(text, "\ndatabase: "+want+"\nevents: "+want+"\n") {
+			t.Errorf("%s: %v\n%s", url, err, text)
+		}
+	}
+}
+
+// FuzzLoad: no file and no variable crashes the loader, and what it accepts is
+// valid.
+func FuzzLoad(f *testing.F) {
+	f.Add(documented, "udp://0.0.0.0:5060")
+	f.Add("sip: {listen: [udp://:1]}", "tls://[::1]:5061,ws://localhost:0")
+	f.Add("media: {ports: 20000-29999}", "://")
+	f.Fuzz(func(t *testing.T, text, listen string) {
+		c, err := load(t, text, "VPBX_SIP_LISTEN="+listen)
+		if err != nil {
+			return
+		}
+		if err := c.Validate(); err != nil {
+			t.Errorf("%q with %q was loaded but %v", text, listen, err)
+		}
+		if _, err := c.Masked(); err != nil {
+			t.Error(err)
+		}
+	})
+}

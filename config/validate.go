@@ -1,0 +1,212 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"vpbx/internal/strict"
+)
+
+// Validate reports everything that is wrong with the configuration, as
+// strict.Mistakes without lines. It looks whether the named files can be read.
+func (c Config) Validate() error {
+	var doc strict.Doc
+	c.check(doc.Add)
+	return doc.Err()
+}
+
+// note takes one mistake of a key.
+type note func(path, format string, args ...any)
+
+// check notes everything that is wrong with values that were read.
+func (c Config) check(note note) {
+	checkName(note, "node", c.Node)
+	checkName(note, "region", c.Region)
+	if c.Data == "" {
+		note("data", "must name a directory")
+	}
+	c.checkBackends(note)
+	c.SIP.check(note)
+	c.Media.check(note)
+	c.HTTP.check(note)
+	c.checkTLS(note)
+	for i, file := range c.Provision {
+		checkFile(note, fmt.Sprintf("provision[%d]", i), file)
+	}
+	c.Log.check(note)
+}
+
+// checkName notes a name that could not stand in a file name, a message
+// subject and a log without quotes.
+func checkName(note note, path, name string) {
+	const room = 64
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'
+	}
+	if name == "" || len(name) > room || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
+		note(path, "must be 1 to %d Latin letters, digits, - and _", room)
+	}
+}
+
+// checkBackends does not repeat the values: they hold passwords.
+func (c Config) checkBackends(note note) {
+	switch {
+	case c.Database == "sqlite":
+	case isURL(c.Database, "postgres", "postgresql"):
+		note("database", "PostgreSQL is not supported yet by this build; use sqlite")
+	default:
+		note("database", "must be sqlite or a URL postgres://user:pass@host/db")
+	}
+	switch {
+	case c.Events == "embedded":
+	case isURL(c.Events, "nats", "tls"):
+		note("events", "NATS is not supported yet by this build; use embedded")
+	default:
+		note("events", "must be embedded or a URL nats://host:4222")
+	}
+}
+
+func isURL(text string, schemes ...string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	for _, scheme := range schemes {
+		if u.Scheme == scheme {
+			return true
+		}
+	}
+	return false
+}
+
+func (s SIP) check(note note) {
+	if len(s.Listen) == 0 {
+		note("sip.listen", "must name at least one address such as udp://0.0.0.0:5060")
+	}
+	taken := map[string]int{}
+	for i, l := range s.Listen {
+		path := fmt.Sprintf("sip.listen[%d]", i)
+		var again Listener
+		if err := again.UnmarshalText([]byte(l.String())); err != nil {
+			note(path, "%v", err)
+			continue
+		}
+		if l.isWebSocket() {
+			note(path, "%s is not supported yet by this build; use udp, tcp or tls", l.Transport)
+		}
+		socket := l.socket()
+		if first, ok := taken[socket]; ok && !strings.HasSuffix(l.Addr, ":0") {
+			note(path, "the same address as sip.listen[%d]", first)
+			continue
+		}
+		taken[socket] = i
+	}
+	checkExternal(note, "sip.external", s.External)
+	for i, n := range s.LocalNets {
+		if !n.IsValid() {
+			note(fmt.Sprintf("sip.local_nets[%d]", i), "must be a network such as 10.0.0.0/8")
+		}
+	}
+}
+
+// socket is the address that the kernel gives once: all transports but UDP
+// share the TCP ports.
+func (l Listener) socket() string {
+	if l.Transport == "udp" {
+		return "udp " + l.Addr
+	}
+	return "tcp " + l.Addr
+}
+
+func (l Listener) isWebSocket() bool { return l.Transport == "ws" || l.Transport == "wss" }
+
+// checkExternal notes an address that no peer could send to.
+func checkExternal(note note, path string, addr netip.Addr) {
+	switch {
+	case !addr.IsValid(): // not set
+	case addr.IsUnspecified(), addr.IsMulticast(), addr.Zone() != "":
+		note(path, "%s is not an address that peers can send to", addr)
+	}
+}
+
+func (m Media) check(note note) {
+	if !m.Listen.IsValid() {
+		note("media.listen", "must be an IP address such as 0.0.0.0")
+	} else if m.Listen.IsMulticast() {
+		note("media.listen", "%s is a multicast address", m.Listen)
+	}
+	checkExternal(note, "media.external", m.External)
+	switch p := m.Ports; {
+	case p.Min < 1024:
+		note("media.ports", "must begin at 1024 or above")
+	case p.Min%2 != 0:
+		note("media.ports", "must begin with an even port: RTP takes the even ones and RTCP the odd ones")
+	case p.Max <= p.Min:
+		note("media.ports", "must end above its beginning")
+	}
+	if m.Timeout < time.Second {
+		note("media.timeout", "must be at least 1s")
+	}
+}
+
+func (h HTTP) check(note note) {
+	if err := checkHostPort(h.Listen); err != nil {
+		note("http.listen", "%v", err)
+	}
+	notHeader := func(r rune) bool { return r <= ' ' || r > '~' }
+	if strings.ContainsFunc(h.Token, notHeader) {
+		note("http.token", "must be printable ASCII without spaces")
+	}
+}
+
+func (c Config) checkTLS(note note) {
+	for i, l := range c.SIP.Listen {
+		if (l.Transport == "tls" || l.Transport == "wss") && c.TLS == (TLS{}) {
+			note(fmt.Sprintf("sip.listen[%d]", i), "%s needs tls.cert and tls.key", l.Transport)
+		}
+	}
+	switch {
+	case c.TLS == (TLS{}):
+		return
+	case c.TLS.Cert == "":
+		note("tls.cert", "is missing: tls.key is set")
+	case c.TLS.Key == "":
+		note("tls.key", "is missing: tls.cert is set")
+	default:
+		checkFile(note, "tls.cert", c.TLS.Cert)
+		checkFile(note, "tls.key", c.TLS.Key)
+	}
+}
+
+// checkFile notes a file that cannot be opened or is no file.
+func checkFile(note note, path, name string) {
+	if name == "" {
+		note(path, "must name a file")
+		return
+	}
+	info, err := os.Stat(name)
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pe.Err
+	}
+	switch {
+	case err != nil:
+		note(path, "%s cannot be read: %v", name, err)
+	case info.IsDir():
+		note(path, "%s is a directory, not a file", name)
+	}
+}
+
+func (l Log) check(note note) {
+	if _, ok := levels[l.Level]; !ok {
+		note("log.level", "must be debug, info, warn or error")
+	}
+	if l.Format != "text" && l.Format != "json" {
+		note("log.format", "must be text or json")
+	}
+}

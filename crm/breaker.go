@@ -1,0 +1,54 @@
+package crm
+
+import "time"
+
+// The breaker opens after so many failures in a row, for so long.
+const (
+	breakAfter = 5
+	breakFor   = 30 * time.Second
+)
+
+// breaker keeps requests from a CRM that keeps failing. Closed, it lets all
+// through; open, none; after breakFor one probe, whose success closes it and
+// whose failure opens it again. It is not safe for concurrent use.
+type breaker struct {
+	failures int       // in a row
+	until    time.Time // when open: no request before
+	probing  bool      // the probe is under way
+}
+
+// allow tells whether a request may be made at that time. Who gets a yes must
+// call done.
+func (b *breaker) allow(at time.Time) bool {
+	if b.failures < breakAfter {
+		return true
+	}
+	if b.probing || at.Before(b.until) {
+		return false
+	}
+	b.probing = true
+	return true
+}
+
+// outcome of a request, as the breaker sees it.
+type outcome int
+
+const (
+	good      outcome = iota
+	bad               // failed or came too late
+	abandoned         // nobody waited for the end: says nothing about the CRM
+)
+
+// done notes how a request went.
+func (b *breaker) done(o outcome, at time.Time) {
+	b.probing = false
+	switch o {
+	case good:
+		b.failures = 0
+	case bad:
+		b.failures++
+		if b.failures >= breakAfter {
+			b.until = at.Add(breakFor)
+		}
+	}
+}

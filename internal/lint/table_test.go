@@ -1,0 +1,95 @@
+package lint
+
+// imports is who may import whom of ours, by package, with the module's name
+// left out. A package that is not here is a mistake; one that does not exist
+// yet is not.
+var imports = map[string]string{
+	"pbx":             "",
+	"config":          "internal/strict",
+	"web":             "",
+	"media/audio":     "",
+	"media/sdp":       "",
+	"media/webrtc":    "",
+	"media":           "media/audio media/sdp media/webrtc",
+	"sip":             "pbx",
+	"routing":         "pbx",
+	"events":          "pbx",
+	"events/nats":     "pbx events",
+	"autodialer":      "pbx",
+	"tenants":         "pbx internal/strict",
+	"crm":             "pbx",
+	"crm/amocrm":      "pbx crm",
+	"crm/rtk":         "pbx crm",
+	"recordings":      "pbx media/audio",
+	"call":            "pbx sip media routing recordings",
+	"store":           "pbx",
+	"store/storetest": "pbx store",
+	"api":             "pbx tenants events web",
+	"internal/strict": "",
+	"internal/simnet": "",
+	"internal/lint":   "",
+	"internal/phone":  "internal/simnet media/audio",
+	"internal/app":    product,
+	"internal/demo":   "config internal/app internal/phone media/audio",
+	"internal/flow":   "internal/app internal/phone internal/simnet",
+	"internal/e2e":    "internal/app internal/phone",
+	"internal/bench":  "internal/app internal/phone internal/simnet",
+	"cmd/vpbx":        "config pbx internal/app internal/demo",
+}
+
+// product is everything that internal/app wires together.
+const product = "pbx config web media/audio media/sdp media/webrtc media sip routing events events/nats autodialer " +
+	"tenants crm crm/amocrm crm/rtk recordings call store api internal/strict"
+
+// testImports is what _test.go files may import beyond the line above; kit is
+// for the tests of every package.
+var testImports = map[string]string{
+	"store":          "store/storetest",
+	"internal/app":   "internal/demo",
+	"internal/flow":  product,
+	"internal/e2e":   product + " internal/simnet",
+	"internal/bench": product,
+}
+
+const kit = "internal/simnet internal/phone"
+
+// fence keeps a foreign module to a few packages, so that it can be replaced
+// there.
+type fence struct {
+	module   string   // and everything below it
+	packages []string // "media/..." is media and everything below it
+	files    []string // names that may import it in any package
+}
+
+var fences = []fence{
+	{module: "github.com/emiago/sipgo", packages: []string{"sip", "internal/phone"}},
+	{module: "github.com/icholy/digest", packages: []string{"sip", "internal/phone"}},
+	{module: "github.com/pion", packages: []string{"media/...", "internal/phone"}},
+	{module: "database/sql", packages: []string{"store/..."}},
+	{module: "modernc.org/sqlite", packages: []string{"store/..."}},
+	{module: "github.com/jackc/pgx", packages: []string{"store/..."}},
+	{module: "github.com/pressly/goose", packages: []string{"store/..."}},
+	{module: "github.com/nats-io", packages: []string{"events/nats"}},
+	{module: "github.com/danielgtaylor/huma", packages: []string{"api"}},
+	{module: "github.com/goccy/go-yaml", packages: []string{"internal/strict", "config", "tenants"}},
+	{module: "github.com/alecthomas/kong", packages: []string{"cmd/vpbx"}},
+	{module: "github.com/prometheus", packages: []string{"api", "internal/app"}, files: []string{"metrics.go", "_test.go"}},
+	{module: "github.com/google/go-cmp", files: []string{"_test.go"}},
+	{module: "go.uber.org/goleak", files: []string{"_test.go"}},
+	{module: "pgregory.net/rapid", files: []string{"_test.go"}},
+}
+
+// tenantless are the methods of store that take a context, and so may touch
+// the database, but no pbx.TenantID: what they read and write belongs to no
+// tenant or to all of them.
+var tenantless = map[string]string{
+	"Store.AddToken":      "the token names its tenant, or none: an administrator's",
+	"Store.Bindings":      "read once at start, for all tenants",
+	"Store.DropToken":     "the hash is the key",
+	"Store.Interrupted":   "read once at start, for all tenants",
+	"Store.OutboxPending": "a metric of the whole node",
+	"Store.Ping":          "reads no rows",
+	"Store.SaveBindings":  "each binding names its tenant",
+	"Store.Token":         "finds out whose token it is",
+	"Spool.Replay":        "each spooled call names its tenant",
+}

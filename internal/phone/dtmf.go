@@ -1,0 +1,110 @@
+package phone
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/pion/rtp"
+)
+
+// keys are the events of RFC 4733 §3.2 in the order of their codes.
+const keys = "0123456789*#ABCD"
+
+// maxKeys bounds the digits waiting to be sent.
+const maxKeys = 128
+
+// A digit sounds for 100 ms: five packets, the last marked as the end and sent three
+// times (RFC 4733 §2.5.1.4); then comes 60 ms of voice.
+const (
+	keyPackets = 5
+	keyEnds    = 2 // repetitions
+	keyPause   = 3
+)
+
+// keyStep is one 20 ms of a digit, or of the voice behind it.
+type keyStep struct {
+	code     byte
+	duration uint16
+	first    bool
+	end      bool
+	pause    bool
+}
+
+func (s keyStep) payload() []byte {
+	b := []byte{s.code, 10, 0, 0} // volume -10 dBm0
+	if s.end {
+		b[1] |= 0x80
+	}
+	binary.BigEndian.PutUint16(b[2:], s.duration)
+	return b
+}
+
+// SendDTMF sends digits as telephone events, 160 ms each, and returns at once.
+func (c *Call) SendDTMF(digits string) error {
+	m := c.audio
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case !m.started || m.closed:
+		return ErrState
+	case m.event == noPayload:
+		return errors.New("telephone events were not negotiated")
+	}
+	var steps []keyStep
+	for _, r := range strings.ToUpper(digits) {
+		code := strings.IndexRune(keys, r)
+		if code < 0 {
+			return errors.New("not a key: " + string(r))
+		}
+		for i := range keyPackets + keyEnds {
+			n := min(i+1, keyPackets)
+			steps = append(steps, keyStep{code: byte(code), duration: uint16(n * frameSamples), first: i == 0, end: n == keyPackets})
+		}
+		for range keyPause {
+			steps = append(steps, keyStep{pause: true})
+		}
+	}
+	if len(m.keys)+len(steps) > maxKeys*(keyPackets+keyEnds+keyPause) {
+		return errors.New("too many digits at once")
+	}
+	m.keys = append(m.keys, steps...)
+	return nil
+}
+
+// nextKey is the event to send now, if any.
+func (m *media) nextKey() (keyStep, bool) {
+	if len(m.keys) == 0 {
+		return keyStep{}, false
+	}
+	step := m.keys[0]
+	m.keys = m.keys[1:]
+	if step.pause || m.event == noPayload {
+		return step, false
+	}
+	if step.first {
+		m.keyStart = m.header.Timestamp
+	}
+	return step, true
+}
+
+// hearKey notes a digit once; all packets of one have the same timestamp.
+func (m *media) hearKey(packet *rtp.Packet) {
+	if len(packet.Payload) < 4 || int(packet.Payload[0]) >= len(keys) {
+		return
+	}
+	if m.digits != "" && packet.Timestamp == m.digitStart {
+		return
+	}
+	m.digitStart = packet.Timestamp
+	if len(m.digits) < maxKeys {
+		m.digits += string(keys[packet.Payload[0]])
+	}
+}
+
+// Digits are the telephone events heard so far.
+func (c *Call) Digits() string {
+	c.audio.mu.Lock()
+	defer c.audio.mu.Unlock()
+	return c.audio.digits
+}

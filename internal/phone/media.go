@@ -1,0 +1,356 @@
+package phone
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pion/rtp"
+
+	"vpbx/media/audio"
+)
+
+const (
+	frameTime    = 20 * time.Millisecond
+	frameSamples = 160 // 20 ms at 8 kHz
+	rate         = 8000
+	keptFrames   = 100 // 2 s of what was heard
+	echoFrames   = 25
+	maxSources   = 16
+	noPayload    = 255
+	toneLevel    = 0.3 // of full scale
+	quietest     = 100 // RMS below which nothing is heard
+)
+
+// RTPStats count the audio of a call.
+type RTPStats struct {
+	Sent, Received int
+	Lost           int              // gaps in the received sequence, RFC 3550 §A.3
+	First, Last    time.Time        // arrival of the first and last packet
+	Sources        []netip.AddrPort // where packets came from, in order of appearance
+	RTT            time.Duration    // from RTCP, 0 if unknown
+	Jitter         time.Duration    // interarrival jitter, RFC 3550 §6.4.1
+}
+
+// media is the audio of a call: a socket, what is sent, and what was heard.
+type media struct {
+	p     *Phone
+	conn  udpConn
+	rtcp  udpConn
+	local netip.AddrPort
+	stop  chan struct{}
+
+	mu              sync.Mutex
+	started, closed bool
+	muted           bool // does not send, whatever was agreed
+	remote          netip.AddrPort
+	mayWrite        bool // both descriptions allow us to send
+	pt, event       uint8
+	law             audio.Codec
+	phase           float64
+	header          rtp.Header
+	keys            []keyStep // digits being sent
+	keyStart        uint32
+	echo            [][]byte
+	frames          [keptFrames]frame
+	next            int
+	digits          string
+	digitStart      uint32
+	in              reception
+	stats           RTPStats
+	octets          uint32
+}
+
+// frame is one received packet, decoded.
+type frame struct {
+	at      time.Time
+	samples []int16
+}
+
+// openMedia opens the sockets of a call: RTP on an even port, RTCP above it.
+func (p *Phone) openMedia() (*media, error) {
+	m := &media{
+		p: p, stop: make(chan struct{}), pt: noPayload, event: noPayload,
+		header: rtp.Header{Version: 2, SSRC: rand.Uint32(), SequenceNumber: uint16(rand.Uint32() >> 1), Timestamp: rand.Uint32() >> 1},
+	}
+	ip := p.local.Addr()
+	var err error
+	for range 50 {
+		if m.conn, err = p.listenUDP(netip.AddrPortFrom(ip, 0).String()); err != nil {
+			return nil, err
+		}
+		m.local = netip.AddrPortFrom(ip, addrPort(m.conn.LocalAddr()).Port())
+		if m.local.Port()%2 == 0 {
+			if m.rtcp, err = p.listenUDP(netip.AddrPortFrom(ip, m.local.Port()+1).String()); err == nil {
+				break
+			}
+		}
+		_ = m.conn.Close()
+		m.conn = nil
+	}
+	if m.conn == nil {
+		return nil, errors.New("no pair of ports is free")
+	}
+	if p.cfg.Media {
+		p.wg.Go(m.read)
+		p.wg.Go(m.readRTCP)
+	}
+	return m, nil
+}
+
+// connect takes what was negotiated. The formats are those of the peer that we
+// have too; the first that is not for events is spoken.
+func (m *media) connect(to netip.AddrPort, formats []format, mayWrite bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remote = to
+	m.mayWrite = mayWrite && to.Port() != 0 && !to.Addr().IsUnspecified()
+	m.pt, m.event = noPayload, noPayload
+	for _, f := range formats {
+		switch {
+		case f.isEvent():
+			m.event = f.pt
+		case m.pt == noPayload:
+			m.pt, m.law = f.pt, lawOf(f)
+		}
+	}
+}
+
+func lawOf(f format) audio.Codec {
+	switch f.name {
+	case "PCMA", "pcma":
+		return audio.PCMA
+	case "PCMU", "pcmu":
+		return audio.PCMU
+	}
+	return audio.Other
+}
+
+// start begins to send. It may be called again.
+func (m *media) start() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.started || m.closed || !m.p.cfg.Media {
+		return
+	}
+	m.started = true
+	m.p.wg.Go(m.run)
+}
+
+func (m *media) silence(muted bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.muted = muted
+}
+
+func (m *media) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	m.closed = true
+	close(m.stop)
+	_ = m.conn.Close()
+	_ = m.rtcp.Close()
+}
+
+// run sends a packet every 20 ms and a report every 5 s.
+func (m *media) run() {
+	tick := time.NewTicker(frameTime)
+	defer tick.Stop()
+	report := time.NewTicker(reportInterval)
+	defer report.Stop()
+	buf := make([]byte, 1500)
+	for {
+		select {
+		case <-m.stop:
+			return
+		case <-tick.C:
+			if n, to := m.frame(buf); n > 0 {
+				_, _ = m.conn.WriteToUDPAddrPort(buf[:n], to)
+			}
+		case <-report.C:
+			if raw, to := m.report(); raw != nil {
+				_, _ = m.rtcp.WriteToUDPAddrPort(raw, to)
+			}
+		}
+	}
+}
+
+// frame writes the next packet into buf; 0 when there is none to send.
+func (m *media) frame(buf []byte) (int, netip.AddrPort) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.header.Timestamp += frameSamples
+	if !m.mayWrite || m.muted || m.law == audio.Other {
+		m.header.Marker = true // of the first packet after the pause, RFC 3551 §4.1
+		return 0, m.remote
+	}
+	packet := rtp.Packet{Header: m.header}
+	packet.PayloadType = m.pt
+	if step, ok := m.nextKey(); ok {
+		packet.PayloadType, packet.Marker, packet.Timestamp = m.event, step.first, m.keyStart
+		packet.Payload = step.payload()
+	} else {
+		packet.Payload = m.speak()
+	}
+	n, err := packet.MarshalTo(buf)
+	if err != nil {
+		return 0, m.remote
+	}
+	m.header.Marker = false
+	m.header.SequenceNumber++
+	m.stats.Sent++
+	m.octets += uint32(len(packet.Payload))
+	return n, m.remote
+}
+
+// speak is the next 20 ms of what the phone says: an echo, its tone, or silence.
+func (m *media) speak() []byte {
+	if m.p.cfg.Echo && len(m.echo) > 0 {
+		payload := m.echo[0]
+		m.echo = m.echo[1:]
+		return payload
+	}
+	var samples [frameSamples]int16
+	if m.p.cfg.Tone > 0 && !m.p.cfg.Echo {
+		m.phase = audio.Tone(samples[:], rate, m.p.cfg.Tone, toneLevel, m.phase)
+	}
+	payload := make([]byte, frameSamples)
+	if m.law == audio.PCMA {
+		audio.EncodeALaw(payload, samples[:])
+	} else {
+		audio.EncodeULaw(payload, samples[:])
+	}
+	return payload
+}
+
+func (m *media) read() {
+	buf := make([]byte, 2048)
+	var packet rtp.Packet
+	for {
+		n, from, err := m.conn.ReadFromUDPAddrPort(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil || packet.Unmarshal(buf[:n]) != nil {
+			continue
+		}
+		m.hear(&packet, from, time.Now())
+	}
+}
+
+// hear takes one packet.
+func (m *media) hear(packet *rtp.Packet, from netip.AddrPort, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stats.Received == 0 {
+		m.stats.First = at
+	}
+	m.stats.Received++
+	m.stats.Last = at
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	if !slices.Contains(m.stats.Sources, from) && len(m.stats.Sources) < maxSources {
+		m.stats.Sources = append(m.stats.Sources, from)
+	}
+	m.in.packet(&packet.Header, at)
+	if packet.PayloadType == m.event {
+		m.hearKey(packet)
+		return
+	}
+	f := &m.frames[m.next]
+	m.next = (m.next + 1) % keptFrames
+	f.at = at
+	f.samples = slices.Grow(f.samples[:0], len(packet.Payload))[:len(packet.Payload)]
+	switch packet.PayloadType {
+	case 8:
+		audio.DecodeALaw(f.samples, packet.Payload)
+	case 0:
+		audio.DecodeULaw(f.samples, packet.Payload)
+	default:
+		f.samples = f.samples[:0]
+		return
+	}
+	if m.p.cfg.Echo && packet.PayloadType == m.pt && len(m.echo) < echoFrames {
+		m.echo = append(m.echo, slices.Clone(packet.Payload))
+	}
+}
+
+// lastSecond is what was heard in the last second, in the order of arrival.
+func (m *media) lastSecond(now time.Time) []int16 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var samples []int16
+	for i := range m.frames {
+		f := &m.frames[(m.next+i)%keptFrames]
+		if now.Sub(f.at) <= time.Second {
+			samples = append(samples, f.samples...)
+		}
+	}
+	return samples
+}
+
+// Heard reports whether the tone was in what was heard during the last second: a
+// third of the energy or more. Tones 40 Hz apart are told from one another.
+func (c *Call) Heard(freq float64) bool {
+	samples := c.audio.lastSecond(time.Now())
+	if len(samples) < rate/5 || level(samples) < quietest {
+		return false
+	}
+	// In blocks, so that a lost packet spoils its block only.
+	const block = rate / 20
+	var tone, all float64
+	for part := range slices.Chunk(samples, block) {
+		if len(part) < block {
+			break
+		}
+		energy := level(part) * level(part)
+		tone += energy * audio.Goertzel(part, rate, freq)
+		all += energy
+	}
+	return all > 0 && tone/all > 0.3
+}
+
+// Level is the RMS of the last second, 0 to 32767; 0 when nothing was received.
+func (c *Call) Level() float64 { return level(c.audio.lastSecond(time.Now())) }
+
+func level(samples []int16) float64 {
+	if len(samples) == 0 {
+		return 0
+	}
+	var sum float64
+	for _, v := range samples {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum / float64(len(samples)))
+}
+
+// HeardRTP is how many RTP packets were received.
+func (c *Call) HeardRTP() int { return c.RTP().Received }
+
+// RTP returns the counts of the call's audio.
+func (c *Call) RTP() RTPStats {
+	m := c.audio
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.stats
+	s.Sources = slices.Clone(s.Sources)
+	s.Lost, s.Jitter = m.in.lost(), m.in.jitterTime()
+	return s
+}
+
+// RTPAddr is where the call receives RTP; RemoteRTPAddr is where it sends to.
+func (c *Call) RTPAddr() netip.AddrPort { return c.audio.local }
+
+// RemoteRTPAddr is the address in the peer's last description.
+func (c *Call) RemoteRTPAddr() netip.AddrPort {
+	c.audio.mu.Lock()
+	defer c.audio.mu.Unlock()
+	return c.audio.remote
+}

@@ -1,0 +1,163 @@
+package media
+
+import (
+	"time"
+
+	"vpbx/media/audio"
+)
+
+// Bridge joins two sessions so that each party hears the other. It belongs to the
+// owner of the sessions.
+type Bridge struct {
+	a, b *Session
+}
+
+// noPT marks a format that the other side has no payload type for.
+const noPT = 0xff
+
+// route is one direction of a bridge as the packet path needs it. It is never
+// changed, only replaced.
+type route struct {
+	to   *Session
+	from *agreed // what the formats are indexed by
+	// receives is false while the other side does not want packets.
+	receives bool
+	exits    []exit // beside from.formats
+}
+
+// exit says how packets of one format leave.
+type exit struct {
+	pt    uint8      // payload type that the other side expects, or noPT
+	table *[256]byte // turns one G.711 law into the other; nil: as it is
+}
+
+// Join makes two sessions of one engine hear each other, from either codec and
+// direction that they have or will have. A session that was joined before leaves
+// that bridge, in which nothing flows any more. Nothing flows either from a
+// session that has been closed.
+func Join(a, b *Session) *Bridge {
+	e := a.e
+	e.bridging.Lock()
+	defer e.bridging.Unlock()
+	a.part()
+	b.part()
+	br := &Bridge{a: a, b: b}
+	a.bridge, b.bridge = br, br
+	br.connect()
+	return br
+}
+
+// Close ends the relay. The sessions stay. It is idempotent.
+func (b *Bridge) Close() {
+	e := b.a.e
+	e.bridging.Lock()
+	defer e.bridging.Unlock()
+	if b.a.bridge == b {
+		b.a.part()
+	}
+}
+
+// connect computes both routes; the caller holds Engine.bridging.
+func (b *Bridge) connect() {
+	b.a.route.Store(newRoute(b.a, b.b))
+	b.b.route.Store(newRoute(b.b, b.a))
+}
+
+// part takes a session and its partner out of their bridge; the caller holds
+// Engine.bridging.
+func (s *Session) part() {
+	if s.bridge == nil {
+		return
+	}
+	for _, x := range []*Session{s.bridge.a, s.bridge.b} {
+		x.route.Store(nil)
+		x.bridge = nil
+	}
+}
+
+// leave is part for good.
+func (s *Session) leave() {
+	s.e.bridging.Lock()
+	defer s.e.bridging.Unlock()
+	s.part()
+}
+
+// rejoin follows a new agreement.
+func (s *Session) rejoin() {
+	s.e.bridging.Lock()
+	defer s.e.bridging.Unlock()
+	if s.bridge != nil {
+		s.bridge.connect()
+	}
+}
+
+func newRoute(from, to *Session) *route {
+	a, b := from.agreed.Load(), to.agreed.Load()
+	if a == nil || b == nil {
+		return nil
+	}
+	r := &route{to: to, from: a, receives: b.dir.Receives()}
+	for _, f := range a.formats {
+		r.exits = append(r.exits, exitFor(f, b))
+	}
+	return r
+}
+
+// exitFor finds the other side's payload type for a format: the same codec, or
+// the other law of G.711.
+func exitFor(f format, b *agreed) exit {
+	for _, g := range b.formats {
+		if g.codec.Same(f.codec) {
+			return exit{pt: g.codec.PT}
+		}
+	}
+	for _, g := range b.formats {
+		if t := audio.Conversion(f.audio, g.audio); t != nil {
+			return exit{pt: g.codec.PT, table: t}
+		}
+	}
+	return exit{pt: noPT}
+}
+
+// relay sends a packet of s on to the other party. It overwrites the packet: a
+// plain header goes right before the payload, so lists and extensions, which were
+// not negotiated with the other side, stay behind.
+func (s *Session) relay(r *route, a *agreed, f *format, h header, b []byte, at time.Time) {
+	if why := r.send(s, a, f, h, b, at); why != kept {
+		s.in.count(why)
+	}
+}
+
+func (r *route) send(s *Session, a *agreed, f *format, h header, b []byte, at time.Time) reason {
+	place := int(a.index[h.pt]) - 1
+	if r.from != a || r.exits[place].pt == noPT {
+		return dropPayload // r.from differs for the instant between two agreements
+	}
+	if !r.receives {
+		return dropDirection
+	}
+	if r.to.player.Load() != nil {
+		return dropPlaying
+	}
+	dst := r.to.dst.Load()
+	if dst == nil {
+		return dropAddress
+	}
+	h, ok := r.to.out.next(s, h, f.codec.Rate, at)
+	if !ok {
+		return dropLate
+	}
+	x := &r.exits[place]
+	if x.table != nil {
+		for i, c := range b[h.start:h.end] {
+			b[h.start+i] = x.table[c]
+		}
+	}
+	h.pt = x.pt
+	p := b[h.start-headerLen : h.end]
+	h.write(p)
+	if _, err := r.to.rtp.WriteToUDPAddrPort(p, *dst); err != nil {
+		return dropWrite
+	}
+	return kept
+}

@@ -1,0 +1,74 @@
+package media
+
+import (
+	"fmt"
+	"net/netip"
+
+	"vpbx/media/sdp"
+)
+
+// settle completes what was agreed with the peer's addresses and makes it valid
+// for the packet path.
+func (s *Session) settle(a *agreed, theirs sdp.Media, mux bool) error {
+	to, err := s.target(theirs.RTP())
+	if err != nil {
+		return err
+	}
+	if a.rtcp, err = s.target(theirs.RTCP); err != nil {
+		return err
+	}
+	a.remote, a.dir, a.mux = theirs.RTP(), theirs.Direction, mux
+	before := s.agreed.Load()
+	s.agreed.Store(a)
+	if before != nil && before.remote == a.remote {
+		return nil // the address did not change: what was locked on stays
+	}
+	if before != nil && !before.remote.IsValid() && a.sendable() && s.dst.Load() != nil {
+		return nil // locked on before the peer's SDP came; the latch goes on from there
+	}
+	if !to.IsValid() {
+		s.dst.Store(nil)
+		return nil
+	}
+	s.dst.Store(&to)
+	return nil
+}
+
+// target is where packets for an address in the peer's SDP go until its own
+// packets show better: to that address, or, where it cannot be reached from here
+// (a name, a private address behind NAT), to the same port of the host that the
+// signalling comes from. An invalid result means nowhere; addresses where packets
+// must never go are an error.
+func (s *Session) target(a netip.AddrPort) (netip.AddrPort, error) {
+	ip := a.Addr()
+	if a.Port() == 0 || ip.IsValid() && ip.IsUnspecified() {
+		return netip.AddrPort{}, nil
+	}
+	if ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return netip.AddrPort{}, fmt.Errorf("%w: address %v", ErrNotAcceptable, ip)
+	}
+	if !ip.IsValid() || s.hidden(ip) {
+		ip = s.opt.Peer
+	}
+	if !ip.IsValid() {
+		return netip.AddrPort{}, nil
+	}
+	if s.e.cfg.Listen.Is4() && !ip.Is4() {
+		return netip.AddrPort{}, fmt.Errorf("%w: no IPv6 towards %v", ErrNotAcceptable, ip)
+	}
+	to := netip.AddrPortFrom(ip, a.Port())
+	if s.e.owns(to) {
+		return netip.AddrPort{}, fmt.Errorf("%w: %v is our own", ErrNotAcceptable, to)
+	}
+	return to, nil
+}
+
+// hidden reports whether an address is one of our networks while its owner is
+// outside of them: it means another network than ours.
+func (s *Session) hidden(a netip.Addr) bool {
+	p := s.opt.Peer
+	if !p.IsValid() {
+		return false
+	}
+	return a.IsLoopback() && !p.IsLoopback() || s.e.isLocal(a) && !s.e.isLocal(p)
+}

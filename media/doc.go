@@ -1,0 +1,49 @@
+// Package media carries the audio of calls: it opens RTP ports, negotiates them by
+// SDP and relays packets between parties.
+//
+// # What it is
+//
+// An Engine opens a Session for each party of a call. A session owns an RTP and an
+// RTCP port, holds its side of the offer/answer exchange (RFC 3264), takes packets
+// from the right source only, keeps the statistics of RFC 3550, sends and reads
+// RTCP, hears DTMF (RFC 4733) and can play a prompt. A Bridge of two sessions is a
+// relay: the goroutine that reads one party's packets writes them to the other,
+// under the other session's own SSRC, sequence numbers and payload types.
+//
+// # What it is not
+//
+// It knows nothing of calls, tenants or SIP; SDP goes through as bytes. It neither
+// mixes nor buffers audio against jitter: the phones do that. The only change of
+// payload is between the two laws of G.711. Encrypted media is refused.
+//
+// # Goroutines
+//
+// Each session has two, from Open to Close: "rtp" reads the RTP socket and relays;
+// "rtcp" reads the RTCP socket and wakes up, by the socket's read deadline, to send
+// reports and to notice silence. Play starts a third until the prompt ends or is
+// stopped. Close stops all of them and waits. Nothing is started by Engine or
+// Bridge. The exported methods of a Session are for its one owner (the call) and
+// return at once; Quality and State may be called by anybody.
+//
+// # Invariants
+//
+//   - Packets go to the address of the peer's SDP, to its signalling source, or to
+//     the source that was locked on, which is one of these two IP addresses; never
+//     to another address, nor to one of our own ports.
+//   - Packets are accepted from those two IP addresses only and, once locked, from
+//     one port only (against RTP bleed and RTP injection).
+//   - What a peer receives is one stream: one SSRC, sequence numbers and timestamps
+//     that go on whatever is behind them.
+//   - A relayed packet costs no allocation, no channel and no lock that another
+//     session's packets contend for.
+//   - No mutex is held across a read or write of a socket or a channel. Where two
+//     are held the order is Engine.bridging or Engine.mu, Session.mu, then
+//     receiver.mu or stream.mu; ports.mu is taken last.
+//
+// # Tests
+//
+// Tables for the pure parts beside each file. Sessions run on an in-memory packet
+// network in a synctest bubble (net_test.go), so time-outs cost nothing;
+// loopback_test.go uses real sockets. FuzzHeader for the packet parser,
+// BenchmarkRelayPacket for the packet path.
+package media

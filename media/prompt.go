@@ -1,0 +1,69 @@
+package media
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"vpbx/media/audio"
+)
+
+const (
+	promptRate = 8000
+	frameBytes = 160 // of G.711, 20 ms
+	// maxPrompt bounds what one prompt keeps in memory, about 10 MB.
+	maxPrompt = 10 * time.Minute
+)
+
+// Prompt is sound that has been encoded once and may be played to any number of
+// sessions at once. It is never changed.
+type Prompt struct {
+	alaw, ulaw []byte // whole frames
+}
+
+// LoadWAV makes a prompt of a WAV file (PCM16, A-law or µ-law, mono or stereo, 8
+// to 48 kHz). Errors: audio.ErrNotWAV, audio.ErrTooLong above ten minutes.
+func LoadWAV(r io.Reader) (*Prompt, error) {
+	pcm, err := audio.ReadWAV(r, audio.Limits{Length: maxPrompt})
+	if err != nil {
+		return nil, fmt.Errorf("load prompt: %w", err)
+	}
+	if len(pcm.Samples) == 0 {
+		return nil, fmt.Errorf("load prompt: %w: it is empty", audio.ErrNotWAV)
+	}
+	return newPrompt(audio.Resample(pcm.Samples, pcm.Rate, promptRate)), nil
+}
+
+// TonePrompt makes a prompt of one period of a tone, to be played in a loop.
+func TonePrompt(c audio.Cadence) *Prompt {
+	return newPrompt(c.PCM(promptRate))
+}
+
+// newPrompt encodes samples, the last frame filled up with silence.
+func newPrompt(pcm []int16) *Prompt {
+	frames := (len(pcm) + frameBytes - 1) / frameBytes
+	full := make([]int16, frames*frameBytes)
+	copy(full, pcm)
+	p := &Prompt{alaw: make([]byte, len(full)), ulaw: make([]byte, len(full))}
+	audio.EncodeALaw(p.alaw, full)
+	audio.EncodeULaw(p.ulaw, full)
+	return p
+}
+
+// Duration is how long one playing takes.
+func (p *Prompt) Duration() time.Duration {
+	return time.Duration(p.frames()) * frameTime
+}
+
+func (p *Prompt) frames() int { return len(p.alaw) / frameBytes }
+
+// frame is the n-th frame coded for c, nil for a codec that cannot be played.
+func (p *Prompt) frame(n int, c audio.Codec) []byte {
+	switch c {
+	case audio.PCMA:
+		return p.alaw[n*frameBytes:][:frameBytes]
+	case audio.PCMU:
+		return p.ulaw[n*frameBytes:][:frameBytes]
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package media
+
+import (
+	"time"
+
+	"vpbx/media/audio"
+)
+
+// Quality is how one party's audio went, seen from here.
+type Quality struct {
+	Codec       string  // negotiated, empty before
+	Sent        uint64  // packets to the peer
+	Received    uint64  // packets of the peer that were used
+	Lost        uint64  // packets of the peer that never came
+	Duplicates  uint64  // packets of the peer that came twice
+	Dropped     uint64  // packets that were refused, whatever the reason
+	Loss        float64 // Lost as a share of what the peer sent, 0 to 1
+	JitterMs    float64 // RFC 3550 A.8, now
+	MaxJitterMs float64 // its highest value
+	RTTMs       float64 // round trip by RTCP; 0 when the peer sends none
+
+	RemoteLoss     float64 // share of our packets lost, as the peer last reported
+	RemoteJitterMs float64 // jitter of our packets, as the peer last reported
+
+	MOS          float64 // G.107 estimate of what we hear of the peer, 1 to 4.4; 0 when nothing came
+	FirstRTPMs   float64 // from Expect to the first packet; 0 when it came before, -1 when none came
+	LongestGapMs float64 // longest time without a packet while the peer should have sent
+	OneWay       bool    // after Expect, packets went one way only
+}
+
+// Quality is a snapshot; it may be taken at any time and after Close.
+func (s *Session) Quality() Quality {
+	end := time.Now()
+	if t := s.ended.Load(); t != nil {
+		end = *t
+	}
+	s.out.mu.Lock()
+	sent := s.out.packets
+	s.out.mu.Unlock()
+	q := s.in.quality(end)
+	q.Codec, q.Sent = s.Codec().Name, sent
+	q.OneWay = q.OneWay && (q.Sent == 0) != (q.Received == 0)
+	return q
+}
+
+// quality is what the receiver knows; OneWay says only whether it can be judged.
+func (r *receiver) quality(end time.Time) Quality {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lost, expected := r.lost()
+	q := Quality{
+		Received: r.packets, Lost: lost, Duplicates: r.drops[dropDuplicate],
+		JitterMs: ms(r.duration(r.jitter)), MaxJitterMs: ms(r.maxJitter), RTTMs: ms(r.rtt),
+		RemoteLoss: r.remoteLoss, RemoteJitterMs: ms(r.remoteJitter),
+		FirstRTPMs: -1, OneWay: !r.expectAt.IsZero(),
+	}
+	for why := dropMalformed; why < dropEvent; why++ {
+		q.Dropped += r.drops[why]
+	}
+	if expected > 0 {
+		q.Loss = float64(lost) / float64(expected)
+	}
+	gap := r.gap
+	if !r.listenAt.IsZero() {
+		gap = max(gap, end.Sub(later(r.last, r.listenAt)))
+	}
+	q.LongestGapMs = ms(gap)
+	if r.packets > 0 {
+		q.MOS = audio.MOS(q.Loss, q.JitterMs, q.RTTMs)
+		q.FirstRTPMs = 0
+		if !r.expectAt.IsZero() {
+			q.FirstRTPMs = max(0, ms(r.first.Sub(r.expectAt)))
+		}
+	}
+	return q
+}
+
+func ms(d time.Duration) float64 {
+	return float64(d) / float64(time.Millisecond)
+}

@@ -1,0 +1,89 @@
+package media
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// frameTime is the length of the packets we make, and the least distance between
+// two sources in a stream.
+const frameTime = 20 * time.Millisecond
+
+// stream is what one peer hears: an SSRC of our own whose sequence numbers and
+// timestamps go on when the source behind it changes (a prompt, a bridge, another
+// SSRC of the other party). Relaying and playing write it under mu.
+type stream struct {
+	mu   sync.Mutex
+	ssrc uint32
+
+	from     any    // *Session or *player that feeds it now
+	fromSSRC uint32 // and the SSRC of what it feeds
+	inSeq    uint16 // highest sequence number of the source
+	first    uint16 // sequence number at the switch
+	young    uint16 // packets since the switch, as far as needed
+	seqShift uint16
+	tsShift  uint32
+
+	started bool
+	seq     uint16 // highest sent
+	ts      uint32 // of that packet
+	at      time.Time
+	rate    int
+	packets uint64
+	octets  uint64
+}
+
+// begin gives the stream its random start (RFC 3550 §5.1).
+func (o *stream) begin() {
+	o.ssrc, o.seq, o.ts = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
+}
+
+// next turns a source's header into the stream's: same order, same distances, own
+// numbers. It counts the packet, and returns false for one that is older than the
+// switch to its source.
+func (o *stream) next(from any, h header, rate int, at time.Time) (header, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	jump := int16(h.seq - o.inSeq)
+	if !o.started || o.from != from || o.fromSSRC != h.ssrc || jump > maxDropout || jump < -maxMisorder {
+		o.join(from, h, rate, at)
+		h.marker = true // RFC 3551 §4.1: a new talkspurt lets the receiver adapt
+	}
+	if o.young < maxMisorder {
+		o.young++
+		if int16(h.seq-o.first) < 0 {
+			return header{}, false
+		}
+	}
+	if int16(h.seq-o.inSeq) > 0 {
+		o.inSeq = h.seq
+	}
+	o.packets++
+	o.octets += uint64(h.end - h.start)
+	h.seq += o.seqShift
+	h.ts += o.tsShift
+	h.ssrc = o.ssrc
+	if int16(h.seq-o.seq) > 0 {
+		o.seq, o.ts, o.at, o.rate = h.seq, h.ts, at, rate
+	}
+	return h, true
+}
+
+// join makes the next sequence number of the stream the source's current one, and
+// moves the timestamp on by the time that has passed.
+func (o *stream) join(from any, h header, rate int, at time.Time) {
+	step := frameTime
+	if o.started {
+		step = max(step, at.Sub(o.at))
+	}
+	o.from, o.fromSSRC, o.first, o.inSeq, o.young = from, h.ssrc, h.seq, h.seq, 0
+	o.seqShift = o.seq + 1 - h.seq
+	o.tsShift = o.ts + units(step, rate) - h.ts
+	o.started = true
+}
+
+// units is a duration in timestamp units; it wraps as timestamps do.
+func units(d time.Duration, rate int) uint32 {
+	return uint32(d.Seconds() * float64(rate))
+}

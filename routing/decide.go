@@ -1,0 +1,231 @@
+package routing
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"vpbx/pbx"
+)
+
+// decide says what becomes of a call. It is pure: the same arguments give the
+// same decision. lookup is nil when the CRM was not asked.
+func decide(req Request, contact pbx.Contact, lookup *pbx.Lookup, registered func(ext string) bool) Decision {
+	p := plan{req: req, Decision: Decision{Contact: contact, Lookup: lookup, To: req.Company.E164(req.To)}}
+	if req.Caller == nil {
+		p.inbound(registered)
+	} else {
+		p.dialled()
+	}
+	p.finish()
+	return p.Decision
+}
+
+// plan is a decision in the making.
+type plan struct {
+	req Request
+	Decision
+}
+
+// inbound decides about a call from a trunk: the rule of the number, behind
+// the owner of the caller where the rule wants that.
+func (p *plan) inbound(registered func(string) bool) {
+	c := p.req.Company
+	p.Direction = pbx.In
+	if p.To == "" {
+		p.reject(pbx.UnknownNumber, "the called number cannot be read")
+		return
+	}
+	if c.Numbers[p.To] == nil {
+		p.reject(pbx.UnknownNumber, p.To+" is not a number of this company")
+		return
+	}
+	p.rule(func(r *pbx.Rule) {
+		if r.Owner {
+			p.owner(registered)
+		}
+	})
+}
+
+// dialled decides about a call of an extension: inside first, then our own
+// public numbers, then the world.
+func (p *plan) dialled() {
+	c := p.req.Company
+	p.Direction = pbx.InternalTo
+	to := pbx.CleanNumber(p.req.To)
+	switch {
+	case to == "":
+		p.reject(pbx.UnknownNumber, "the dialled number cannot be read")
+	case to[0] == '*':
+		p.To = to
+		p.reject(pbx.UnknownNumber, "feature code "+to+" is not available")
+	case c.Extensions[to] != nil:
+		p.To = to
+		if to == p.req.Caller.Number {
+			p.Steps = append(p.Steps, Reject{pbx.NewCause(pbx.PartyCallee, pbx.Busy)})
+			p.why(to + " called itself")
+			return
+		}
+		p.ring(to, 0)
+	case c.Groups[to] != nil:
+		p.To = to
+		p.ring(to, 0)
+	case c.Numbers[p.To] != nil:
+		p.why(p.To + " is a number of this company: no trip through the provider")
+		p.rule(func(*pbx.Rule) {})
+	default:
+		p.Direction = pbx.Out
+		dial, reason, why := p.outside(p.req.To, MaxRing)
+		if reason != "" {
+			p.reject(reason, why)
+			return
+		}
+		p.Steps = append(p.Steps, dial)
+		p.why(why)
+	}
+}
+
+// rule lays out the first rule of the called public number, whatever before
+// puts in front of it.
+func (p *plan) rule(before func(*pbx.Rule)) {
+	r := ruleOf(p.req.Company, p.To)
+	if r == nil {
+		p.reject(pbx.NoRoute, "no rule for "+p.To)
+		return
+	}
+	p.Record = r.Record
+	before(r)
+	for _, s := range r.Steps {
+		if p.final() {
+			return
+		}
+		if len(p.Steps) == MaxSteps {
+			p.why(fmt.Sprintf("only the first %d steps of the rule are used", MaxSteps))
+			return
+		}
+		p.step(s)
+	}
+}
+
+// step lays out one step of a rule; a step that cannot be done is left out
+// with a reason.
+func (p *plan) step(s pbx.Step) {
+	c := p.req.Company
+	switch s.Kind {
+	case pbx.StepRing:
+		p.ring(s.Target, s.For)
+	case pbx.StepPlay:
+		if prompt := c.Prompts[s.Target]; prompt != nil {
+			p.Steps = append(p.Steps, Play{prompt})
+		} else {
+			p.why("there is no prompt " + s.Target)
+		}
+	case pbx.StepDial:
+		dial, reason, why := p.outside(s.Target, ringTime(s.For, MaxRing))
+		if reason == "" {
+			p.Steps = append(p.Steps, dial)
+		}
+		p.why(why)
+	case pbx.StepReject:
+		cause := pbx.NewCause(pbx.PartyPBX, pbx.Rejected)
+		if s.Code >= 400 && s.Code <= 699 {
+			cause.SIP, cause.Q850 = s.Code, pbx.FromSIP(pbx.PartyPBX, s.Code).Q850
+		}
+		p.Steps = append(p.Steps, Reject{cause})
+		p.why(fmt.Sprintf("rejected with %d by the rule of %s", cause.SIP, p.To))
+	default:
+		p.why(fmt.Sprintf("step %s is not supported", s.Kind))
+	}
+}
+
+// ring lays out the ringing of an extension or a group. Members without a
+// phone stay in: the call finds out and says so. The caller's own phones are
+// left out.
+func (p *plan) ring(target string, d time.Duration) {
+	c := p.req.Company
+	if e := c.Extensions[target]; e != nil {
+		if p.isCaller(target) {
+			p.why(target + " is the caller")
+			return
+		}
+		p.Steps = append(p.Steps, Ring{Who: []string{target}, For: ringTime(d, DefaultRing), Why: "extension " + target})
+		return
+	}
+	g := c.Groups[target]
+	if g == nil {
+		p.why(target + " is neither an extension nor a group")
+		return
+	}
+	var who []string
+	for _, m := range g.Members {
+		if c.Extensions[m] != nil && !p.isCaller(m) && !slices.Contains(who, m) {
+			who = append(who, m)
+		}
+	}
+	if len(who) == 0 {
+		p.why("group " + target + " has nobody to ring")
+		return
+	}
+	if d == 0 {
+		d = g.Ring
+	}
+	p.Steps = append(p.Steps, Ring{
+		Who:    who,
+		For:    ringTime(d, DefaultRing),
+		Linear: g.Strategy == pbx.Linear,
+		Group:  target,
+		Why:    "group " + target,
+	})
+}
+
+// finish makes sure that a decision connects or refuses, and says whether the
+// call is recorded: by the rule, or by anybody who takes part.
+func (p *plan) finish() {
+	if len(p.Steps) == 0 {
+		p.reject(pbx.NoRoute, "nothing to do for "+p.To)
+	}
+	if _, plays := p.Steps[len(p.Steps)-1].(Play); plays {
+		end := Reject{pbx.NewCause(pbx.PartyPBX, pbx.NoAnswer)}
+		if len(p.Steps) == MaxSteps {
+			p.Steps[MaxSteps-1] = end
+		} else {
+			p.Steps = append(p.Steps, end)
+		}
+	}
+	if caller := p.req.Caller; caller != nil && caller.Record {
+		p.Record = true
+	}
+	for _, s := range p.Steps {
+		r, _ := s.(Ring)
+		for _, who := range r.Who {
+			p.Record = p.Record || p.req.Company.Extensions[who].Record
+		}
+	}
+}
+
+func (p *plan) reject(r pbx.Reason, why string) {
+	p.Steps = append(p.Steps, Reject{pbx.NewCause(pbx.PartyPBX, r)})
+	p.why(why)
+}
+
+func (p *plan) why(s string) { p.Why = append(p.Why, s) }
+
+func (p *plan) isCaller(ext string) bool {
+	return p.req.Caller != nil && p.req.Caller.Number == ext
+}
+
+// final tells whether nothing can follow what is there.
+func (p *plan) final() bool {
+	if len(p.Steps) == 0 {
+		return false
+	}
+	_, is := p.Steps[len(p.Steps)-1].(Reject)
+	return is
+}
+
+func ringTime(d, otherwise time.Duration) time.Duration {
+	if d <= 0 {
+		d = otherwise
+	}
+	return min(d, MaxRing)
+}

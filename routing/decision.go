@@ -1,0 +1,76 @@
+package routing
+
+import (
+	"time"
+
+	"vpbx/pbx"
+)
+
+// Bounds of a decision.
+const (
+	MaxSteps    = 64                // steps of one decision
+	DefaultRing = 20 * time.Second  // a ring step that does not say how long
+	MaxRing     = 120 * time.Second // the longest ring step, and the wait for an outside number
+)
+
+// Request is a call that wants to know what becomes of it.
+type Request struct {
+	Company   *pbx.Company
+	Direction pbx.Direction  // pbx.In for what came over a trunk; for an extension's call the decision says
+	From, To  string         // as they were signalled
+	Trunk     string         // name of the trunk it came in on
+	Caller    *pbx.Extension // who dialled, nil for callers from outside
+	At        time.Time
+}
+
+// Decision is what is to be done with a call, and why.
+type Decision struct {
+	Contact   pbx.Contact   // what the CRM says about the caller
+	Lookup    *pbx.Lookup   // how asking it went, nil when it was not asked
+	Direction pbx.Direction // as the record shows it
+	To        string        // the dialled number, normalised
+	Record    bool
+	// Steps are done in order until one connects or refuses the caller. When
+	// the last one is a Ring or a Dial that nobody answered, the call ends
+	// with the cause of that step.
+	Steps []Step
+	// Why is what was found out while deciding. The reason for a single Ring is
+	// in its own Why and is not repeated here, so that the record of a call
+	// shows it where it happened.
+	Why []string
+}
+
+// Step is one thing to do with a caller: Ring, Play, Dial or Reject.
+type Step interface{ step() }
+
+// Ring rings extensions of the company, each on all its phones.
+type Ring struct {
+	Who    []string      // numbers of extensions, never empty, none twice
+	For    time.Duration // how long; with Linear how long each
+	Linear bool          // one after the other, otherwise all at once
+	Group  string        // number of the group, "" when none
+	Why    string
+}
+
+// Play plays a prompt to the caller, once, before anything is answered.
+type Play struct {
+	Prompt *pbx.Prompt
+}
+
+// Dial calls an outside number over the first trunk that takes the call.
+type Dial struct {
+	Number string        // E.164, or as dialled where it has no such form (112)
+	Trunks []*pbx.Trunk  // never empty
+	Caller string        // number to show, "" when none is configured
+	For    time.Duration // how long to wait for an answer on one trunk
+}
+
+// Reject ends the call with that cause.
+type Reject struct {
+	Cause pbx.Cause
+}
+
+func (Ring) step()   {}
+func (Play) step()   {}
+func (Dial) step()   {}
+func (Reject) step() {}

@@ -1,0 +1,59 @@
+// Package sip is the SIP side of the PBX: it listens on UDP, TCP and TLS,
+// keeps who is registered where, finds out whose call an INVITE is, and holds
+// one dialog per call and peer, the [Leg].
+//
+// # What it is
+//
+// A [Server] is a registrar (RFC 3261 §10) and a pair of user agents, back to
+// back only in the sense that the owner of the legs makes them so. A request
+// comes in through the read filter (rate, bans, garbage), is parsed, checked
+// as RFC 3261 §8.2 says, and goes to the registrar, to the leg of its dialog,
+// or, when it is a new INVITE, through identification: a trunk is known by its
+// address or by the contact we registered at it, everybody else is an
+// extension that has to prove it by digest (RFC 8760). There is no third way
+// in. An identified INVITE becomes a leg and is given to Config.Accept.
+//
+// Of sipgo only transports and transactions are used; it is imported as msg.
+// Its Server, dialog sessions and client helpers are not: the reasons stand
+// where we do otherwise.
+//
+// # What it is not
+//
+// It does not read SDP, does not route, does not bridge legs and knows nothing
+// of calls. It knows companies only through [pbx.Directory]. It is no proxy:
+// nothing is forwarded, and no response of one peer reaches another one.
+//
+// # Who owns which goroutine
+//
+// One loop per listener, two for connections we opened, one goroutine that
+// expires bindings and sends keepalives, one that saves bindings: started by
+// Start, waited for by Close. One goroutine per leg and per trunk that
+// registers: see dialog.go. Requests run in goroutines of sipgo, one each; the
+// handler of an INVITE stays until the final response is sent.
+//
+// # Invariants
+//
+//   - No call without a company: an arrival has one.
+//   - A password is never compared without a nonce of ours, made for that
+//     source, and no answer to a nonce counts twice.
+//   - The phone that is registered over a flow is heard over that flow,
+//     whatever others do from its address or to its account.
+//   - A contact is sent back as it was written.
+//   - Nothing is sent whose headers hold a line break that is not ours: see
+//     validate.
+//   - Every map here has a bound.
+//   - A store that fails never refuses a phone.
+//
+// Decisions that are ours to make: a contact more than the limit of an
+// extension replaces the one not refreshed for longest; a wrong password is
+// answered with 403; RFC 2543 requests without tags or branches get a 400;
+// requests without rport from behind a NAT are answered as if they had it.
+// The package sets one global of sipgo, msg.UDPMTUSize, so that a long INVITE
+// is fragmented rather than refused.
+//
+// # Where the tests are
+//
+// Beside the code, on in-memory networks in testing/synctest bubbles, with raw
+// SIP written by the test; TCP framing also on loopback. testdata/torture
+// holds messages of RFC 4475. Parsers are fuzzed (go test -fuzz).
+package sip

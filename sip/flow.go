@@ -1,0 +1,190 @@
+package sip
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	msg "github.com/emiago/sipgo/sip"
+)
+
+// How long a TCP or TLS connection may be silent, and how long a write to one
+// may take.
+const (
+	firstMessage = 30 * time.Second // until the first whole message, from the start
+	idleStranger = 5 * time.Minute
+	idleTrusted  = 2 * time.Hour // longer than any registration; the kernel notices dead peers
+	writeFor     = 10 * time.Second
+)
+
+// flows are the TCP and TLS connections that are open, by transport and
+// address of the peer.
+type flows struct {
+	limits Limits
+
+	mu     sync.Mutex
+	closed bool
+	open   map[string]*flow
+	from   map[netip.Addr]int // accepted connections per source
+	count  int                // accepted connections in all
+}
+
+// flow is one connection, with its time limits.
+type flow struct {
+	net.Conn
+	all      *flows
+	key      string
+	source   netip.Addr
+	accepted bool
+	opened   time.Time
+	heard    atomic.Bool // a whole message came
+	trusted  atomic.Bool // it belongs to a phone or trunk we know
+	once     sync.Once
+	closeErr error
+}
+
+func (f *flows) init(l Limits) {
+	f.limits = l
+	f.open = map[string]*flow{}
+	f.from = map[netip.Addr]int{}
+}
+
+// add takes in an accepted connection; nil and the reason when there is no
+// room for it.
+func (f *flows) add(transport string, c net.Conn, blocked func(netip.Addr) bool) (*flow, reason) {
+	peer, err := addrPort(c.RemoteAddr().String())
+	if err != nil {
+		return nil, garbage
+	}
+	if blocked(peer.Addr()) {
+		return nil, guessing
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || f.count >= f.limits.Connections || f.from[peer.Addr()] >= f.limits.ConnectionsPerSource {
+		return nil, connections
+	}
+	f.count++
+	f.from[peer.Addr()]++
+	n := &flow{Conn: c, all: f, key: flowKey(transport, peer.String()), source: peer.Addr(), accepted: true, opened: time.Now()}
+	f.open[n.key] = n
+	return n, ""
+}
+
+// own takes in a connection we opened ourselves; nil after close.
+func (f *flows) own(transport string, c net.Conn) *flow {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
+	n := &flow{Conn: c, all: f, key: flowKey(transport, c.RemoteAddr().String()), opened: time.Now()}
+	n.heard.Store(true)
+	n.trusted.Store(true)
+	f.open[n.key] = n
+	return n
+}
+
+func (f *flows) get(transport, source string) *flow {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.open[flowKey(transport, source)]
+}
+
+// note remembers that a whole message came in over the flow of a request.
+func (f *flows) note(req *msg.Request) {
+	if n := f.get(req.Transport(), req.Source()); n != nil {
+		n.heard.Store(true)
+	}
+}
+
+// trust lets the flow of a request be silent for long.
+func (f *flows) trust(req *msg.Request) {
+	if !msg.IsReliable(req.Transport()) {
+		return
+	}
+	if n := f.get(req.Transport(), req.Source()); n != nil {
+		n.trusted.Store(true)
+	}
+}
+
+// close closes all connections and lets no more in.
+func (f *flows) close() {
+	f.mu.Lock()
+	f.closed = true
+	open := make([]*flow, 0, len(f.open))
+	for _, n := range f.open {
+		open = append(open, n)
+	}
+	f.mu.Unlock()
+	for _, n := range open {
+		n.Close()
+	}
+}
+
+func flowKey(transport, source string) string { return strings.ToLower(transport) + " " + source }
+
+// Read reads within the time limits: any byte counts as life, but a stranger
+// must get its first message through in good time.
+func (n *flow) Read(b []byte) (int, error) {
+	began := time.Now()
+	for {
+		if err := n.Conn.SetReadDeadline(n.deadline(began)); err != nil {
+			return 0, err
+		}
+		got, err := n.Conn.Read(b)
+		if got == 0 && errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(n.deadline(began)) {
+			continue // it became better known meanwhile
+		}
+		return got, err
+	}
+}
+
+func (n *flow) deadline(began time.Time) time.Time {
+	switch {
+	case n.trusted.Load():
+		return began.Add(idleTrusted)
+	case n.heard.Load():
+		return began.Add(idleStranger)
+	}
+	return n.opened.Add(firstMessage)
+}
+
+// Write writes within the time limit. A write that did not get through whole
+// has broken the framing, so the connection is closed.
+func (n *flow) Write(b []byte) (int, error) {
+	if err := n.Conn.SetWriteDeadline(time.Now().Add(writeFor)); err != nil {
+		return 0, err
+	}
+	put, err := n.Conn.Write(b)
+	if err != nil {
+		n.Close()
+	}
+	return put, err
+}
+
+// Close closes the connection and makes room for another one.
+func (n *flow) Close() error {
+	n.once.Do(func() {
+		n.closeErr = n.Conn.Close()
+		f := n.all
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.open[n.key] == n {
+			delete(f.open, n.key)
+		}
+		if !n.accepted {
+			return
+		}
+		f.count--
+		if f.from[n.source]--; f.from[n.source] <= 0 {
+			delete(f.from, n.source)
+		}
+	})
+	return n.closeErr
+}

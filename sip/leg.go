@@ -1,0 +1,504 @@
+package sip
+
+import (
+	"log/slog"
+	"net/netip"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	msg "github.com/emiago/sipgo/sip"
+
+	"vpbx/pbx"
+)
+
+const (
+	legBox    = 32               // messages to a leg that it has not read yet
+	legQueue  = 64               // events its owner has not taken yet
+	ownWithin = 5 * time.Second  // an accepted leg must have an owner by then
+	lingering = 32 * time.Second // 64·T1: how long the leftovers of an ended leg are waited for
+)
+
+// Leg is one call between us and one peer: one INVITE and the dialog it makes,
+// whoever sent it. The exported fields are facts that never change; what
+// happens later arrives as events at the owner.
+//
+// All methods return at once, never touch the network themselves, and may be
+// called at any time, also after the leg has ended.
+type Leg struct {
+	ID        pbx.LegID
+	Company   *pbx.Company
+	Outbound  bool
+	From      Party          // the caller as given
+	To        string         // dialled user part
+	Extension string         // set when the peer is an extension of ours
+	Trunk     *pbx.Trunk     // set when the peer is a trunk
+	Source    netip.AddrPort // the peer; invalid for a trunk that was not resolved yet
+	Transport string
+	UserAgent string
+	CallID    string
+	SDP       []byte // offer of the initial INVITE, nil: none
+	Arrived   time.Time
+
+	s      *Server
+	log    *slog.Logger
+	box    chan any      // commands, requests, results
+	owners chan owner    // Own meets run here: what run has taken, it will serve
+	over   chan struct{} // closed when run has returned
+	state  atomic.Pointer[LegState]
+
+	// Everything below belongs to run.
+	owner  owner
+	queue  []any // events the owner has not taken yet
+	phase  phase
+	d      dialog
+	clock  [clocks]time.Time
+	timer  *time.Timer
+	flow   way       // phones: the flow they are reached over, whatever their Contact says
+	heard  way       // where the peer's last request came from
+	sent   []byte    // session description we sent last
+	got    []byte    // session description the peer sent last
+	sess   session   // RFC 4028
+	fresh  time.Time // when sess was refreshed
+	update bool      // the peer takes UPDATE
+	wanted *proposal // our next offer
+	failed int       // refusals of wanted by 491
+
+	theirs  *exchange // request of the peer that the owner has to answer
+	unacked *exchange // INVITE of the peer whose 2xx waits for the ACK
+	ringing *msg.Response
+
+	call   *attempt // our initial INVITE, until its final response
+	ours   *attempt // our re-INVITE or UPDATE
+	open   map[*attempt]struct{}
+	acks   []*ackSent
+	forks  []fork
+	ending pbx.Cause // why we hang up, for a BYE or CANCEL that has to wait
+	tried  bool      // CANCEL is sent
+}
+
+// phase is where a leg stands.
+type phase int
+
+const (
+	early     phase = iota // the INVITE has no final response
+	answered               // our 2xx waits for its ACK
+	confirmed              // both ends have answered
+	ended                  // LegEnded is queued; only leftovers are finished
+)
+
+func (p phase) String() string {
+	return [...]string{"early", "answered", "confirmed", "ended"}[p]
+}
+
+// The clocks of a leg; they share one timer.
+const (
+	clockOwner   = iota // nobody took the leg
+	clockRing           // the last provisional is repeated (RFC 3261 §13.3.1.1)
+	clockRepeat         // the 2xx is repeated (RFC 3261 §13.3.1.4)
+	clockACK            // the ACK does not come any more
+	clockOffer          // the owner did not answer an offer
+	clockGlare          // our offer was crossed and is sent again
+	clockReply          // our request got no final response
+	clockRefresh        // RFC 4028: our refresh is due
+	clockExpire         // RFC 4028: the session is over
+	clockLinger         // leftovers have had their time
+	clocks
+)
+
+// owner is who gets the events of a leg.
+type owner struct {
+	events chan<- any
+	gone   <-chan struct{}
+}
+
+// The commands of the owner.
+type (
+	ringing struct {
+		code int
+		sdp  []byte
+	}
+	answering struct{ sdp []byte }
+	rejecting struct{ cause pbx.Cause }
+	offering  struct{ sdp []byte }
+	accepting struct{ sdp []byte }
+	refusing  struct{ code int }
+	hangingUp struct{ cause pbx.Cause }
+)
+
+// Own makes the caller the owner of an accepted leg: its events are posted to
+// events from now on. When gone is closed the leg hangs itself up. It must be
+// called once, within 5 s.
+func (l *Leg) Own(events chan<- any, gone <-chan struct{}) {
+	o := owner{events, gone}
+	select {
+	case l.owners <- o:
+	case <-l.over: // too late: all there is to say is that it ended
+		go o.tell(LegEnded{l, pbx.NewCause(pbx.PartyPBX, pbx.Broken)})
+	}
+}
+
+// tell posts one event to an owner, until the owner is gone.
+func (o owner) tell(event any) {
+	select {
+	case o.events <- event:
+	case <-o.gone:
+	}
+}
+
+// Ring sends a provisional response: 180, or 183 with early media. It is
+// ignored after a final response.
+func (l *Leg) Ring(code int, sdp []byte) { l.post(ringing{code, sdp}) }
+
+// Answer accepts an inbound leg: 200 with our answer, or with our offer when
+// the INVITE had none. The 200 is repeated until the ACK comes; after 32 s
+// without, the leg ends with NoACK.
+func (l *Leg) Answer(sdp []byte) { l.post(answering{sdp}) }
+
+// Reject refuses an inbound leg with the status of the cause.
+func (l *Leg) Reject(c pbx.Cause) { l.post(rejecting{c}) }
+
+// Offer sends our offer inside the call (re-INVITE). Its result arrives as
+// OfferAnswered. It waits while another offer is under way; a newer offer takes
+// the place of one that still waits.
+func (l *Leg) Offer(sdp []byte) { l.post(offering{sdp}) }
+
+// AnswerOffer answers the peer's offer of the last Offered event.
+func (l *Leg) AnswerOffer(sdp []byte) { l.post(accepting{sdp}) }
+
+// RefuseOffer refuses the peer's offer of the last Offered event with a status
+// (488 …); the call goes on as it was.
+func (l *Leg) RefuseOffer(code int) { l.post(refusing{code}) }
+
+// Hangup ends the leg whatever its state: final response, CANCEL or BYE. Only
+// the first call has an effect.
+func (l *Leg) Hangup(c pbx.Cause) { l.post(hangingUp{c}) }
+
+// State gives the leg as of its last change.
+func (l *Leg) State() LegState { return *l.state.Load() }
+
+// post leaves a message for run.
+func (l *Leg) post(m any) {
+	select {
+	case l.box <- m:
+	case <-l.over:
+	}
+}
+
+func (l *Leg) key() dialogKey { return dialogKey{l.d.callID, l.d.localTag} }
+
+// peer is the party at the other end.
+func (l *Leg) peer() pbx.Party {
+	if l.Outbound {
+		return pbx.PartyCallee
+	}
+	return pbx.PartyCaller
+}
+
+// prepare makes the parts of a new leg that run needs.
+func (l *Leg) prepare(s *Server) {
+	l.s = s
+	l.ID = pbx.NewLegID(l.Arrived)
+	l.CallID = l.d.callID
+	l.log = s.dlg.logger(l)
+	l.box = make(chan any, legBox)
+	l.owners = make(chan owner)
+	l.over = make(chan struct{})
+	l.open = make(map[*attempt]struct{})
+	l.note()
+}
+
+// run is the life of a leg. It is the only place where the leg waits.
+func (l *Leg) run() {
+	defer l.leave()
+	l.timer = time.NewTimer(lingering)
+	defer l.timer.Stop()
+	if l.Outbound {
+		l.invite()
+	}
+	for !l.through() {
+		l.kick()
+		l.arm()
+		var out chan<- any
+		var head any
+		if len(l.queue) > 0 {
+			out, head = l.owner.events, l.queue[0]
+		}
+		select {
+		case m := <-l.box:
+			l.handle(m)
+		case o := <-l.owners:
+			l.owner = o
+			l.clock[clockOwner] = time.Time{}
+		case out <- head:
+			l.queue = l.queue[1:]
+		case <-l.owner.gone:
+			l.orphan()
+		case <-l.timer.C:
+			l.tick(time.Now())
+		case <-l.s.dlg.ctx.Done():
+			return
+		}
+	}
+}
+
+// through says whether nothing is left to do.
+func (l *Leg) through() bool {
+	if l.phase != ended {
+		return false
+	}
+	waiting := len(l.queue) > 0 || len(l.open) > 0 || l.unacked != nil
+	return !waiting || l.clock[clockLinger].IsZero()
+}
+
+// leave clears up behind run, also when run panicked: a leg that breaks is one
+// call lost, not the process.
+func (l *Leg) leave() {
+	if p := recover(); p != nil {
+		l.s.met.panics.Inc()
+		l.log.Error("sip: panic in a leg", "panic", p, "stack", string(debug.Stack()))
+	}
+	l.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
+	l.terminate()
+	l.s.dlg.remove(l.key())
+	for a := range l.open {
+		a.cancel()
+	}
+	close(l.over)
+	if l.clock[clockLinger].IsZero() || l.owner.events == nil {
+		return // the owner had its time
+	}
+	for _, event := range l.queue {
+		select {
+		case l.owner.events <- event:
+		case <-l.owner.gone:
+			return
+		case <-l.s.dlg.ctx.Done():
+			return
+		}
+	}
+}
+
+// handle does what one message asks for.
+func (l *Leg) handle(m any) {
+	switch m := m.(type) {
+	case ringing:
+		l.onRing(m.code, m.sdp)
+	case answering:
+		l.onAnswer(m.sdp)
+	case rejecting:
+		l.hangup(m.cause)
+	case hangingUp:
+		l.hangup(m.cause)
+	case offering:
+		if l.phase != ended {
+			l.wanted, l.failed = &proposal{sdp: m.sdp}, 0
+		}
+	case accepting:
+		l.onAnswerOffer(m.sdp)
+	case refusing:
+		l.refuse(m.code)
+	case *exchange:
+		l.onRequest(m)
+	case acked:
+		l.onACK(m.req)
+	case cancelled:
+		l.onCancel(m.x)
+	case lost:
+		l.onLost(m.x)
+	case started:
+		m.a.tx, m.a.hops = m.tx, []hop{m.h}
+		l.near(m.h)
+	case responded:
+		l.onResponse(m.a, m.res)
+	case undone:
+		l.onFailure(m.a, m.err)
+	case again:
+		l.onAgain(m.res)
+	}
+}
+
+// tick runs the clocks that are due.
+func (l *Leg) tick(now time.Time) {
+	for c := range l.clock {
+		if at := l.clock[c]; at.IsZero() || at.After(now) {
+			continue
+		}
+		l.clock[c] = time.Time{}
+		switch c {
+		case clockOwner:
+			if l.phase != ended {
+				l.log.Error("sip: nobody took a call")
+			}
+			l.hangup(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
+			l.queue = nil
+		case clockRing:
+			l.ringAgain()
+		case clockRepeat:
+			l.repeat()
+		case clockACK:
+			l.noACK()
+		case clockOffer:
+			l.refuse(500)
+		case clockReply:
+			l.noReply()
+		case clockRefresh:
+			l.refresh()
+		case clockExpire:
+			l.hangup(pbx.NewCause(l.peer(), pbx.SessionExpired))
+		}
+	}
+}
+
+// after sets a clock.
+func (l *Leg) after(c int, d time.Duration) { l.clock[c] = time.Now().Add(d) }
+
+// stop clears clocks.
+func (l *Leg) stop(list ...int) {
+	for _, c := range list {
+		l.clock[c] = time.Time{}
+	}
+}
+
+// arm sets the timer to the next clock.
+func (l *Leg) arm() {
+	var next time.Time
+	for _, at := range l.clock {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	if next.IsZero() {
+		l.timer.Stop()
+		return
+	}
+	l.timer.Reset(time.Until(next))
+}
+
+// emit queues an event for the owner. An owner that leaves legQueue events
+// unread is as good as gone.
+func (l *Leg) emit(event any) {
+	if _, last := event.(LegEnded); !last && len(l.queue) >= legQueue {
+		l.log.Error("sip: the owner of a leg does not read its events")
+		l.orphan()
+		return
+	}
+	l.queue = append(l.queue, event)
+}
+
+// orphan hangs up a leg whose owner is gone: nobody is left to tell.
+func (l *Leg) orphan() {
+	l.hangup(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
+	l.owner = owner{}
+	l.queue = nil
+}
+
+// hangup does what is right to end the leg in its state.
+func (l *Leg) hangup(c pbx.Cause) {
+	switch l.phase {
+	case early:
+		if l.Outbound {
+			l.cancel(c)
+		} else {
+			l.reject(c)
+		}
+	case answered:
+		// RFC 3261 §15: no BYE before the ACK. It follows then, or after 32 s.
+		l.ending = c
+		l.end(c)
+	case confirmed:
+		l.drop(c)
+	}
+}
+
+// drop ends a confirmed leg with a BYE.
+func (l *Leg) drop(c pbx.Cause) {
+	if l.phase == ended {
+		return
+	}
+	l.end(c)
+	l.terminate()
+	l.bye(c)
+}
+
+// end queues LegEnded and lets go of everything but the leftovers.
+func (l *Leg) end(c pbx.Cause) {
+	if l.phase == ended {
+		return
+	}
+	l.phase = ended
+	l.stop(clockRing, clockOffer, clockGlare, clockReply, clockRefresh, clockExpire)
+	if l.owner.events != nil {
+		l.stop(clockOwner)
+	}
+	l.after(clockLinger, lingering)
+	l.wanted = nil
+	l.emit(LegEnded{l, c})
+	l.note()
+}
+
+// note writes the leg down for State.
+func (l *Leg) note() {
+	st := &LegState{
+		ID: l.ID, Tenant: l.Company.ID, Outbound: l.Outbound, Phase: l.phase.String(), Extension: l.Extension,
+		CallID: l.d.callID, LocalTag: l.d.localTag, RemoteTag: l.d.remoteTag,
+		Local: l.d.local.uri.String(), Remote: l.d.remote.uri.String(),
+		LocalSeq: l.d.localSeq, RemoteSeq: uint32(max(l.d.remoteSeq, 0)),
+		Target: l.d.target, Routes: l.d.routes,
+		Interval: l.sess.Interval, Refresher: l.sess.Ours, Refreshed: l.fresh,
+		LastSDP: l.sent, PeerUpdate: l.update,
+	}
+	if l.Trunk != nil {
+		st.Trunk = l.Trunk.Name
+	}
+	w := l.way()
+	st.Transport, st.Peer = w.transport, w.addr
+	l.state.Store(st)
+}
+
+// way is where requests inside the dialog go: to a phone over the flow it
+// registered or called over, since its Contact is often an address behind a
+// NAT (RFC 5626 §5.3); to a trunk where its Route or Contact says.
+func (l *Leg) way() way { return l.wayOf(&l.d) }
+
+func (l *Leg) wayOf(d *dialog) way {
+	if l.flow != (way{}) {
+		return l.flow
+	}
+	next := d.target
+	if len(d.routes) > 0 {
+		next = d.routes[0]
+	}
+	w, err := wayTo(next, l.Transport)
+	if l.heard == (way{}) {
+		return w
+	}
+	if err != nil || !l.s.localTransport(w.transport) || unreachable(w.addr, l.heard.addr) {
+		return l.heard
+	}
+	if l.heard.transport != "udp" && l.s.connected(l.heard.transport, l.heard.addr) {
+		return l.heard // the peer's own connection is still open
+	}
+	return w
+}
+
+// unreachable says whether a peer named an address that only it can reach: a
+// private one, while its packets come from a public one.
+func unreachable(named, from string) bool {
+	n, err := addrPort(named)
+	if err != nil {
+		return false
+	}
+	f, err := addrPort(from)
+	if err != nil {
+		return false
+	}
+	return n.Addr().IsUnspecified() || n.Addr().IsPrivate() && !f.Addr().IsPrivate() && !f.Addr().IsLoopback()
+}
+
+// near notes where the peer of an outbound leg was reached.
+func (l *Leg) near(h hop) {
+	if l.heard == (way{}) {
+		l.heard = way{h.transport, h.dest}
+	}
+}

@@ -1,0 +1,128 @@
+package sip
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vpbx/pbx"
+)
+
+// Listen is an address to listen on.
+type Listen struct {
+	Transport string // udp, tcp or tls
+	Addr      string // "0.0.0.0:5060"
+}
+
+// Config is what a Server is made of. Directory and Accept are needed, all
+// else has a default.
+type Config struct {
+	Listen    []Listen
+	External  string             // host put into Contact and Via for peers outside LocalNets; "": our own address
+	LocalNets []netip.Prefix     // our own networks: no External, no rate limit, no keepalive without need
+	TLS       func() *tls.Config // asked for every handshake, so certificates can be replaced
+
+	ListenPacket func(network, address string) (net.PacketConn, error)                // nil: the real network, receive buffer of 4 MiB
+	ListenTCP    func(network, address string) (net.Listener, error)                  // nil: the real network
+	Dial         func(ctx context.Context, network, address string) (net.Conn, error) // nil: the real network; TCP only
+	LocalFor     func(peer netip.Addr) netip.Addr                                     // our address as peer sees it, when listening on a wildcard; nil: the routing table
+	Resolve      func(ctx context.Context, host string) ([]netip.Addr, error)         // nil: net.DefaultResolver
+
+	Directory func() *pbx.Directory // the current companies
+	Bindings  BindingStore          // nil: bindings do not survive a restart
+	Accept    func(*Leg)            // every identified and authenticated initial INVITE; must return at once
+	Publish   func(Registration)    // what became of a binding; nil: nobody wants to know; must not block
+
+	SessionExpires time.Duration // RFC 4028, default 1800 s
+	Limits         Limits
+	Log            *slog.Logger          // nil: nothing is logged
+	Metrics        prometheus.Registerer // nil: nothing is measured
+}
+
+// Limits bound what strangers can cost us. Zero fields take the defaults.
+type Limits struct {
+	MessageRate          float64       // messages a second from one source, default 200; loopback, LocalNets and trunks are free
+	MessageBurst         int           // default 400
+	Sources              int           // sources and accounts remembered, default 65536
+	Connections          int           // TCP and TLS connections in all, default 10000
+	ConnectionsPerSource int           // default 250: an office behind one address
+	AccountFailures      int           // wrong passwords for one account from one source before delays begin, default 5
+	SourceFailures       int           // wrong passwords from one source before it is banned, default 20
+	Ban                  time.Duration // first ban of a source, doubled for each further one up to an hour; default 5 min
+}
+
+// BindingStore keeps bindings over a restart.
+type BindingStore interface {
+	// Bindings gives all bindings, asked once at start.
+	Bindings(ctx context.Context) ([]pbx.Binding, error)
+	// SaveBindings stores put and deletes drop in one transaction. A binding
+	// is named by tenant, extension and contact.
+	SaveBindings(ctx context.Context, put []pbx.Binding, drop []pbx.Binding) error
+}
+
+// Registration tells what became of a binding.
+type Registration struct {
+	pbx.Binding
+	Event string `json:"event"` // registered, refreshed, unregistered, expired
+}
+
+// The events of a Registration.
+const (
+	registered   = "registered"
+	refreshed    = "refreshed"
+	unregistered = "unregistered"
+	expired      = "expired"
+)
+
+func (c *Config) fill() {
+	if c.ListenPacket == nil {
+		c.ListenPacket = listenPacket
+	}
+	if c.ListenTCP == nil {
+		c.ListenTCP = net.Listen
+	}
+	if c.Dial == nil {
+		d := net.Dialer{KeepAlive: 30 * time.Second}
+		c.Dial = d.DialContext
+	}
+	if c.LocalFor == nil {
+		c.LocalFor = routeTo
+	}
+	if c.Resolve == nil {
+		c.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if c.Publish == nil {
+		c.Publish = func(Registration) {}
+	}
+	if c.SessionExpires <= 0 {
+		c.SessionExpires = 1800 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Limits.fill()
+}
+
+func (l *Limits) fill() {
+	setDefault(&l.MessageRate, 200)
+	setDefault(&l.MessageBurst, 400)
+	setDefault(&l.Sources, 65536)
+	setDefault(&l.Connections, 10000)
+	setDefault(&l.ConnectionsPerSource, 250)
+	setDefault(&l.AccountFailures, 5)
+	setDefault(&l.SourceFailures, 20)
+	setDefault(&l.Ban, 5*time.Minute)
+}
+
+func setDefault[T int | float64 | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}

@@ -1,0 +1,131 @@
+package sip
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	msg "github.com/emiago/sipgo/sip"
+
+	"vpbx/pbx"
+)
+
+// Target is where an INVITE can go: one phone of an extension, or a number at
+// a trunk.
+type Target struct {
+	Who   string     // extension, or the number called at a trunk
+	Trunk *pbx.Trunk // nil for a phone
+
+	uri       string // Request-URI
+	user      string // user part of To
+	domain    string // host of From and To
+	extension string
+	agent     string
+	way       way
+	flow      way // phones: the flow they registered over
+}
+
+// String tells the target for logs and traces.
+func (t Target) String() string {
+	if t.Trunk != nil {
+		return t.Who + " by " + t.Trunk.Name
+	}
+	return t.Who
+}
+
+// Targets lists where an extension can be called: one target per live binding,
+// most recent first. A phone that registered over a connection which is closed
+// now is left out until it registers again, unless it is a plain TCP phone
+// whose Contact we can connect to.
+func (s *Server) Targets(t pbx.TenantID, extension string) []Target {
+	company := s.cfg.Directory().Company(t)
+	if company == nil {
+		return nil
+	}
+	var list []Target
+	for _, b := range s.reg.contacts(t, extension) {
+		flow, ok := s.flowOf(b)
+		if !ok || checkURI(b.Contact) != nil {
+			continue
+		}
+		list = append(list, Target{
+			Who: extension, uri: b.Contact, user: extension, domain: company.Domain, extension: extension,
+			agent: b.UserAgent, way: flow, flow: flow,
+		})
+	}
+	return list
+}
+
+// flowOf gives the way to a registered phone: the flow it registered over
+// (RFC 5626 §5.3). A TCP flow that is gone can be replaced when the phone is not
+// behind a NAT, as its Contact is then an address it listens on; a phone on TLS
+// only calls us.
+func (s *Server) flowOf(b pbx.Binding) (way, bool) {
+	if b.Transport == "udp" || s.connected(b.Transport, b.Source) {
+		return way{b.Transport, b.Source}, true
+	}
+	source, err := addrPort(b.Source)
+	if err != nil || b.Transport != "tcp" {
+		return way{}, false
+	}
+	own, ok := contactAddr(b.Contact)
+	return way{"tcp", own.String()}, ok && own.Addr() == source.Addr()
+}
+
+// TrunkTarget gives the target of a number at a trunk of a company.
+func (s *Server) TrunkTarget(c *pbx.Company, t *pbx.Trunk, number string) Target {
+	w, host := trunkWay(t)
+	user := clean(number)
+	return Target{
+		Who: number, Trunk: t, user: user, domain: host, way: w,
+		uri: fmt.Sprintf("sip:%s@%s", escapeUser(user), trunkURI(t)),
+	}
+}
+
+// trunkWay gives where a trunk's peer is, and the host part of its URIs.
+func trunkWay(t *pbx.Trunk) (w way, host string) {
+	w.transport = strings.ToLower(t.Transport)
+	if w.transport == "" {
+		w.transport = "udp"
+	}
+	host, port := splitHost(t.Host)
+	if port == 0 {
+		port = msg.DefaultPort(w.transport)
+	}
+	w.addr = net.JoinHostPort(host, strconv.Itoa(port))
+	return w, bracket(host)
+}
+
+// trunkURI is the host part of Request-URIs at a trunk: host and port as they
+// are configured, and the transport unless it is UDP.
+func trunkURI(t *pbx.Trunk) string {
+	w, _ := trunkWay(t)
+	host, port := splitHost(t.Host)
+	u := bracket(host)
+	if port != 0 {
+		u += ":" + strconv.Itoa(port)
+	}
+	if w.transport != "udp" {
+		u += ";transport=" + w.transport
+	}
+	return u
+}
+
+// splitHost splits "host" or "host:port"; port is 0 when there is none.
+func splitHost(s string) (host string, port int) {
+	if h, p, err := net.SplitHostPort(s); err == nil {
+		if n, err := strconv.ParseUint(p, 10, 16); err == nil {
+			return h, int(n)
+		}
+	}
+	return strings.Trim(s, "[]"), 0
+}
+
+// bracket puts an IPv6 address into brackets, as URIs have it.
+func bracket(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}

@@ -1,0 +1,327 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"vpbx/pbx"
+)
+
+// The nouns of company_rows. A domain and a number belong to one company only.
+const (
+	nounTenant    = "tenant"
+	nounDomain    = "domain"
+	nounExtension = "extension"
+	nounGroup     = "group"
+	nounTrunk     = "trunk"
+	nounNumber    = "number"
+	nounOutbound  = "outbound"
+	nounRule      = "rule"
+	nounPrompt    = "prompt"
+	nounCRM       = "crm"
+)
+
+// Directory gives the companies as they are after the last commit. It is a
+// snapshot: whoever wants news asks again.
+func (s *Store) Directory() *pbx.Directory { return s.directory.Load() }
+
+// UpdateCompany replaces company t by what change makes of it, in one
+// transaction that writes only the rows that differ. old is nil when there is
+// no such company; a nil company removes it, with its registrations and tokens,
+// but keeps the records of its calls. change may be called twice and must have
+// no effects of its own; its error is returned as it is. A domain or number
+// that another company has is a Conflict. The Directory is new when
+// UpdateCompany returns, and the same when nothing differs.
+func (s *Store) UpdateCompany(ctx context.Context, t pbx.TenantID, change func(old *pbx.Company) (*pbx.Company, error)) error {
+	return s.writer.do(ctx, func(tx *txn) error {
+		have, err := tx.companyRows(t)
+		if err != nil {
+			return err
+		}
+		old, err := companyOf(t, have)
+		if err != nil {
+			return err
+		}
+		next, err := change(old)
+		if err != nil {
+			return err
+		}
+		if next == nil {
+			return s.removeCompany(tx, t, have)
+		}
+		if t == "" || next.ID != t {
+			return mismatch("the company document")
+		}
+		want, err := rowsOf(next)
+		if err != nil {
+			return err
+		}
+		if err := tx.checkOwned(t, want); err != nil {
+			return err
+		}
+		changed, err := tx.applyRows(t, have, want)
+		if err != nil || !changed {
+			return err
+		}
+		company, err := companyOf(t, want)
+		if err != nil {
+			return err
+		}
+		tx.after = append(tx.after, func() { s.swap(t, company) })
+		return nil
+	})
+}
+
+func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
+	if len(have) == 0 {
+		return nil
+	}
+	for _, query := range []string{
+		`DELETE FROM company_rows WHERE tenant = $1`,
+		`DELETE FROM bindings WHERE tenant = $1`,
+		`DELETE FROM tokens WHERE tenant = $1`,
+	} {
+		if _, err := tx.exec(query, string(t)); err != nil {
+			return err
+		}
+	}
+	tx.after = append(tx.after, func() { s.swap(t, nil) })
+	return nil
+}
+
+// swap replaces the Directory by one with company t as c, or without it when c
+// is nil. Only the writer's goroutine calls it.
+func (s *Store) swap(t pbx.TenantID, c *pbx.Company) {
+	var companies []*pbx.Company
+	for _, other := range s.Directory().Companies() {
+		if other.ID != t {
+			companies = append(companies, other)
+		}
+	}
+	if c != nil {
+		companies = append(companies, c)
+	}
+	s.directory.Store(pbx.NewDirectory(companies))
+}
+
+// loadCompanies reads every company, when the store is opened.
+func (s *Store) loadCompanies(ctx context.Context) ([]*pbx.Company, error) {
+	all := map[pbx.TenantID][]row{}
+	err := s.rows(ctx, func(rows *sql.Rows) error {
+		var t pbx.TenantID
+		var r row
+		if err := rows.Scan(&t, &r.noun, &r.key, &r.pos, &r.body); err != nil {
+			return err
+		}
+		all[t] = append(all[t], r)
+		return nil
+	}, `SELECT tenant, noun, key, pos, body FROM company_rows ORDER BY tenant, noun, pos, key`)
+	if err != nil {
+		return nil, fmt.Errorf("load companies: %w", err)
+	}
+	var companies []*pbx.Company
+	for t, rows := range all {
+		c, err := companyOf(t, rows)
+		if err != nil {
+			return nil, err
+		}
+		companies = append(companies, c)
+	}
+	return companies, nil
+}
+
+// row is one thing of a company: its noun, what tells it from others of the
+// noun, where it stands among them and its JSON.
+type row struct {
+	noun, key string
+	pos       int
+	body      string
+}
+
+// companyRows reads the rows of a company in the order of companyOf.
+func (t *txn) companyRows(tenant pbx.TenantID) ([]row, error) {
+	var all []row
+	err := t.query(func(rows *sql.Rows) error {
+		var r row
+		if err := rows.Scan(&r.noun, &r.key, &r.pos, &r.body); err != nil {
+			return err
+		}
+		all = append(all, r)
+		return nil
+	}, `SELECT noun, key, pos, body FROM company_rows WHERE tenant = $1 ORDER BY noun, pos, key`, string(tenant))
+	return all, err
+}
+
+// checkOwned refuses a domain or number of another company, without saying
+// whose it is.
+func (t *txn) checkOwned(tenant pbx.TenantID, want []row) error {
+	for _, r := range want {
+		if r.noun != nounDomain && r.noun != nounNumber {
+			continue
+		}
+		taken := false
+		err := t.query(func(*sql.Rows) error { taken = true; return nil },
+			`SELECT 1 FROM company_rows WHERE noun IN ('domain', 'number') AND noun = $1 AND key = $2 AND tenant <> $3`,
+			r.noun, r.key, string(tenant))
+		if err != nil {
+			return err
+		}
+		if taken {
+			field := map[string]string{nounDomain: "domain", nounNumber: "numbers"}[r.noun]
+			return &pbx.Error{Kind: pbx.Conflict, Field: field, Msg: fmt.Sprintf("%s %s belongs to another company", r.noun, r.key)}
+		}
+	}
+	return nil
+}
+
+// applyRows makes the rows of a company what they should be and says whether
+// that changed any.
+func (t *txn) applyRows(tenant pbx.TenantID, have, want []row) (changed bool, err error) {
+	type id struct{ noun, key string }
+	old := make(map[id]row, len(have))
+	for _, r := range have {
+		old[id{r.noun, r.key}] = r
+	}
+	var put []row
+	for _, r := range want {
+		if was, ok := old[id{r.noun, r.key}]; !ok || was != r {
+			put = append(put, r)
+		}
+		delete(old, id{r.noun, r.key})
+	}
+	for k := range old {
+		if _, err := t.exec(`DELETE FROM company_rows WHERE tenant = $1 AND noun = $2 AND key = $3`,
+			string(tenant), k.noun, k.key); err != nil {
+			return false, err
+		}
+	}
+	for _, r := range put {
+		if _, err := t.exec(`INSERT INTO company_rows (tenant, noun, key, pos, body) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (tenant, noun, key) DO UPDATE SET pos = excluded.pos, body = excluded.body`,
+			string(tenant), r.noun, r.key, r.pos, r.body); err != nil {
+			return false, err
+		}
+	}
+	return len(old)+len(put) > 0, nil
+}
+
+// builder collects the rows of a company.
+type builder struct {
+	rows []row
+	seen map[string]int // how often a noun and key came
+	err  error
+}
+
+// add adds a row. A key that comes again is numbered, so that lists with equal
+// keys keep all their items.
+func (b *builder) add(noun, key string, pos int, v any) {
+	name := noun + " " + key
+	if b.seen[name]++; b.seen[name] > 1 {
+		key += "#" + strconv.Itoa(b.seen[name])
+	}
+	body, err := json.Marshal(v)
+	if err != nil && b.err == nil {
+		b.err = fmt.Errorf("encode %s %s: %w", noun, key, err)
+	}
+	b.rows = append(b.rows, row{noun, key, pos, string(body)})
+}
+
+// rowsOf takes a company apart, in the order of companyRows.
+func rowsOf(c *pbx.Company) ([]row, error) {
+	b := builder{seen: map[string]int{}}
+	b.add(nounTenant, "", 0, c.Tenant)
+	b.add(nounDomain, c.Domain, 0, struct{}{})
+	b.add(nounCRM, "", 0, c.CRM)
+	for _, k := range slices.Sorted(maps.Keys(c.Extensions)) {
+		b.add(nounExtension, k, 0, c.Extensions[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(c.Groups)) {
+		b.add(nounGroup, k, 0, c.Groups[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(c.Numbers)) {
+		b.add(nounNumber, k, 0, c.Numbers[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(c.Prompts)) {
+		b.add(nounPrompt, k, 0, c.Prompts[k])
+	}
+	for i, t := range c.Trunks {
+		b.add(nounTrunk, t.Name, i, t)
+	}
+	for i, o := range c.Outbound {
+		b.add(nounOutbound, o.Prefix, i, o)
+	}
+	for i, r := range c.Rules {
+		b.add(nounRule, r.Number, i, r)
+	}
+	slices.SortFunc(b.rows, func(x, y row) int {
+		return cmp.Or(cmp.Compare(x.noun, y.noun), cmp.Compare(x.pos, y.pos), cmp.Compare(x.key, y.key))
+	})
+	return b.rows, b.err
+}
+
+// companyOf puts a company together from its rows; nil when there are none.
+func companyOf(t pbx.TenantID, rows []row) (*pbx.Company, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	c := &pbx.Company{
+		Extensions: map[string]*pbx.Extension{},
+		Groups:     map[string]*pbx.Group{},
+		Numbers:    map[string]*pbx.Number{},
+		Prompts:    map[string]*pbx.Prompt{},
+	}
+	for _, r := range rows {
+		if err := addRow(c, r); err != nil {
+			return nil, fmt.Errorf("decode %s %s of company %s: %w", r.noun, r.key, t, err)
+		}
+	}
+	if c.ID != t {
+		return nil, fmt.Errorf("the rows of company %s name company %q", t, c.ID)
+	}
+	return c, nil
+}
+
+// addRow puts one row into the company.
+func addRow(c *pbx.Company, r row) error {
+	body := []byte(r.body)
+	switch r.noun {
+	case nounTenant:
+		return json.Unmarshal(body, &c.Tenant)
+	case nounDomain:
+		return nil
+	case nounCRM:
+		return json.Unmarshal(body, &c.CRM)
+	case nounExtension:
+		return decodeInto(c.Extensions, r.key, body)
+	case nounGroup:
+		return decodeInto(c.Groups, r.key, body)
+	case nounNumber:
+		return decodeInto(c.Numbers, r.key, body)
+	case nounPrompt:
+		return decodeInto(c.Prompts, r.key, body)
+	case nounTrunk:
+		t := &pbx.Trunk{}
+		c.Trunks = append(c.Trunks, t)
+		return json.Unmarshal(body, t)
+	case nounOutbound:
+		c.Outbound = append(c.Outbound, pbx.Outbound{})
+		return json.Unmarshal(body, &c.Outbound[len(c.Outbound)-1])
+	case nounRule:
+		c.Rules = append(c.Rules, pbx.Rule{})
+		return json.Unmarshal(body, &c.Rules[len(c.Rules)-1])
+	}
+	return fmt.Errorf("unknown noun")
+}
+
+// decodeInto decodes body and puts it into m.
+func decodeInto[T any](m map[string]*T, key string, body []byte) error {
+	v := new(T)
+	m[key] = v
+	return json.Unmarshal(body, v)
+}
