@@ -89,33 +89,48 @@ func (c *Call) mediaCause(who pbx.Party, err error) pbx.Cause {
 var g711 = []media.Codec{media.PCMA, media.PCMU}
 
 // codecs lists what a new party may be offered: what the caller can do, in the
-// caller's order, or what has been agreed with the caller already; cut to the
-// allowed names and put in their order where the company gave some; only
-// G.711 where the call is to be recorded and the caller can do it.
+// caller's order, or what has been agreed with the caller already, and what the
+// bridge can turn into it; cut to the allowed names and put in their order
+// where the company gave some; only G.711 where the call is to be recorded and
+// the caller can do it.
 func (c *Call) codecs(allowed []string) []media.Codec {
 	list := g711
 	if s := c.caller.media; s != nil {
 		if agreed := s.Codec(); agreed.Name != "" {
-			return []media.Codec{agreed}
-		}
-		if offered := s.Codecs(); len(offered) > 0 {
+			list = convertible(agreed)
+		} else if offered := s.Codecs(); len(offered) > 0 {
 			list = offered
 		}
 	}
-	if len(allowed) > 0 {
-		var cut []media.Codec
-		for _, name := range allowed {
-			for _, k := range list {
-				if strings.EqualFold(k.Name, name) {
-					cut = append(cut, k)
-				}
+	if only := slices.DeleteFunc(slices.Clone(list), func(k media.Codec) bool { return !k.G711() }); len(only) > 0 {
+		if c.decision.Record {
+			list = only
+		}
+		if len(only) == 1 {
+			list = append(slices.Clone(list), convertible(only[0])[1])
+		}
+	}
+	if len(allowed) == 0 {
+		return list
+	}
+	var cut []media.Codec
+	for _, name := range allowed {
+		for _, k := range list {
+			if strings.EqualFold(k.Name, name) {
+				cut = append(cut, k)
 			}
 		}
-		list = cut
 	}
-	if c.decision.Record {
-		if only := slices.DeleteFunc(slices.Clone(list), func(k media.Codec) bool { return !k.G711() }); len(only) > 0 {
-			list = only
+	return cut
+}
+
+// convertible lists the codecs that a bridge can turn into k, k first: the two
+// laws of G.711 into each other, everything else only into itself.
+func convertible(k media.Codec) []media.Codec {
+	list := []media.Codec{k}
+	for _, other := range g711 {
+		if k.G711() && other.Audio() != k.Audio() {
+			list = append(list, other)
 		}
 	}
 	return list

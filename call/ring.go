@@ -197,17 +197,17 @@ func (c *Call) earlySound(p *party, e sip.Rang) bool {
 // answerFor makes the SDP for the caller that goes with what p has agreed to;
 // the one that the caller has already where there is one.
 func (c *Call) answerFor(p *party) ([]byte, error) {
-	s := c.caller.media
+	s, fit := c.caller.media, convertible(p.media.Codec())
 	if agreed := s.Codec(); agreed.Name != "" {
-		if !strings.EqualFold(agreed.Name, p.media.Codec().Name) {
+		if !slices.ContainsFunc(fit, func(k media.Codec) bool { return strings.EqualFold(k.Name, agreed.Name) }) {
 			return nil, media.ErrNoCodec
 		}
 		return s.LocalSDP(), nil
 	}
 	if c.caller.leg.SDP == nil {
-		return s.Offer([]media.Codec{p.media.Codec()})
+		return s.Offer(fit)
 	}
-	return s.Answer([]media.Codec{p.media.Codec()})
+	return s.Answer(fit)
 }
 
 // pickedUp takes p's answer. It gives p when it can be joined with the caller.

@@ -67,3 +67,9 @@ func (p *Prompt) frame(n int, c audio.Codec) []byte {
 	}
 	return nil
 }
+
+// RingbackPrompt is the ringing tone that callers of a country know, by its ISO
+// 3166 code, for callers who were answered before somebody rings.
+func RingbackPrompt(country string) *Prompt {
+	return TonePrompt(audio.Ringback(country))
+}

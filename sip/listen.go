@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -160,21 +161,30 @@ const maxPeers = 1 << 16
 type packetReader struct {
 	net.PacketConn
 	next    func()
+	begun   func() // tells that the loop runs
 	log     *slog.Logger
 	stopped <-chan struct{}
 	last    string
 	peers   int
 }
 
-// servePacket starts a reader on a UDP socket.
+// servePacket starts a reader on a UDP socket. It returns when sipgo reads from
+// it, as only then requests can leave from that socket.
 func (s *Server) servePacket(c net.PacketConn) {
+	reading := make(chan struct{})
 	r := &packetReader{PacketConn: c, next: func() { s.servePacket(c) }, log: s.log, stopped: s.ctx.Done()}
-	s.serving.Go(func() { s.ua.TransportLayer().ServeUDP(r) })
+	r.begun = sync.OnceFunc(func() { close(reading) })
+	s.serving.Go(func() {
+		defer r.begun()
+		s.ua.TransportLayer().ServeUDP(r)
+	})
+	<-reading
 }
 
 // ReadFrom reads the next datagram. Errors that do not come from closing the
 // socket are not the end of it, as sipgo would have them.
 func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
+	r.begun()
 	if r.peers >= maxPeers {
 		r.next()
 		return 0, nil, net.ErrClosed

@@ -233,17 +233,6 @@ func TestAnswerAfterCancel(t *testing.T) {
 		c := r.peer.newCall()
 		branch := c.send("INVITE", 1, offerSDP)
 		l := r.leg()
-		l.post(answering{[]byte(answerSDP)}) // as if it had crossed
-		r.peer.want("SIP/2.0 200")
-		c.to = l.State().LocalTag
-		_ = branch
-		l.Hangup(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
-		r.endedBy(pbx.PartyPBX, pbx.Hangup, 200)
-	})
-	inBubble(t, nil, func(r *legRig) {
-		c := r.peer.newCall()
-		branch := c.send("INVITE", 1, offerSDP)
-		l := r.leg()
 		r.peer.want("SIP/2.0 100")
 		x := l.theirs
 		c.sendBranch(branch, "CANCEL", 1, "")
@@ -324,7 +313,7 @@ func TestRingingIsRepeated(t *testing.T) {
 		l := r.leg()
 		l.Ring(180, nil)
 		first := r.peer.want("SIP/2.0 180").at
-		if d := r.peer.wantIn("SIP/2.0 180", 2*time.Minute).at.Sub(first); d != time.Minute {
+		if d := r.peer.wantIn("SIP/2.0 180", 2*time.Minute).at.Sub(first).Round(time.Millisecond); d != time.Minute {
 			t.Errorf("repeated after %v", d)
 		}
 		l.Reject(pbx.NewCause(pbx.PartyPBX, pbx.NoAnswer))
@@ -339,10 +328,11 @@ func TestPeerOffers(t *testing.T) {
 		if e := event[Offered](r); string(e.SDP) != holdSDP {
 			t.Errorf("offer %q", e.SDP)
 		}
-		c.send("INVITE", 3, holdSDP) // before the first is answered
+		second := c.send("INVITE", 3, holdSDP) // before the first is answered
 		if m := r.peer.want("SIP/2.0 500"); m.one("Retry-After") == "" {
 			t.Error("500 without Retry-After")
 		}
+		c.sendBranch(second, "ACK", 3, "")
 		l.AnswerOffer([]byte(answerSDP))
 		if m := r.peer.want("SIP/2.0 200"); m.body != answerSDP || m.one("CSeq") != "2 INVITE" {
 			t.Errorf("200 to %s: %q", m.one("CSeq"), m.body)

@@ -53,6 +53,9 @@ type media struct {
 	pt, event       uint8
 	law             audio.Codec
 	phase           float64
+	voice           []byte // what is left of the recorded second
+	second          []byte // the recorded second
+	secondLaw       audio.Codec
 	header          rtp.Header
 	keys            []keyStep // digits being sent
 	keyStart        uint32
@@ -66,10 +69,26 @@ type media struct {
 	octets          uint32
 }
 
-// frame is one received packet, decoded.
+// frame is the payload of one received packet, decoded when somebody listens.
 type frame struct {
 	at      time.Time
-	samples []int16
+	pt      uint8
+	payload []byte
+}
+
+// decode appends the samples of the frame; other codecs than G.711 have none.
+func (f *frame) decode(samples []int16) []int16 {
+	n := len(samples)
+	samples = slices.Grow(samples, len(f.payload))[:n+len(f.payload)]
+	switch f.pt {
+	case 8:
+		audio.DecodeALaw(samples[n:], f.payload)
+	case 0:
+		audio.DecodeULaw(samples[n:], f.payload)
+	default:
+		samples = samples[:n]
+	}
+	return samples
 }
 
 // openMedia opens the sockets of a call: RTP on an even port, RTCP above it.
@@ -116,7 +135,10 @@ func (m *media) connect(to netip.AddrPort, formats []format, mayWrite bool) {
 		case f.isEvent():
 			m.event = f.pt
 		case m.pt == noPayload:
-			m.pt, m.law = f.pt, lawOf(f)
+			m.pt = f.pt
+			if law := lawOf(f); law != m.law {
+				m.law, m.voice = law, nil
+			}
 		}
 	}
 }
@@ -218,17 +240,32 @@ func (m *media) speak() []byte {
 		m.echo = m.echo[1:]
 		return payload
 	}
-	var samples [frameSamples]int16
-	if m.p.cfg.Tone > 0 && !m.p.cfg.Echo {
-		m.phase = audio.Tone(samples[:], rate, m.p.cfg.Tone, toneLevel, m.phase)
+	if len(m.voice) == 0 {
+		m.voice = m.record()
 	}
-	payload := make([]byte, frameSamples)
-	if m.law == audio.PCMA {
-		audio.EncodeALaw(payload, samples[:])
-	} else {
-		audio.EncodeULaw(payload, samples[:])
-	}
+	payload := m.voice[:frameSamples]
+	m.voice = m.voice[frameSamples:]
 	return payload
+}
+
+// record is the next second of the tone, or of silence, in the codec. A tone of
+// whole hertz is the same every second.
+func (m *media) record() []byte {
+	whole := m.p.cfg.Tone == math.Trunc(m.p.cfg.Tone)
+	if whole && m.second != nil && m.secondLaw == m.law {
+		return m.second
+	}
+	samples := make([]int16, rate)
+	if m.p.cfg.Tone > 0 && !m.p.cfg.Echo {
+		m.phase = audio.Tone(samples, rate, m.p.cfg.Tone, toneLevel, m.phase)
+	}
+	m.second, m.secondLaw = make([]byte, rate), m.law
+	if m.law == audio.PCMA {
+		audio.EncodeALaw(m.second, samples)
+	} else {
+		audio.EncodeULaw(m.second, samples)
+	}
+	return m.second
 }
 
 func (m *media) read() {
@@ -266,17 +303,7 @@ func (m *media) hear(packet *rtp.Packet, from netip.AddrPort, at time.Time) {
 	}
 	f := &m.frames[m.next]
 	m.next = (m.next + 1) % keptFrames
-	f.at = at
-	f.samples = slices.Grow(f.samples[:0], len(packet.Payload))[:len(packet.Payload)]
-	switch packet.PayloadType {
-	case 8:
-		audio.DecodeALaw(f.samples, packet.Payload)
-	case 0:
-		audio.DecodeULaw(f.samples, packet.Payload)
-	default:
-		f.samples = f.samples[:0]
-		return
-	}
+	f.at, f.pt, f.payload = at, packet.PayloadType, append(f.payload[:0], packet.Payload...)
 	if m.p.cfg.Echo && packet.PayloadType == m.pt && len(m.echo) < echoFrames {
 		m.echo = append(m.echo, slices.Clone(packet.Payload))
 	}
@@ -290,7 +317,7 @@ func (m *media) lastSecond(now time.Time) []int16 {
 	for i := range m.frames {
 		f := &m.frames[(m.next+i)%keptFrames]
 		if now.Sub(f.at) <= time.Second {
-			samples = append(samples, f.samples...)
+			samples = f.decode(samples)
 		}
 	}
 	return samples
