@@ -6,12 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +20,9 @@ import (
 
 	"vpbx/events"
 	"vpbx/pbx"
+	"vpbx/recordings"
 	"vpbx/store"
+	"vpbx/tenants"
 )
 
 // The tokens of a rig.
@@ -39,7 +38,7 @@ type rig struct {
 	t       *testing.T
 	store   *store.Store
 	live    *liveCalls
-	sounds  sounds
+	sounds  *recordings.Store
 	log     *logBuffer
 	ready   atomic.Pointer[error]
 	lookups atomic.Int64 // of tokens
@@ -89,24 +88,6 @@ func (l *liveCalls) Hangup(t pbx.TenantID, id pbx.CallID) error {
 	}
 	delete(l.calls, id)
 	return nil
-}
-
-// sounds are the files of a directory.
-type sounds struct{ dir string }
-
-func (s sounds) Open(t pbx.TenantID, id pbx.RecordingID) (io.ReadSeekCloser, int64, time.Time, error) {
-	f, err := os.Open(filepath.Join(s.dir, string(t)+"-"+string(id)+".wav"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, time.Time{}, &pbx.Error{Kind: pbx.NotFound, Msg: "no such recording"}
-	}
-	if err != nil {
-		return nil, 0, time.Time{}, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, time.Time{}, errors.Join(err, f.Close())
-	}
-	return f, info.Size(), info.ModTime(), nil
 }
 
 // logBuffer is a log that tests can read.
@@ -218,12 +199,16 @@ func other() *pbx.Company {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{t: t, live: &liveCalls{calls: map[pbx.CallID]pbx.CallInfo{}}, sounds: sounds{t.TempDir()}, log: &logBuffer{}}
+	r := &rig{t: t, live: &liveCalls{calls: map[pbx.CallID]pbx.CallInfo{}}, log: &logBuffer{}}
 	var err error
 	if r.store, err = store.Open(t.Context(), store.Options{Dir: t.TempDir(), Node: "n1"}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.check(r.store.Close()) })
+	if r.sounds, err = recordings.New(recordings.Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.check(r.sounds.Close()) })
 	for _, c := range []*pbx.Company{acme(), other()} {
 		r.check(r.store.UpdateCompany(t.Context(), c.ID, func(*pbx.Company) (*pbx.Company, error) { return c, nil }))
 	}
@@ -231,7 +216,7 @@ func newRig(t *testing.T) *rig {
 	r.addToken(otherToken, "other")
 	r.Server, err = New(Config{
 		Companies: r.store, Records: r.store, Live: r.live, Bus: &events.Bus{},
-		Sounds: r.sounds, Token: r.token, Admin: HashToken(adminToken),
+		Sounds: r.sounds, Tenants: tenants.NewService(r.store), Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
 		Registrations: r.bindings,
 		Ready: func() error {
 			if err := r.ready.Load(); err != nil {

@@ -9,13 +9,18 @@ import (
 	"vpbx/pbx"
 )
 
-// saveCall stores an answered and recorded call of acme that began at the time
-// at.
+// saveCall stores an answered call of acme that began at the time at, with a
+// recording that has no file.
 func (r *rig) saveCall(at time.Time, from, to string) pbx.CDR {
 	r.t.Helper()
-	id := pbx.NewCallID(at)
+	rec := pbx.Recording{ID: pbx.NewRecordingID(at), Tenant: "acme", Call: pbx.NewCallID(at), Seconds: 10, Bytes: 320044}
+	return r.saveRecorded(at, from, to, rec)
+}
+
+// saveRecorded stores an answered call with that recording.
+func (r *rig) saveRecorded(at time.Time, from, to string, rec pbx.Recording) pbx.CDR {
+	r.t.Helper()
 	hung := pbx.NewCause(pbx.PartyCaller, pbx.Hangup)
-	rec := pbx.Recording{ID: pbx.NewRecordingID(at), Tenant: "acme", Call: id, Seconds: 10, Bytes: 320044}
 	trace := []pbx.CallEvent{
 		{At: at, Kind: pbx.Arrived, Direction: pbx.Out, From: from, To: to, Who: from, Leg: "A"},
 		{At: at, Kind: pbx.Routed, Why: []string{"prefix + by carrier"}},
@@ -26,7 +31,7 @@ func (r *rig) saveCall(at time.Time, from, to string) pbx.CDR {
 		{At: at.Add(12 * time.Second), Kind: pbx.LegEnded, Leg: "B", Codec: "PCMA", Quality: &pbx.Quality{MOS: 4.3}, Cause: &hung},
 		{At: at.Add(12 * time.Second), Kind: pbx.Ended, Cause: &hung},
 	}
-	cdr := pbx.Summarize("acme", id, trace)
+	cdr := pbx.Summarize("acme", rec.Call, trace)
 	r.check(r.store.SaveCall(r.t.Context(), "acme", cdr, trace))
 	return cdr
 }
@@ -128,7 +133,7 @@ func TestCallPages(t *testing.T) {
 func TestLiveCalls(t *testing.T) {
 	r := newRig(t)
 	const calls = "/api/v1/tenants/acme/calls"
-	a := r.ask("POST", calls, acmeToken, map[string]string{"from": "101", "to": "+7 916 123-45-67"})
+	a := r.ask("POST", calls, acmeToken, map[string]string{"from": "101", "to": "+7 916 123-45-67"}, "Content-Type", "application/x-www-form-urlencoded")
 	a.want(t, 202)
 	var made struct{ ID pbx.CallID }
 	a.into(t, &made)

@@ -76,6 +76,9 @@ type adapter struct{ *Server }
 func (a adapter) Handle(op *huma.Operation, h func(huma.Context)) {
 	p, _ := op.Metadata[permissionKey].(Permission)
 	a.add(route{op.Method, op.Path, p}, func(w http.ResponseWriter, r *http.Request) {
+		// A body is what the route takes, whatever it is called: curl -d calls
+		// everything a form.
+		r.Header.Del("Content-Type")
 		h(humago.NewContext(op, r, w))
 	})
 }
@@ -117,7 +120,7 @@ type stream struct {
 // They are exported, as the other embedded ones are, because huma looks into
 // exported fields only.
 type InTenant struct {
-	Tenant pbx.TenantID `path:"tenant" maxLength:"64" doc:"Id of the company"`
+	Tenant pbx.TenantID `path:"tenant" pattern:"^[a-z0-9][a-z0-9-]{0,39}$" patternDescription:"the id of a company" doc:"Id of the company"`
 }
 
 type InCall struct {

@@ -84,7 +84,8 @@ type Config struct {
 	// that Token knows; "" for none.
 	Admin string
 
-	// Prompts is the directory that relative prompt files of documents are in.
+	// Prompts is the directory with a directory of sound files for each company:
+	// what documents that come by API may name.
 	Prompts string
 
 	// Ready says why no new calls are taken, nil when they are. Its text is

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"path/filepath"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -78,7 +79,7 @@ func (s *Server) tenant(ctx context.Context, q *request, _ *InTenant) (*document
 
 // putTenant checks and applies a document, JSON or YAML: one reader takes both.
 func (s *Server) putTenant(ctx context.Context, q *request, in *inDocument) (*changesOut, error) {
-	d, err := tenants.Parse(in.RawBody, s.c.Prompts)
+	d, err := tenants.Parse(in.RawBody, filepath.Join(s.c.Prompts, string(q.tenant())))
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,11 @@ func (s *Server) deleteTenant(ctx context.Context, q *request, _ *InTenant) (*st
 	return nil, nil
 }
 
-// mistakes gives what is wrong with a document, one by one.
+// mistakes lists what is wrong with a document, when err is about that.
 func mistakes(err error) []Detail {
-	return nil
+	var all []Detail
+	for _, m := range tenants.Mistakes(err) {
+		all = append(all, Detail{Path: m.Path, Line: m.Line, Message: m.Message})
+	}
+	return all
 }

@@ -47,6 +47,7 @@ type Call struct {
 	caller   *party
 	parties  []*party // dialled and not over
 	peer     *party   // joined with the caller
+	parted   bool     // they no longer are
 	early    *party   // whose sound the caller hears before the answer
 	bridge   *media.Bridge
 	decision routing.Decision
@@ -264,9 +265,7 @@ func (c *Call) finish() {
 	if c.cause.Reason == "" {
 		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
 	}
-	if c.peer != nil {
-		c.note(pbx.CallEvent{Kind: pbx.Unbridged, Who: c.peer.who, Leg: c.peer.leg.ID})
-	}
+	c.part()
 	c.stopRecording()
 	for _, p := range slices.Clone(c.parties) {
 		c.letGo(p, c.cause)

@@ -60,7 +60,7 @@ func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) error {
 		err    error
 	}
 	f, err := await(c, func(ctx context.Context) found {
-		target, err := c.m.SIP.TrunkTarget(ctx, c.company, t, s.Number)
+		target, err := c.m.SIP.Locate(ctx, c.m.SIP.TrunkTarget(c.company, t, s.Number))
 		return found{target, err}
 	})
 	if err != nil {

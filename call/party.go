@@ -3,6 +3,7 @@ package call
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -184,12 +185,12 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 			cause.Party = pbx.PartyCaller // a caller whom we had called first
 		}
 		c.end(cause)
+		c.part()
 		c.over(p, cause)
 		return false, errOver
 	}
 	if p == c.peer {
-		c.end(cause)
-		return false, errOver
+		return false, c.end(cause)
 	}
 	c.over(p, cause)
 	return true, nil
@@ -222,7 +223,7 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 			c.log.Warn("session not closed", "party", p.who, "error", err)
 		}
 	}
-	if p != c.caller && !p.answered && c.peer == nil && c.cause.Reason == "" && !c.dialling(p.who) {
+	if p != c.caller && !p.answered && c.peer == nil && c.cause.Reason == "" && cause.Reason != pbx.Elsewhere && !c.dialling(p.who) {
 		c.fail(cause)
 		e.Why = []string{c.failure(p, cause)}
 	}
@@ -282,6 +283,14 @@ func (c *Call) failure(p *party, cause pbx.Cause) string {
 	return fmt.Sprintf("%s: %s (SIP %d)", who, cause.Reason, cause.SIP)
 }
 
+// part notes that caller and callee no longer hear each other, once.
+func (c *Call) part() {
+	if c.peer != nil && !c.parted {
+		c.parted = true
+		c.note(pbx.CallEvent{Kind: pbx.Unbridged, Who: c.peer.who, Leg: c.peer.leg.ID})
+	}
+}
+
 func (c *Call) unbridge() {
 	if c.bridge != nil {
 		c.bridge.Close()
@@ -290,8 +299,15 @@ func (c *Call) unbridge() {
 	c.early = nil
 }
 
-// quality is what media measured, in the record's terms.
+// quality is what media measured, in the record's terms and digits.
 func quality(q media.Quality) pbx.Quality {
-	return pbx.Quality{MOS: q.MOS, Loss: q.Loss, JitterMs: q.JitterMs, RTTMs: q.RTTMs, FirstRTPMs: q.FirstRTPMs,
-		LongestGap: q.LongestGapMs, Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, OneWay: q.OneWay}
+	return pbx.Quality{MOS: digits(q.MOS, 2), Loss: digits(q.Loss, 4), JitterMs: digits(q.JitterMs, 1), RTTMs: digits(q.RTTMs, 1),
+		FirstRTPMs: digits(q.FirstRTPMs, 1), LongestGap: digits(q.LongestGapMs, 1),
+		Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, OneWay: q.OneWay}
+}
+
+// digits rounds v to n digits behind the point.
+func digits(v float64, n int) float64 {
+	p := math.Pow10(n)
+	return math.Round(v*p) / p
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"vpbx/pbx"
 )
@@ -44,7 +43,7 @@ const (
 type Options struct {
 	Connectors map[string]Connector // by CRM kind, not changed afterwards
 	Log        *slog.Logger
-	Metrics    prometheus.Registerer // nil: not registered
+	Metrics    Registerer // nil: not registered
 }
 
 // Lookup finds the owners of callers. It may be used by any number of
@@ -91,6 +90,10 @@ type flight struct {
 
 // NewLookup makes a Lookup. It must be closed.
 func NewLookup(o Options) (*Lookup, error) {
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	cache, err := otter.New(&otter.Options[question, pbx.Contact]{
 		MaximumSize: maxCached,
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[question, pbx.Contact]) time.Duration {
@@ -106,7 +109,7 @@ func NewLookup(o Options) (*Lookup, error) {
 	l := &Lookup{
 		connectors: o.Connectors,
 		log:        o.Log,
-		metrics:    newMetrics(o.Metrics),
+		metrics:    m,
 		cache:      cache,
 		flights:    map[question]*flight{},
 		breakers:   map[remote]*breaker{},

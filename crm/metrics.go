@@ -1,19 +1,22 @@
 package crm
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 )
+
+// Registerer is where a Lookup makes its metrics known.
+type Registerer = prometheus.Registerer
 
 type metrics struct {
 	lookups *prometheus.HistogramVec
 }
 
 // newMetrics registers the metrics with r; nil leaves them unregistered.
-func newMetrics(r prometheus.Registerer) metrics {
-	m := metrics{lookups: promauto.With(r).NewHistogramVec(prometheus.HistogramOpts{
+func newMetrics(r Registerer) (metrics, error) {
+	m := metrics{lookups: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "vpbx_crm_lookup_seconds",
 		Help:    "Time to learn the owner of a caller from the CRM, by result.",
 		Buckets: []float64{.001, .005, .01, .025, .05, .1, .2, .3, .5, .7, 1, 2, 5},
@@ -21,7 +24,12 @@ func newMetrics(r prometheus.Registerer) metrics {
 	for _, result := range results {
 		m.lookups.WithLabelValues(result)
 	}
-	return m
+	if r != nil {
+		if err := r.Register(m.lookups); err != nil {
+			return metrics{}, fmt.Errorf("register the metrics of crm: %w", err)
+		}
+	}
+	return m, nil
 }
 
 func (m metrics) observe(result string, took time.Duration) {

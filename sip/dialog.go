@@ -26,9 +26,10 @@ const (
 // by Call-ID and our tag, and the registrations at providers. The goroutines
 // of both are counted in work.
 type dialogs struct {
-	s     *Server
-	names names
-	lines lines
+	s      *Server
+	names  names
+	lines  lines
+	finals finals
 
 	ctx    context.Context // ends when goroutines must stop at once
 	cancel context.CancelFunc
@@ -49,6 +50,7 @@ func (d *dialogs) init(s *Server) {
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.names.init(s.cfg.Resolve)
 	d.lines.init(s)
+	d.finals.init()
 }
 
 // start begins the registrations at providers.
@@ -135,11 +137,18 @@ func (s *Server) inDialog(req *msg.Request, tx msg.ServerTransaction) {
 	}
 }
 
-// stray takes the responses that match no transaction any more. A 2xx to an
-// INVITE must be acknowledged even then (RFC 3261 §13.2.2.4).
+// stray takes the responses that match no transaction any more. Final ones to
+// an INVITE are repeated until they are acknowledged, so they must be, even now
+// (RFC 3261 §13.2.2.4, §17.1.1.3).
 func (s *Server) stray(res *msg.Response) {
 	seq, from, id := res.CSeq(), res.From(), res.CallID()
-	if !res.IsSuccess() || seq == nil || seq.MethodName != msg.INVITE || from == nil || id == nil {
+	if res.IsProvisional() || seq == nil || seq.MethodName != msg.INVITE || from == nil || id == nil {
+		return
+	}
+	if !res.IsSuccess() {
+		if k := s.dlg.finals.find(res); k != nil {
+			k.send(s.dlg.ctx, s)
+		}
 		return
 	}
 	tag, _ := param(from.Params, "tag")

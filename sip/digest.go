@@ -188,7 +188,7 @@ func (s *Server) refuses(who account, source netip.AddrPort, now time.Time) bool
 func (s *Server) challenge(req *msg.Request, tx msg.ServerTransaction, source netip.Addr, realm string, stale bool) {
 	nonce := s.nonces.make(source, realm, time.Now())
 	var h []msg.Header
-	for _, algorithm := range []string{"SHA-256", "MD5"} {
+	for _, algorithm := range algorithms(userAgent(req)) {
 		v := fmt.Sprintf(`Digest realm="%s", nonce="%s", algorithm=%s, qop="auth"`, realm, nonce, algorithm)
 		if stale {
 			v += ", stale=true"

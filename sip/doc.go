@@ -48,8 +48,8 @@
 // extension replaces the one not refreshed for longest; a wrong password is
 // answered with 403; RFC 2543 requests without tags or branches get a 400;
 // requests without rport from behind a NAT are answered as if they had it.
-// The package sets one global of sipgo, msg.UDPMTUSize, so that a long INVITE
-// is fragmented rather than refused.
+// The first New sets two globals of sipgo: msg.UDPMTUSize, so that a long INVITE
+// is fragmented rather than refused, and its default logger, which is silenced.
 //
 // # Where the tests are
 //

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	msg "github.com/emiago/sipgo/sip"
 )
@@ -159,6 +161,41 @@ func (s *Server) prepare(ctx context.Context, h hop, req *msg.Request) error {
 		return nil
 	}
 	return s.connect(ctx, h)
+}
+
+// routes remembers for a while which of our addresses a peer sees, as asking
+// the kernel costs more than the rest of a message.
+type routes struct {
+	mu    sync.Mutex
+	known map[netip.Addr]route
+}
+
+type route struct {
+	own   netip.Addr
+	until time.Time
+}
+
+const (
+	routeLife      = 10 * time.Second
+	maxRoutesKnown = 4096
+)
+
+func (r *routes) to(peer netip.Addr) netip.Addr {
+	now := time.Now()
+	r.mu.Lock()
+	k, ok := r.known[peer]
+	r.mu.Unlock()
+	if ok && now.Before(k.until) {
+		return k.own
+	}
+	own := routeTo(peer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil || len(r.known) >= maxRoutesKnown {
+		r.known = map[netip.Addr]route{}
+	}
+	r.known[peer] = route{own, now.Add(routeLife)}
+	return own
 }
 
 // routeTo asks the kernel which of our addresses a packet to peer would carry.

@@ -233,6 +233,7 @@ func (l *Leg) run() {
 		case out <- head:
 			l.queue = l.queue[1:]
 		case <-l.owner.gone:
+			l.lastWords()
 			l.orphan()
 		case <-l.timer.C:
 			l.tick(time.Now())
@@ -384,6 +385,18 @@ func (l *Leg) emit(event any) {
 		return
 	}
 	l.queue = append(l.queue, event)
+}
+
+// lastWords does what the owner asked for before it went.
+func (l *Leg) lastWords() {
+	for {
+		select {
+		case m := <-l.box:
+			l.handle(m)
+		default:
+			return
+		}
+	}
 }
 
 // orphan hangs up a leg whose owner is gone: nobody is left to tell.

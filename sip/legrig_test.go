@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"vpbx/internal/simnet"
 	"vpbx/pbx"
@@ -33,6 +36,8 @@ type legRig struct {
 	s       *Server
 	company *pbx.Company
 	peer    *rawPeer
+	names   map[string][]netip.Addr
+	metrics *prometheus.Registry
 	legs    chan *Leg
 	events  chan any
 	gone    chan struct{}
@@ -45,7 +50,7 @@ func inBubble(t *testing.T, change func(*Config, *pbx.Company), f func(*legRig))
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(simnet.Options{Seed: 1})
 		host := n.Host("10.0.0.1")
-		r := &legRig{t: t, net: n, host: host, legs: make(chan *Leg, 16), events: make(chan any, 64), gone: make(chan struct{})}
+		r := &legRig{t: t, metrics: prometheus.NewRegistry(), net: n, host: host, legs: make(chan *Leg, 16), events: make(chan any, 64), gone: make(chan struct{})}
 		r.company = &pbx.Company{
 			Tenant:     pbx.Tenant{ID: "acme", Domain: "acme.test", Country: "RU"},
 			Extensions: map[string]*pbx.Extension{"101": {Number: "101"}},
@@ -59,6 +64,13 @@ func inBubble(t *testing.T, change func(*Config, *pbx.Company), f func(*legRig))
 		cfg := Config{
 			Listen:       []Listen{{"udp", pbxAddr}, {"tcp", pbxAddr}},
 			ListenPacket: host.ListenPacket, ListenTCP: host.Listen, Dial: host.Dial, LocalFor: host.LocalFor,
+			Resolve: func(_ context.Context, host string) ([]netip.Addr, error) {
+				if a, ok := r.names[host]; ok {
+					return a, nil
+				}
+				return nil, errors.New("no such host")
+			},
+			Metrics:   r.metrics,
 			Directory: func() *pbx.Directory { return dir },
 			Accept:    func(l *Leg) { r.legs <- l },
 			Log:       slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelInfo})),
@@ -81,12 +93,19 @@ func inBubble(t *testing.T, change func(*Config, *pbx.Company), f func(*legRig))
 			close(r.gone)
 			n.Close()
 			synctest.Wait()
-			if n := len(r.s.dlg.legs); n != 0 {
+			if n := r.alive(); n != 0 {
 				t.Errorf("%d legs are left", n)
 			}
 		}()
 		f(r)
 	})
+}
+
+// alive counts the legs that are not over.
+func (r *legRig) alive() int {
+	r.s.dlg.mu.Lock()
+	defer r.s.dlg.mu.Unlock()
+	return len(r.s.dlg.legs)
 }
 
 // testLog writes a log to a test.
@@ -380,3 +399,17 @@ func (b oldBindings) Bindings(context.Context) ([]pbx.Binding, error) {
 }
 
 func (oldBindings) SaveBindings(context.Context, []pbx.Binding, []pbx.Binding) error { return nil }
+
+// trunkUp reads the gauge of the rig's trunk, -1 when there is none.
+func (r *legRig) trunkUp() float64 {
+	families, err := r.metrics.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "vpbx_trunk_up" {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	return -1
+}

@@ -91,7 +91,7 @@ func (c *Config) fill() {
 		c.Dial = d.DialContext
 	}
 	if c.LocalFor == nil {
-		c.LocalFor = routeTo
+		c.LocalFor = new(routes).to
 	}
 	if c.Resolve == nil {
 		c.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {

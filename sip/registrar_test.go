@@ -140,11 +140,11 @@ func TestRestart(t *testing.T) {
 		if res := p.register("101", "secret101", "Contact: <sip:101@203.0.113.7>;expires=120"); res.StatusCode != 200 {
 			t.Fatal(res)
 		}
-		if len(store.rows) != 1 {
-			t.Fatalf("200 before it was saved: %d rows", len(store.rows))
+		if store.size() != 1 {
+			t.Fatalf("200 before it was saved: %d rows", store.size())
 		}
 		stale := pbx.Binding{Tenant: "gone", Extension: "1", Contact: "sip:x@y", Expires: time.Now().Add(time.Hour)}
-		store.rows[keyOf(stale)] = stale
+		store.SaveBindings(t.Context(), []pbx.Binding{stale}, nil)
 		r.s.Close()
 		r.metrics = newRegistry()
 		r.s = r.boot(keep)
@@ -158,11 +158,11 @@ func TestRestart(t *testing.T) {
 			t.Errorf("after its time: %q, %d", got, len(r.s.Registrations("acme")))
 		}
 		time.Sleep(2 * time.Second)
-		if len(store.rows) != 0 {
-			t.Errorf("left in the store: %v", store.rows)
+		if store.size() != 0 {
+			t.Errorf("%d left in the store", store.size())
 		}
 
-		store.fail = errors.New("disk full")
+		store.broken(errors.New("disk full"))
 		if res := p.register("101", "secret101", "Contact: <sip:101@203.0.113.7>"); res.StatusCode != 200 {
 			t.Fatalf("a full disk refused a phone: %v", res)
 		}
@@ -170,11 +170,9 @@ func TestRestart(t *testing.T) {
 		if r.metric("vpbx_sip_binding_store_failures_total") < 2 {
 			t.Error("a full disk was not counted, or not tried again")
 		}
-		store.mu.Lock()
-		store.fail = nil
-		store.mu.Unlock()
+		store.broken(nil)
 		time.Sleep(2 * time.Second)
-		if len(store.rows) != 1 {
+		if store.size() != 1 {
 			t.Error("not saved when the disk was there again")
 		}
 	})

@@ -327,10 +327,21 @@ func contactsOf(res *msg.Response) []string { return values(res, "contact") }
 
 // memory is a BindingStore.
 type memory struct {
-	mu    sync.Mutex
-	rows  map[bindingKey]pbx.Binding
-	fail  error
-	saves int
+	mu   sync.Mutex
+	rows map[bindingKey]pbx.Binding
+	fail error
+}
+
+func (m *memory) size() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.rows)
+}
+
+func (m *memory) broken(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
 }
 
 func (m *memory) Bindings(context.Context) ([]pbx.Binding, error) {
@@ -346,7 +357,6 @@ func (m *memory) Bindings(context.Context) ([]pbx.Binding, error) {
 func (m *memory) SaveBindings(_ context.Context, put, drop []pbx.Binding) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.saves++
 	if m.fail != nil {
 		return m.fail
 	}
@@ -378,3 +388,5 @@ func requestOf(t *testing.T, m msg.Message) *msg.Request {
 func answerTo(req *msg.Request, code int) string {
 	return msg.NewResponseFromRequest(req, code, phrase(code), nil).String()
 }
+
+func udpAddr(s string) net.Addr { return net.UDPAddrFromAddrPort(netip.MustParseAddrPort(s)) }

@@ -70,7 +70,10 @@ func New(cfg Config) (*Server, error) {
 	// RFC 3261 §18.1.1 wants TCP for requests over 1300 bytes when the MTU is
 	// not known. Phones on UDP cannot be reached by TCP, so a long INVITE is
 	// better fragmented than refused, which is what sipgo does with it.
-	globals.Do(func() { msg.UDPMTUSize = 65000 })
+	globals.Do(func() {
+		msg.UDPMTUSize = 65000
+		msg.SetDefaultLogger(slog.New(slog.DiscardHandler)) // reference counts of its connections
+	})
 	s := &Server{cfg: cfg, log: cfg.Log, met: met}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.guard.init(cfg.Limits)

@@ -1,8 +1,10 @@
 package sip
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -24,7 +26,13 @@ type Target struct {
 	agent     string
 	way       way
 	flow      way // phones: the flow they registered over
+	peer      netip.Addr
 }
+
+// Peer is the address that the signalling of the target goes to: what our own
+// media address and the sources of its sound are chosen by. It is invalid for a
+// trunk whose host was not looked up.
+func (t Target) Peer() netip.Addr { return t.peer }
 
 // String tells the target for logs and traces.
 func (t Target) String() string {
@@ -51,7 +59,7 @@ func (s *Server) Targets(t pbx.TenantID, extension string) []Target {
 		}
 		list = append(list, Target{
 			Who: extension, uri: b.Contact, user: extension, domain: company.Domain, extension: extension,
-			agent: b.UserAgent, way: flow, flow: flow,
+			agent: b.UserAgent, way: flow, flow: flow, peer: flow.host(),
 		})
 	}
 	return list
@@ -73,14 +81,38 @@ func (s *Server) flowOf(b pbx.Binding) (way, bool) {
 	return way{"tcp", own.String()}, ok && own.Addr() == source.Addr()
 }
 
-// TrunkTarget gives the target of a number at a trunk of a company.
+// TrunkTarget gives the target of a number at a trunk of a company. Its Peer is
+// not known before [Server.Locate] when the trunk's host is a name.
 func (s *Server) TrunkTarget(c *pbx.Company, t *pbx.Trunk, number string) Target {
 	w, host := trunkWay(t)
 	user := clean(number)
 	return Target{
-		Who: number, Trunk: t, user: user, domain: host, way: w,
+		Who: number, Trunk: t, user: user, domain: host, way: w, peer: w.host(),
 		uri: fmt.Sprintf("sip:%s@%s", escapeUser(user), trunkURI(t)),
 	}
+}
+
+// Locate makes sure that the Peer of a target is known: it looks its host up
+// where that is a name. It may wait for a name server until ctx ends.
+func (s *Server) Locate(ctx context.Context, t Target) (Target, error) {
+	if t.peer.IsValid() {
+		return t, nil
+	}
+	addrs, err := s.dlg.names.lookup(ctx, t.way.addr)
+	if err != nil {
+		return t, fmt.Errorf("find %s: %w", t, err)
+	}
+	t.peer = addrs[0].Addr()
+	return t, nil
+}
+
+// host is the address of a way, invalid when it names a host.
+func (w way) host() netip.Addr {
+	a, err := addrPort(w.addr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr()
 }
 
 // trunkWay gives where a trunk's peer is, and the host part of its URIs.

@@ -180,6 +180,10 @@ func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, a
 	for {
 		select {
 		case res := <-tx.Responses():
+			if req.IsInvite() && res.StatusCode >= 300 {
+				l.s.dlg.finals.keep(req, res, h, time.Now())
+				tx.Terminate()
+			}
 			l.post(responded{a, res})
 			if !res.IsProvisional() {
 				return

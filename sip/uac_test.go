@@ -221,7 +221,7 @@ func TestCancelOutbound(t *testing.T) {
 			l.Hangup(elsewhere)
 			r.endedBy(pbx.PartyPBX, pbx.Elsewhere, 200)
 			time.Sleep(70 * time.Second)
-			if n := len(r.s.dlg.legs); n != 0 {
+			if n := r.alive(); n != 0 {
 				t.Errorf("%d legs after 70 s", n)
 			}
 		})
@@ -431,5 +431,24 @@ func TestDialNowhere(t *testing.T) {
 		r.s.Close()
 		r.dial()
 		r.endedBy(pbx.PartyPBX, pbx.ShuttingDown, 503)
+	})
+}
+
+// TestRepeatedRefusal: every copy of a refusal is acknowledged at once, with
+// the branch of the INVITE.
+func TestRepeatedRefusal(t *testing.T) {
+	inBubble(t, nil, func(r *legRig) {
+		r.dial()
+		inv := r.peer.want("INVITE")
+		for i := range 4 {
+			r.peer.reply(inv, "486 Busy Here", "b1", "")
+			ack := r.peer.wantIn("ACK", 100*time.Millisecond)
+			n, _ := inv.cseq()
+			if ack.one("Via") != inv.one("Via") || ack.tag("To") != "b1" || ack.one("CSeq") != fmt.Sprintf("%d ACK", n) || !strings.HasPrefix(ack.start, "ACK sip:+79160000001@10.0.0.2:5060 ") {
+				t.Errorf("ACK %d: %q", i, ack.lines)
+			}
+			time.Sleep(4 * time.Second)
+		}
+		event[LegEnded](r)
 	})
 }

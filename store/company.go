@@ -95,6 +95,23 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 	return nil
 }
 
+// Reload reads a company again, for what a tool changed beside this process.
+// The Directory has it, or has it no longer, when Reload returns.
+func (s *Store) Reload(ctx context.Context, t pbx.TenantID) error {
+	return s.writer.do(ctx, func(tx *txn) error {
+		rows, err := tx.companyRows(t)
+		if err != nil {
+			return err
+		}
+		c, err := companyOf(t, rows)
+		if err != nil {
+			return err
+		}
+		tx.after = append(tx.after, func() { s.swap(t, c) })
+		return nil
+	})
+}
+
 // swap replaces the Directory by one with company t as c, or without it when c
 // is nil. Only the writer's goroutine calls it.
 func (s *Store) swap(t pbx.TenantID, c *pbx.Company) {

@@ -115,7 +115,7 @@ func (r *record) saveRecordings(tx *txn) error {
 		if rec.ID == "" {
 			continue
 		}
-		rec.Tenant, rec.Call = r.Tenant, r.ID
+		rec.Tenant, rec.Call, rec.Seconds = r.Tenant, r.ID, number(rec.Seconds)
 		body, err := json.Marshal(rec)
 		if err != nil {
 			return fmt.Errorf("encode recording %s: %w", rec.ID, err)

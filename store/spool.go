@@ -13,20 +13,18 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 
 	"vpbx/pbx"
 )
 
 // The files of the spool, in the data directory.
 const (
-	spoolFile   = "spool.jsonl"   // one record a line
-	badFile     = "spool.bad"     // lines that cannot be used, for a person to look at
-	reserveFile = "spool.reserve" // room on the disk, given up when it is full
+	spoolFile = "spool.jsonl" // one record a line
+	badFile   = "spool.bad"   // lines that cannot be used, for a person to look at
 )
 
 const (
-	reserveSize = 1 << 20  // some hundred call records
+	reserveSize = 1 << 20  // room that the spool always has: some hundred call records
 	maxLine     = 16 << 20 // bytes of one record
 )
 
@@ -34,8 +32,8 @@ const (
 type saveFunc func(context.Context, pbx.TenantID, pbx.CDR, []pbx.CallEvent) error
 
 // Spool keeps call records that the database did not take in a synced file,
-// until they are replayed. Room for some hundred records is set aside, so that
-// a disk that others have filled up still takes them.
+// until they are replayed. Room for some hundred records is set aside inside the
+// file, so that a disk that others have filled up still takes them.
 type Spool struct {
 	dir     string
 	file    *os.File
@@ -118,12 +116,7 @@ func (s *Spool) Append(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []p
 		line = append([]byte{'\n'}, line...)
 	}
 	line = append(line, '\n')
-	err = s.write(line)
-	if full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT); full && os.Remove(s.path(reserveFile)) == nil {
-		s.log.Error("the disk is full: the spool uses its reserve")
-		err = s.write(line)
-	}
-	if err != nil {
+	if err := s.write(line); err != nil {
 		return fmt.Errorf("spool call %s: %w", c.ID, err)
 	}
 	s.torn = false
@@ -139,7 +132,9 @@ func (s *Spool) write(line []byte) error {
 		err = s.file.Sync()
 	}
 	if err != nil {
-		return errors.Join(err, s.file.Truncate(s.size))
+		err = errors.Join(err, s.file.Truncate(s.size))
+		s.reserve() // truncating gave the room up
+		return err
 	}
 	s.size += int64(len(line))
 	return nil
@@ -279,14 +274,11 @@ func (s *Spool) lines(from, to int64, f func([]byte) error) error {
 	}
 }
 
-// reserve sets room on the disk aside. Without it the spool works too.
+// reserve sets room for the file aside. Without it the spool works too, as
+// long as the disk has room.
 func (s *Spool) reserve() {
-	path := s.path(reserveFile)
-	if _, err := os.Stat(path); err == nil {
-		return
-	}
-	if err := os.WriteFile(path, make([]byte, reserveSize), 0o600); err != nil {
-		s.log.Warn("no room set aside for the spool", "err", errors.Join(err, os.Remove(path)))
+	if err := allocate(s.file, reserveSize); err != nil {
+		s.log.Warn("no room is set aside for the spool", "err", err)
 	}
 }
 

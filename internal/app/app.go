@@ -57,10 +57,10 @@ type App struct {
 	http       net.Listener
 	cert       atomic.Pointer[tls.Certificate]
 
-	draining   atomic.Bool
-	background sync.WaitGroup
-	closeOnce  sync.Once
-	closeErr   error
+	draining  atomic.Bool
+	serving   sync.WaitGroup
+	closeOnce sync.Once
+	closeErr  error
 }
 
 // New builds the program: it opens the store, applies the company files, writes
@@ -213,6 +213,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.calls != nil {
 		errs = append(errs, a.calls.Close(ctx))
+	}
+	if a.recordings != nil {
+		errs = append(errs, a.recordings.Close())
 	}
 	if a.sip != nil {
 		errs = append(errs, a.sip.Close())

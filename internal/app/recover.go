@@ -56,6 +56,7 @@ func closeRecordings(trace []pbx.CallEvent, found map[pbx.RecordingID]pbx.Record
 			r = *start.Recording
 			r.Error = "the recording was interrupted and its file is missing"
 		}
+		r.Call = start.Recording.Call
 		end := start.At.Add(time.Duration(r.Seconds * float64(time.Second)))
 		trace = append(trace, pbx.CallEvent{At: end, Kind: pbx.RecordEnd, Recording: &r})
 	}

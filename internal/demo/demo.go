@@ -39,6 +39,7 @@ type Options struct {
 // demo is a running demo.
 type demo struct {
 	Options
+	stop     context.CancelFunc // ends the phones' goroutines
 	token    string
 	people   []extension
 	crm      *standIn
@@ -55,7 +56,9 @@ type demo struct {
 // it should be: the call was not answered, a side heard nothing, or the
 // recording does not hold both.
 func Run(ctx context.Context, o Options) (err error) {
-	d := &demo{Options: o, people: people(), token: secret() + secret()}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	d := &demo{Options: o, people: people(), token: secret() + secret(), stop: stop}
 	if d.Data == "" {
 		if d.Data, err = os.MkdirTemp("", "vpbx-demo-"); err != nil {
 			return fmt.Errorf("make a directory: %w", err)
@@ -144,24 +147,33 @@ func (d *demo) startPBX(ctx context.Context, sipAt string) error {
 // answer lets a simulated phone pick up whatever comes, after a second.
 func (d *demo) answer(ctx context.Context, p *phone.Phone) {
 	d.answers.Go(func() {
-		for c := range p.Incoming() {
-			d.answers.Go(func() {
-				select {
-				case <-time.After(time.Second):
-				case <-c.Done():
-					return
-				case <-ctx.Done():
-					return
-				}
-				if err := c.Answer(ctx); err != nil {
-					d.Log.Info("simulated phone could not answer", "error", err)
-				}
-			})
+		for {
+			select {
+			case c := <-p.Incoming():
+				d.answers.Go(func() { d.pickUp(ctx, c) })
+			case <-ctx.Done():
+				return
+			}
 		}
 	})
 }
 
+// pickUp answers a call after a second.
+func (d *demo) pickUp(ctx context.Context, c *phone.Call) {
+	select {
+	case <-time.After(time.Second):
+	case <-c.Done():
+		return
+	case <-ctx.Done():
+		return
+	}
+	if err := c.Answer(ctx); err != nil {
+		d.Log.Info("simulated phone could not answer", "error", err)
+	}
+}
+
 func (d *demo) close() error {
+	d.stop()
 	var errs []error
 	for _, p := range append(d.phones, d.carrier) {
 		if p != nil {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -9,8 +10,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"vpbx/pbx"
 	"vpbx/store"
@@ -107,9 +106,12 @@ func closeStore(t *testing.T, s *store.Store) {
 
 func same(t *testing.T, what string, got, want any) {
 	t.Helper()
-	if diff := cmp.Diff(want, got, cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
+	if reflect.DeepEqual(got, want) {
+		return
 	}
+	g, gotErr := json.MarshalIndent(got, "", " ")
+	w, wantErr := json.MarshalIndent(want, "", " ")
+	t.Errorf("%s\n%s\nwant\n%s\n%v", what, g, w, errors.Join(gotErr, wantErr))
 }
 
 func wantKind(t *testing.T, what string, err error, kind pbx.Kind) {

@@ -1,0 +1,243 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// baresip is a foreign phone. It sends a tone from a file, and keeps what it
+// hears in another.
+type baresip struct {
+	*process
+	t     *testing.T
+	dir   string
+	ctrl  net.Conn
+	mu    sync.Mutex
+	seen  []baresipEvent
+	asked int
+}
+
+// baresipEvent is what it tells on its control connection.
+type baresipEvent struct {
+	Type  string
+	Peer  string `json:"peeruri"`
+	Param string
+}
+
+// baresipOptions say who the phone is.
+type baresipOptions struct {
+	User, Password string
+	Transport      string // udp (also ""), tcp or tls
+	Tone           float64
+	Auto           bool // answers by itself
+	Codecs         string
+}
+
+// startBaresip starts a phone and waits until it is registered.
+func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
+	t.Helper()
+	need(t, "baresip")
+	b := &baresip{t: t, dir: t.TempDir()}
+	toneFile(t, b.dir, "tone.wav", o.Tone, 2*time.Minute)
+	port := freeTCPPort(t)
+	write(t, filepath.Join(b.dir, "config"), b.configText(s, port))
+	write(t, filepath.Join(b.dir, "accounts"), b.account(s, o))
+	write(t, filepath.Join(b.dir, "contacts"), "")
+	b.process = start(t, "baresip "+o.User, b.dir, "baresip", "-4", "-s", "-v", "-f", b.dir)
+	waitFor(t, 10*time.Second, "the control port of baresip", func() bool {
+		if !b.running() {
+			t.Fatalf("baresip did not start: %v", b.err)
+		}
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			b.ctrl = c
+		}
+		return err == nil
+	})
+	go b.listen()
+	t.Cleanup(func() { b.ctrl.Close() })
+	s.waitRegistered(o.User, 1)
+	return b
+}
+
+func (b *baresip) configText(s *server, port string) string {
+	modules := "/usr/lib/baresip/modules"
+	if found, _ := filepath.Glob("/usr/lib/*/baresip/modules"); len(found) > 0 {
+		modules = found[0]
+	}
+	ca := ""
+	if s.tls.IsValid() {
+		ca = "sip_cafile " + filepath.Join(s.dir, "cert.pem") + "\n"
+	}
+	return fmt.Sprintf(`poll_method epoll
+sip_listen 127.0.0.1:0
+net_interface 127.0.0.1
+call_local_timeout 120
+call_max_calls 4
+audio_path /nonexistent
+audio_player aufile,%[1]s/player.wav
+audio_source aufile,%[1]s/tone.wav
+audio_alert aufile,%[1]s/alert.wav
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+audio_txmode poll
+rtp_ports 40000-49999
+jitter_buffer_delay 2-10
+module_path %[2]s
+module g711.so
+module aufile.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app ctrl_tcp.so
+module_app menu.so
+ctrl_tcp_listen 127.0.0.1:%[3]s
+snd_path %[1]s
+%[4]s`, b.dir, modules, port, ca)
+}
+
+func (b *baresip) account(s *server, o baresipOptions) string {
+	at, transport := s.udp, "udp"
+	switch o.Transport {
+	case "tcp":
+		at, transport = s.tcp, "tcp"
+	case "tls":
+		at, transport = s.tls, "tls"
+	}
+	mode := "manual"
+	if o.Auto {
+		mode = "auto"
+	}
+	if o.Codecs == "" {
+		o.Codecs = "PCMA,PCMU"
+	}
+	return fmt.Sprintf("<sip:%s@acme.vpbx.test;transport=%s>;auth_pass=%s;outbound=\"sip:%s;transport=%s\";regint=60;answermode=%s;audio_codecs=%s\n",
+		o.User, transport, o.Password, at, transport, mode, o.Codecs)
+}
+
+// listen reads the events until the connection ends.
+func (b *baresip) listen() {
+	in := bufio.NewReader(b.ctrl)
+	for {
+		head, err := in.ReadString(':')
+		if err != nil {
+			return
+		}
+		n, err := strconv.Atoi(strings.TrimSuffix(head, ":"))
+		if err != nil || n > 1<<20 {
+			return
+		}
+		body := make([]byte, n+1) // with the comma
+		for read := 0; read < len(body); {
+			k, err := in.Read(body[read:])
+			if err != nil {
+				return
+			}
+			read += k
+		}
+		var e baresipEvent
+		if json.Unmarshal(body[:n], &e) == nil && e.Type != "" {
+			b.mu.Lock()
+			b.seen = append(b.seen, e)
+			b.mu.Unlock()
+		}
+	}
+}
+
+// do gives the phone a command, as its keyboard would.
+func (b *baresip) do(command, params string) {
+	b.t.Helper()
+	text, err := json.Marshal(map[string]string{"command": command, "params": params})
+	if err != nil {
+		b.t.Fatalf("command baresip: %v", err)
+	}
+	if _, err := fmt.Fprintf(b.ctrl, "%d:%s,", len(text), text); err != nil {
+		b.t.Fatalf("command baresip: %v", err)
+	}
+}
+
+// wait waits for the next event of a type, and gives it.
+func (b *baresip) waitEvent(kind string) baresipEvent {
+	b.t.Helper()
+	var found baresipEvent
+	waitFor(b.t, 15*time.Second, b.name+" reports "+kind, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for i, e := range b.seen[b.asked:] {
+			if e.Type == kind {
+				found = e
+				b.asked += i + 1
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// messages are the SIP messages it saw that begin so, whole.
+func (b *baresip) messages(begin string) []string {
+	var found []string
+	for m := range strings.SplitSeq(b.output.String(), "\r\n\r\n") {
+		if i := strings.Index(m, "\n"+begin); i >= 0 {
+			found = append(found, m[i+1:])
+		}
+	}
+	return found
+}
+
+// heard is what the phone has decoded in its calls so far.
+func (b *baresip) heard() sound {
+	b.t.Helper()
+	files, err := filepath.Glob(filepath.Join(b.dir, "dump-*-dec.wav"))
+	if err != nil || len(files) == 0 {
+		return sound{channels: make([][]int16, 1)}
+	}
+	raw, err := os.ReadFile(files[len(files)-1])
+	if err != nil {
+		b.t.Fatalf("read what baresip heard: %v", err)
+	}
+	if len(raw) < 44 {
+		return sound{channels: make([][]int16, 1)}
+	}
+	// While it writes, the lengths in the header are those of an empty file.
+	pcm := make([]int16, (len(raw)-44)/2)
+	for i := range pcm {
+		pcm[i] = int16(raw[44+2*i]) | int16(raw[45+2*i])<<8
+	}
+	return sound{channels: [][]int16{pcm}}
+}
+
+// waitHeard waits until the phone has heard a tone for so many seconds.
+func (b *baresip) waitHeard(freq, seconds float64) {
+	b.t.Helper()
+	waitFor(b.t, 20*time.Second, fmt.Sprintf("%s hears %.0f Hz for %.1f s", b.name, freq, seconds), func() bool {
+		return b.heard().tones(0, freq) >= seconds
+	})
+}
+
+// freeTCPPort asks the kernel for a port that nobody listens on.
+func freeTCPPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("find a free port: %v", err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatalf("find a free port: %v", err)
+	}
+	return port
+}

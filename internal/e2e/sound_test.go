@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"vpbx/media/audio"
+)
+
+const rate = 8000 // samples a second of everything here
+
+// sound is decoded sound, by channel.
+type sound struct {
+	channels [][]int16
+}
+
+// seconds is how long it is.
+func (s sound) seconds() float64 { return float64(len(s.channels[0])) / rate }
+
+// readWAV reads a 16-bit WAV file; a last chunk that is cut short is read as
+// far as it goes, as a player does.
+func readWAV(t *testing.T, b []byte) sound {
+	t.Helper()
+	if len(b) < 44 || string(b[:4]) != "RIFF" || string(b[8:12]) != "WAVE" {
+		t.Fatalf("no WAV file: %d bytes", len(b))
+	}
+	channels := 0
+	for at := 12; at+8 <= len(b); {
+		id, size, body := string(b[at:at+4]), int(binary.LittleEndian.Uint32(b[at+4:])), b[at+8:]
+		size = min(size, len(body))
+		switch id {
+		case "fmt ":
+			channels = int(binary.LittleEndian.Uint16(body[2:]))
+			if r, bits := binary.LittleEndian.Uint32(body[4:]), binary.LittleEndian.Uint16(body[14:]); r != rate || bits != 16 || channels == 0 {
+				t.Fatalf("WAV of %d channels, %d Hz, %d bits", channels, r, bits)
+			}
+		case "data":
+			s := sound{channels: make([][]int16, channels)}
+			for i := 0; i+2*channels <= size; i += 2 * channels {
+				for c := range channels {
+					s.channels[c] = append(s.channels[c], int16(binary.LittleEndian.Uint16(body[i+2*c:])))
+				}
+			}
+			return s
+		}
+		at += 8 + size + size%2
+	}
+	t.Fatal("WAV without sound")
+	return sound{}
+}
+
+// share is how much of a channel's energy a tone has, in its loudest stretch of
+// half a second: 1 for the pure tone, 0 for none of it.
+func (s sound) share(channel int, freq float64) float64 {
+	const block = rate / 2
+	best := 0.0
+	for pcm := s.channels[channel]; len(pcm) >= block; pcm = pcm[block:] {
+		best = max(best, audio.Goertzel(pcm[:block], rate, freq))
+	}
+	return best
+}
+
+// tones is how many seconds of a channel are the tone.
+func (s sound) tones(channel int, freq float64) float64 {
+	const block = rate / 10
+	n := 0
+	for pcm := s.channels[channel]; len(pcm) >= block; pcm = pcm[block:] {
+		if audio.Goertzel(pcm[:block], rate, freq) > 0.8 {
+			n++
+		}
+	}
+	return float64(n) / 10
+}
+
+// wantTone fails when a channel is not mostly that tone for so many seconds.
+func (s sound) wantTone(t *testing.T, what string, channel int, freq, seconds float64) {
+	t.Helper()
+	if got := s.tones(channel, freq); got < seconds {
+		t.Errorf("%s: %.0f Hz for %.1f s of %.1f s, want %.1f s at least", what, freq, got, s.seconds(), seconds)
+	}
+}
+
+// wantNone fails when a channel holds a tone anywhere.
+func (s sound) wantNone(t *testing.T, what string, channel int, freq float64) {
+	t.Helper()
+	if got := s.share(channel, freq); got > 0.05 {
+		t.Errorf("%s: %.0f Hz is heard, with a share of %.2f", what, freq, got)
+	}
+}
+
+// toneFile makes a mono WAV file of a tone.
+func toneFile(t *testing.T, dir, name string, freq float64, length time.Duration) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatalf("make a tone: %v", err)
+	}
+	defer f.Close()
+	w, err := audio.NewWAVWriter(f, 1, rate)
+	if err != nil {
+		t.Fatalf("make a tone: %v", err)
+	}
+	pcm := make([]int16, int(length.Seconds()*rate))
+	audio.Tone(pcm, rate, freq, 0.5, 0)
+	if err := w.Write(pcm); err != nil {
+		t.Fatalf("make a tone: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatalf("make a tone: %v", err)
+	}
+	return path
+}
+
+// alawFile makes a file of bare A-law samples of a tone, for SIPp to stream.
+func alawFile(t *testing.T, dir, name string, freq float64, length time.Duration) string {
+	t.Helper()
+	pcm := make([]int16, int(length.Seconds()*rate))
+	audio.Tone(pcm, rate, freq, 0.5, 0)
+	alaw := make([]byte, len(pcm))
+	audio.EncodeALaw(alaw, pcm)
+	return write(t, filepath.Join(dir, name), string(alaw))
+}

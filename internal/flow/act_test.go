@@ -1,0 +1,542 @@
+package flow
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"vpbx/internal/phone"
+	"vpbx/internal/simnet"
+	"vpbx/media/audio"
+	"vpbx/pbx"
+)
+
+func tenantID(s string) pbx.TenantID { return pbx.TenantID(s) }
+
+// play carries a script out and waits until all calls are over.
+func (w *world) play(s *script) error {
+	if err := w.start(); err != nil {
+		return err
+	}
+	for _, a := range w.order {
+		if a.isExtension() && !a.c.has("unregistered") {
+			if err := a.register(w.ctx, &a.c, false); err != nil {
+				return err
+			}
+			if r := a.last; r == nil || !r.OK() {
+				return fmt.Errorf("line %d: %s cannot register", a.c.line, a.name)
+			}
+		}
+		if a.b.dead {
+			a.phone.Gone()
+		}
+	}
+	time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)))
+	w.log.begin()
+	var deeds []chan struct{}
+	for i := range s.actions {
+		c := &s.actions[i]
+		time.Sleep(time.Until(w.log.start.Add(c.at)))
+		done := make(chan struct{})
+		deeds = append(deeds, done)
+		w.wg.Go(func() {
+			defer close(done)
+			if err := w.act(c); err != nil {
+				w.fail(fmt.Errorf("line %d: %w", c.line, err))
+			}
+		})
+		synctest.Wait()
+	}
+	for _, d := range deeds {
+		<-d
+	}
+	return w.settle()
+}
+
+// settle waits until nobody has a call any more and what SIP has to repeat is
+// repeated, and starts the PBX again when it is down.
+func (w *world) settle() error {
+	if w.engine == nil {
+		if err := w.start(); err != nil {
+			return err
+		}
+	}
+	for began := time.Now(); ; time.Sleep(time.Second) {
+		var live struct{ Items []json.RawMessage }
+		for _, company := range []string{"acme", "umbra"} {
+			var some struct{ Items []json.RawMessage }
+			if err := w.get(company, "calls?live=true", &some); err != nil {
+				return err
+			}
+			live.Items = append(live.Items, some.Items...)
+		}
+		if len(live.Items) == 0 {
+			break
+		}
+		if time.Since(began) > 5*time.Hour {
+			return fmt.Errorf("a call does not end: %s", live.Items[0])
+		}
+	}
+	time.Sleep(40 * time.Second)
+	return nil
+}
+
+// act does one line.
+func (w *world) act(c *command) error {
+	switch c.verb {
+	case "agent":
+		a := w.agent(c.who)
+		if a == nil {
+			return fmt.Errorf("there is no %s", c.who)
+		}
+		return a.do(w.ctx, c)
+	case "call":
+		a := w.agent(c.args[0])
+		if a == nil {
+			return fmt.Errorf("there is no %s", c.args[0])
+		}
+		return a.dial(c)
+	case "start":
+		w.log.add("pbx", "starts")
+		return w.start()
+	case "stop":
+		w.log.add("pbx", "is told to stop")
+		err := w.stop()
+		w.log.add("pbx", "has stopped")
+		return err
+	case "kill":
+		w.log.add("pbx", "is killed")
+		return w.kill()
+	case "reload":
+		return w.reload(c)
+	case "put":
+		return w.put(c)
+	case "api":
+		return w.ask(c)
+	case "metric":
+		return w.metric(c.args[0])
+	case "send":
+		return w.send(c)
+	case "disk":
+		return w.disk(c.args[0])
+	}
+	return nil
+}
+
+func (w *world) agent(name string) *agent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.agents[name]
+}
+
+// do is what agents can do.
+func (a *agent) do(ctx context.Context, c *command) error {
+	switch said := strings.Join(c.args, " "); said {
+	case "registers":
+		if err := a.relogin(c); err != nil {
+			return err
+		}
+		return a.register(ctx, c, false)
+	case "unregisters":
+		r, err := a.phone.Unregister(ctx)
+		return a.answered("unregisters", r, err)
+	case "unregisters all":
+		r, err := a.phone.UnregisterAll(ctx)
+		return a.answered("unregisters everywhere", r, err)
+	case "asks for bindings":
+		r, err := a.phone.Query(ctx)
+		if err == nil {
+			a.note("has %d contacts registered", len(r.Contacts))
+		}
+		return err
+	case "options":
+		r, err := a.phone.Request(ctx, "OPTIONS", phone.RequestOptions{})
+		return a.answered("asks OPTIONS", r, err)
+	case "replays":
+		return a.replay(ctx)
+	case "counts pings":
+		a.note("has heard %d keepalives", a.phone.Pings())
+	case "is cut off":
+		a.note("is cut off")
+		a.link.Set(simnet.LinkOptions{Down: true})
+	case "is back":
+		a.note("is back")
+		a.link.Set(simnet.LinkOptions{})
+	case "forgets its mappings":
+		a.w.net.ForgetNAT(a.public)
+	case "crashes":
+		a.note("crashes")
+		a.phone.Gone()
+	default:
+		leg, err := a.leg()
+		if err != nil {
+			return err
+		}
+		return a.doInCall(ctx, said, leg)
+	}
+	return nil
+}
+
+// doInCall is what agents can do in a call.
+func (a *agent) doInCall(ctx context.Context, said string, leg *phone.Call) error {
+	switch said {
+	case "holds":
+		a.note("holds")
+		return a.told(leg.Hold(ctx))
+	case "resumes":
+		a.note("resumes")
+		return a.told(leg.Resume(ctx))
+	case "re-offers":
+		a.note("offers again")
+		r, err := leg.ReInvite(ctx, nil)
+		return a.answered("re-INVITE", r, err)
+	case "hangs up":
+		a.hangUp(leg)
+	case "goes silent":
+		a.note("goes silent")
+		leg.Misbehave(phone.Misbehave{Mute: true})
+	case "speaks again":
+		a.note("speaks again")
+		leg.Misbehave(phone.Misbehave{})
+	case "stops answering":
+		leg.Gone()
+	case "hears":
+		digits := leg.Digits()
+		if digits != "" {
+			digits = " and the digits " + digits
+		}
+		a.note("hears %s%s", a.w.hears(leg), digits)
+	default:
+		if keys, ok := strings.CutPrefix(said, "presses "); ok {
+			a.note("presses %s", keys)
+			return leg.SendDTMF(keys)
+		}
+		if victim, ok := strings.CutPrefix(said, "injects into "); ok {
+			return a.inject(victim)
+		}
+	}
+	return nil
+}
+
+// answered writes down what became of a request.
+func (a *agent) answered(what string, r *phone.Reply, err error) error {
+	if err != nil {
+		a.note("%s: no answer", what)
+		return nil
+	}
+	a.note("%s: %s", what, statusOf(r))
+	return nil
+}
+
+// told writes down that a request in a call did not work.
+func (a *agent) told(err error) error {
+	if err != nil {
+		a.note("cannot: %v", err)
+	}
+	return nil
+}
+
+// relogin makes the phone anew when it is to register with another password.
+func (a *agent) relogin(c *command) error {
+	password, ok := c.opts["password"]
+	if !ok {
+		return nil
+	}
+	if err := a.phone.Close(); err != nil {
+		return err
+	}
+	a.cfg.Password = password
+	var err error
+	if a.phone, err = phone.New(a.cfg); err == nil {
+		a.w.wg.Go(a.receive)
+	}
+	return err
+}
+
+// replay sends the credentials of the last REGISTER again.
+func (a *agent) replay(ctx context.Context) error {
+	if a.last == nil {
+		return errors.New("it has not registered yet")
+	}
+	_, value, _ := strings.Cut(a.last.Authorization, ": ")
+	r, err := a.phone.Request(ctx, "REGISTER", phone.RequestOptions{Headers: map[string]string{"Authorization": value}})
+	if err == nil && r.Status == 401 {
+		stale := strings.Contains(strings.ToLower(r.Header("WWW-Authenticate")), "stale=true")
+		a.note("replays its credentials: 401, stale %t", stale)
+		return nil
+	}
+	return a.answered("replays its credentials", r, err)
+}
+
+// inject sends sound of its own to where the PBX hears somebody else.
+func (a *agent) inject(victim string) error {
+	v := a.w.agent(victim)
+	if v == nil {
+		return fmt.Errorf("there is no %s", victim)
+	}
+	leg, err := v.leg()
+	if err != nil {
+		return err
+	}
+	return a.shoot(rtpOf(leg), victim)
+}
+
+// shoot sends two seconds of the intruder's tone and counts what comes back.
+func (a *agent) shoot(to netip.AddrPort, victim string) error {
+	conn, err := a.host.ListenPacket("udp", a.host.Addrs()[0].String()+":0")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	samples, payload := make([]int16, 160), make([]byte, 160)
+	phase, back := 0.0, 0
+	buf := make([]byte, 2048)
+	for i := range 100 {
+		phase = audio.Tone(samples, 8000, intruderTone, 0.3, phase)
+		audio.EncodeALaw(payload, samples)
+		packet := append([]byte{0x80, 8, byte(i >> 8), byte(i), 0, 0, byte(i * 160 >> 8), byte(i * 160), 0xde, 0xad, 0xbe, 0xef}, payload...)
+		if _, err := conn.WriteTo(packet, net.UDPAddrFromAddrPort(to)); err != nil {
+			return err
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+			return err
+		}
+		if _, _, err := conn.ReadFrom(buf); err == nil {
+			back++
+		}
+	}
+	a.note("sent 100 packets where the PBX hears %s, %d came back", victim, back)
+	return nil
+}
+
+// reload changes the company file and tells the PBX to read it.
+func (w *world) reload(c *command) error {
+	w.acme = replace(w.acme, c.block)
+	if err := os.WriteFile(filepath.Join(w.files, "acme.yaml"), []byte(w.acme), 0o600); err != nil {
+		return err
+	}
+	w.log.add("pbx", "is told to read its files")
+	w.engine.reload <- os.Interrupt // any signal will do
+	return nil
+}
+
+// put changes the company document by the API.
+func (w *world) put(c *command) error {
+	var doc, with map[string]json.RawMessage
+	if err := w.get("admin", "/api/v1/tenants/acme", &doc); err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(c.block), &with); err != nil {
+		return err
+	}
+	for k, v := range with {
+		doc[k] = v
+	}
+	body, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	status, text, err := w.request("admin", "PUT", "/api/v1/tenants/acme", body, "")
+	if err == nil {
+		w.log.add("api", "PUT tenants/acme: %d%s", status, problem(text))
+	}
+	return err
+}
+
+// ask is one request to the API; what it answers is written down.
+func (w *world) ask(c *command) error {
+	as := "acme"
+	if c.has("as") {
+		as = c.opts["as"]
+	}
+	status, text, err := w.request(as, c.args[0], c.args[1], []byte(c.block), c.opts["range"])
+	if err != nil {
+		w.log.add("api", "%s %s: no answer", c.args[0], c.args[1])
+		return nil
+	}
+	line := fmt.Sprintf("%s %s: %d%s", c.args[0], c.args[1], status, problem(text))
+	for path := range strings.SplitSeq(c.opts["show"], ",") {
+		if path != "" {
+			line += fmt.Sprintf(" %s=%v", path, lookUp(text, path))
+		}
+	}
+	w.log.add("api", "%s", line)
+	return nil
+}
+
+// lookUp finds a value in a JSON text; len counts the elements of a list.
+func lookUp(text []byte, path string) any {
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		return err
+	}
+	for name := range strings.SplitSeq(path, ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[name]
+		case []any:
+			var i int
+			if name == "len" {
+				v = len(x)
+			} else if _, err := fmt.Sscan(name, &i); err == nil && i < len(x) {
+				v = x[i]
+			} else {
+				v = nil
+			}
+		}
+	}
+	return v
+}
+
+// problem is the error in an answer of the API, in words.
+func problem(text []byte) string {
+	var p struct {
+		Error struct{ Kind, Message, Field string }
+	}
+	if json.Unmarshal(text, &p) != nil || p.Error.Kind == "" {
+		return ""
+	}
+	s := " " + p.Error.Kind + ": " + p.Error.Message
+	if p.Error.Field != "" {
+		s += " (" + p.Error.Field + ")"
+	}
+	return s
+}
+
+// request asks the API as a company, as the administrator, or as nobody. A path
+// without a slash is one of the company's.
+func (w *world) request(as, method, path string, body []byte, span string) (int, []byte, error) {
+	if !strings.HasPrefix(path, "/") {
+		company := as
+		if as == "admin" || as == "nobody" {
+			company = "acme"
+		}
+		path = "/api/v1/tenants/" + company + "/" + path
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+pbxIP+":"+httpPort+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	switch {
+	case as == "admin":
+		req.Header.Set("Authorization", "Bearer "+adminToken)
+	case as != "nobody":
+		req.Header.Set("Authorization", "Bearer "+w.tokens[as])
+	}
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if span != "" {
+		req.Header.Set("Range", span)
+	}
+	res, err := w.http.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	return res.StatusCode, text, err
+}
+
+// get reads something by the API that must be there.
+func (w *world) get(as, path string, into any) error {
+	status, text, err := w.request(as, "GET", path, nil, "")
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("GET %s as %s: %d %s", path, as, status, text)
+	}
+	if raw, ok := into.(*[]byte); ok {
+		*raw = text
+		return nil
+	}
+	return json.Unmarshal(text, into)
+}
+
+// metric writes down the values of a metric.
+func (w *world) metric(name string) error {
+	var text []byte
+	if err := w.get("nobody", "/metrics", &text); err != nil {
+		return err
+	}
+	found := false
+	for l := range strings.Lines(string(text)) {
+		if strings.HasPrefix(l, name) && !strings.HasSuffix(strings.TrimSpace(l), " 0") {
+			w.log.add("metric", "%s", strings.TrimSpace(l))
+			found = true
+		}
+	}
+	if !found {
+		w.log.add("metric", "%s 0", name)
+	}
+	return nil
+}
+
+// send sends bytes as they are and writes down the first line of the answer.
+func (w *world) send(c *command) error {
+	a := w.agent(c.args[1])
+	if a == nil {
+		return fmt.Errorf("there is no %s", c.args[1])
+	}
+	text := strings.ReplaceAll(c.block, "\n", "\r\n") + "\r\n\r\n"
+	times, err := c.number("times", 1)
+	if err != nil {
+		return err
+	}
+	if c.args[0] == "tcp" && times > 1 {
+		text = strings.Repeat(c.block+"\r\n", times) // one endless message
+	}
+	conn, err := a.host.Dial(w.ctx, c.args[0], pbxIP+":"+sipPort)
+	if err != nil {
+		a.note("cannot connect: %v", err)
+		return nil
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		a.note("the connection is closed while it sends")
+		return nil
+	}
+	buf := make([]byte, 65536)
+	n, err := conn.Read(buf)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		a.note("sends something and gets no answer")
+	case err != nil:
+		a.note("sends something and the connection is closed")
+	default:
+		first, _, _ := strings.Cut(string(buf[:n]), "\r\n")
+		a.note("sends something and gets %s", first)
+	}
+	return nil
+}
+
+// disk makes recordings impossible, or possible again: a file is in the place of
+// the company's directory.
+func (w *world) disk(state string) error {
+	dir := filepath.Join(w.cfg.Data, "recordings", "acme")
+	w.log.add("disk", "is %s", state)
+	if state == "broken" {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+		return os.WriteFile(dir, nil, 0o600)
+	}
+	return os.Remove(dir)
+}

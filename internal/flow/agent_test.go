@@ -1,0 +1,559 @@
+package flow
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"vpbx/internal/phone"
+	"vpbx/internal/simnet"
+)
+
+// The tones by which the sound of everybody is told apart, in hertz. Phones get
+// theirs from firstTone on, 60 Hz apart.
+const (
+	ringbackTone = 425
+	promptTone   = 340
+	intruderTone = 3400
+	firstTone    = 520
+	toneStep     = 60
+)
+
+// behaviour is what an agent does with calls.
+type behaviour struct {
+	answers time.Duration // after this time; negative: never
+	reject  int           // this status, 0: does not
+	target  string        // of a 302
+	early   time.Duration // sound before the answer after this time; negative: none
+	talk    time.Duration // hangs up after this time; 0: does not
+	dead    bool          // hears nothing
+	fault   phone.Misbehave
+}
+
+// agent is a phone, an outside number, or a provider.
+type agent struct {
+	w      *world
+	name   string // as the script says: 102, 102/desk, umbra:101, +79160000001, carrier
+	host   *simnet.Host
+	link   *simnet.Link
+	phone  *phone.Phone // nil for an outside number that only is called
+	ext    string       // "" outside
+	domain string
+	tone   float64
+	public string // of its NAT
+	b      behaviour
+	cfg    phone.Config
+	c      command // what the script says of it
+
+	unnamed bool // an outside number of which the script says nothing
+
+	mu   sync.Mutex
+	legs []*phone.Call // in the order of their beginning
+	last *phone.Reply  // to its last REGISTER
+}
+
+// note writes down what happens to the agent.
+func (a *agent) note(format string, args ...any) { a.w.log.add(a.name, format, args...) }
+
+// behave reads how an agent deals with calls.
+func behave(c *command) (b behaviour, err error) {
+	b = behaviour{answers: time.Second, early: -1}
+	for _, f := range []struct {
+		name string
+		to   *time.Duration
+	}{{"answers", &b.answers}, {"early", &b.early}, {"talk", &b.talk}} {
+		if *f.to, err = c.duration(f.name, *f.to); err != nil {
+			return b, err
+		}
+	}
+	if b.reject, err = c.number("rejects", 0); err != nil {
+		return b, err
+	}
+	b.dead = c.has("dead")
+	switch {
+	case c.has("busy"):
+		b.reject = 486
+	case c.has("declines"):
+		b.reject = 603
+	case c.has("never"), b.dead:
+		b.answers = -1
+	case c.has("redirects"):
+		b.reject, b.target = 302, c.opts["redirects"]
+	}
+	b.fault = phone.Misbehave{NoACK: c.has("noack"), IgnoreBYE: c.has("ignores-bye"), IgnoreReINVITE: c.has("ignores-reinvite"), Mute: c.has("silent")}
+	return b, nil
+}
+
+// newAgent makes an agent that is not yet on the network.
+func (w *world) newAgent(c command) (*agent, error) {
+	a := &agent{w: w, name: c.args[0], c: c}
+	if w.agents[a.name] != nil {
+		return nil, fmt.Errorf("line %d: there is a %s already", c.line, a.name)
+	}
+	var err error
+	if a.b, err = behave(&c); err != nil {
+		return nil, err
+	}
+	a.tone = firstTone + float64(toneStep*len(w.order))
+	w.agents[a.name] = a
+	w.order = append(w.order, a)
+	return a, nil
+}
+
+// connect puts an agent on the network.
+func (a *agent) connect() error {
+	if a.name[0] == '+' && !a.c.has("at") {
+		return a.outside()
+	}
+	company, ext, ok := strings.Cut(a.name, ":")
+	if !ok {
+		company, ext = "acme", a.name
+	}
+	ext, _, _ = strings.Cut(ext, "/")
+	a.ext, a.domain = ext, company+".vpbx.test"
+	if user, ok := a.c.opts["user"]; ok {
+		a.ext = user
+	}
+	ip := fmt.Sprintf("10.1.0.%d", len(a.w.order)+a.w.ips)
+	a.w.ips++
+	if at, ok := a.c.opts["at"]; ok {
+		ip = at
+	}
+	cfg := a.config()
+	cfg.User, cfg.Domain, cfg.Password = a.ext, a.domain, secret(company, a.ext)
+	if p, ok := a.c.opts["password"]; ok {
+		cfg.Password = p
+	}
+	if nat, err := a.c.duration("nat", 0); err != nil {
+		return err
+	} else if nat > 0 {
+		inside := fmt.Sprintf("192.168.%d.10", len(a.w.order))
+		a.host = a.w.net.Host(inside)
+		a.public = fmt.Sprintf("198.51.100.%d", a.w.ips)
+		a.w.net.NAT(a.host, a.public, simnet.NATOptions{UDPExpiry: nat, Symmetric: a.c.has("symmetric")})
+		ip = inside
+	}
+	cfg.Refresh = true
+	return a.open(ip, cfg)
+}
+
+// outside puts an outside caller on the network, at an address of the carrier.
+func (a *agent) outside() error {
+	cfg := a.config()
+	cfg.User, cfg.Domain = a.name, carrierIP
+	ip := fmt.Sprintf("10.0.1.%d", 10+a.w.ips)
+	a.w.ips++
+	return a.open(ip, cfg)
+}
+
+// config is what all agents have in common.
+func (a *agent) config() phone.Config {
+	c := a.c
+	cfg := phone.Config{
+		Server: pbxIP + ":" + sipPort, Media: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
+		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
+		ReuseNonce: c.has("reuse"), ContactParams: c.opts["contact"], RingWith: -1,
+		Log: a.w.logger.With("agent", a.name), Trace: a.watch,
+	}
+	if c.has("md5") {
+		cfg.Algorithm = "MD5"
+	}
+	if codecs := c.opts["codecs"]; codecs != "" {
+		cfg.Codecs = strings.Split(codecs, ",")
+	}
+	return cfg
+}
+
+// open starts the phone of an agent.
+func (a *agent) open(ip string, cfg phone.Config) error {
+	if a.host == nil {
+		a.host = a.w.net.Host(ip)
+	}
+	a.link = a.w.net.Link(a.host, a.w.pbx)
+	cfg.ListenPacket, cfg.Listen, cfg.Dial = a.host.ListenPacket, a.host.Listen, a.host.Dial
+	cfg.Address = ip + ":" + sipPort
+	if cfg.Transport == "tls" {
+		cfg.Server = pbxIP + ":" + tlsPort
+		cfg.TLS = &tls.Config{RootCAs: a.w.roots, ServerName: pbxIP}
+	}
+	keepalive, err := a.c.duration("keepalive", 0)
+	if err != nil {
+		return err
+	}
+	cfg.KeepAlive = keepalive
+	a.cfg = cfg
+	if a.phone, err = phone.New(cfg); err == nil {
+		a.w.wg.Go(a.receive)
+	}
+	return err
+}
+
+// isExtension tells whether the agent is a phone that registers.
+func (a *agent) isExtension() bool { return a.ext != "" }
+
+// register registers a phone and writes down what came of it when that is asked
+// for or not as it should be.
+func (a *agent) register(ctx context.Context, c *command, quiet bool) error {
+	expires, err := c.duration("expires", 10*time.Minute)
+	if err != nil {
+		return err
+	}
+	r, err := a.phone.Register(ctx, expires)
+	switch {
+	case err != nil:
+		a.note("cannot register: %v", err)
+	case !r.OK():
+		a.note("registration is refused: %s", statusOf(r, "Min-Expires"))
+	case !quiet:
+		a.note("is registered for %v%s", r.Granted, contactsOf(r))
+	}
+	a.mu.Lock()
+	a.last = r
+	a.mu.Unlock()
+	return nil
+}
+
+// statusOf is an answer with what some headers of it say.
+func statusOf(r *phone.Reply, headers ...string) string {
+	s := fmt.Sprintf("%d %s", r.Status, r.Reason)
+	for _, name := range append(headers, "Retry-After") {
+		if v := r.Header(name); v != "" {
+			s += fmt.Sprintf(", %s: %s", name, v)
+		}
+	}
+	return s
+}
+
+func contactsOf(r *phone.Reply) string {
+	if len(r.Contacts) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", %d contacts", len(r.Contacts))
+}
+
+// receive takes the calls that come in until the flow is over.
+func (a *agent) receive() {
+	for {
+		select {
+		case c := <-a.phone.Incoming():
+			a.w.wg.Go(func() { a.w.calleeOf(a, c).take(c) })
+		case <-a.w.over:
+			return
+		}
+	}
+}
+
+// calleeOf gives the agent that a call at a is for: at a provider the number
+// that was dialled.
+func (w *world) calleeOf(a *agent, c *phone.Call) *agent {
+	if a.ext != "" || a.name[0] == '+' {
+		return a
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	number := c.DialledNumber()
+	if to := w.agents[number]; to != nil {
+		if to.unnamed {
+			to.b = a.b
+		}
+		return to
+	}
+	to := &agent{w: w, name: number, unnamed: true, phone: a.phone, host: a.host, link: a.link, tone: a.tone, b: a.b, cfg: a.cfg}
+	w.agents[number] = to
+	w.order = append(w.order, to)
+	return to
+}
+
+// take deals with a call that comes in.
+func (a *agent) take(c *phone.Call) {
+	a.begun(c)
+	ctx := a.w.ctx
+	from := c.RemoteNumber()
+	if d := c.RemoteDisplay(); d != "" && d != from {
+		from += fmt.Sprintf(" %q", d)
+	}
+	a.note("is called by %s", from)
+	a.w.wg.Go(func() { a.ended(c, "is told that the call is over") })
+	c.Misbehave(a.b.fault)
+	if a.b.dead {
+		c.Gone()
+		return
+	}
+	if a.b.reject != 0 {
+		var headers []string
+		if a.b.target != "" {
+			headers = []string{"Contact", "<sip:" + a.b.target + "@" + a.domain + ">"}
+		}
+		_ = c.Reject(a.b.reject, headers...) // it may have been cancelled
+		return
+	}
+	if a.b.early < 0 {
+		_ = c.Ring(180, false) // as above
+	} else {
+		if !pause(c, a.b.early) {
+			return
+		}
+		_ = c.Ring(183, true)
+	}
+	if a.b.answers < 0 || !pause(c, a.b.answers-max(0, a.b.early)) {
+		return
+	}
+	if err := c.Answer(ctx); err != nil {
+		if ctx.Err() == nil {
+			a.note("cannot answer: %v", err)
+		}
+		return
+	}
+	if a.b.talk > 0 && pause(c, a.b.talk) {
+		a.hangUp(c)
+	}
+}
+
+// pause waits, unless the call ends first.
+func pause(c *phone.Call, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.Done():
+		return false
+	}
+}
+
+// begun notes a call of the agent.
+func (a *agent) begun(c *phone.Call) {
+	a.mu.Lock()
+	a.legs = append(a.legs, c)
+	a.mu.Unlock()
+}
+
+// ended waits for the end of a call and writes it down unless it is our doing.
+func (a *agent) ended(c *phone.Call, peer string) {
+	e, err := c.Ended(a.w.ctx)
+	if err != nil {
+		return
+	}
+	switch e.By {
+	case "peer":
+		if e.Reason != "" {
+			peer += " (" + e.Reason + ")"
+		}
+		a.w.log.addAt(e.At, a.name, "%s", peer)
+	case "network":
+		a.w.log.addAt(e.At, a.name, "gives the call up: nobody replies")
+	}
+}
+
+// leg is the call that the agent has, or had last.
+func (a *agent) leg() (*phone.Call, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.legs) == 0 {
+		return nil, fmt.Errorf("%s has no call", a.name)
+	}
+	return a.legs[len(a.legs)-1], nil
+}
+
+// hangUp ends a call of the agent; who hears whom just before is written down.
+func (a *agent) hangUp(c *phone.Call) {
+	if c.State() == phone.Answered {
+		a.w.listen()
+		a.note("hangs up")
+	} else {
+		a.note("gives up")
+	}
+	if err := c.Hangup(a.w.ctx); err != nil && a.w.ctx.Err() == nil {
+		a.note("cannot hang up: %v", err)
+	}
+}
+
+// dial makes the calls of a call line.
+func (a *agent) dial(c *command) error {
+	times, err := c.number("times", 1)
+	if err != nil {
+		return err
+	}
+	every, err := c.duration("every", time.Second)
+	if err != nil {
+		return err
+	}
+	for i := range times {
+		if i > 0 {
+			time.Sleep(every)
+		}
+		if times == 1 {
+			return a.dialOnce(c)
+		}
+		a.w.wg.Go(func() {
+			if err := a.dialOnce(c); err != nil {
+				a.w.fail(err)
+			}
+		})
+	}
+	return nil
+}
+
+// options reads how a call is made.
+func (a *agent) options(c *command) (to string, o phone.DialOptions, err error) {
+	to = c.args[2]
+	if !a.isExtension() {
+		to = "sip:" + to + "@" + pbxIP
+	}
+	o = phone.DialOptions{NoSDP: c.has("no-sdp"), From: c.opts["from"], Refresher: c.opts["refresher"]}
+	if o.SessionExpires, err = c.duration("session", 0); err != nil {
+		return to, o, err
+	}
+	if c.has("hide") {
+		o.From = "Anonymous <sip:anonymous@anonymous.invalid>"
+	}
+	if c.has("supported") {
+		o.Supported = strings.Split(c.opts["supported"], ",")
+	}
+	if c.has("noack") || c.has("silent") {
+		o.Misbehave = &phone.Misbehave{NoACK: c.has("noack"), Mute: c.has("silent")}
+	}
+	if via := c.opts["via"]; via != "" { // a call of a provider at which the PBX is registered
+		list := a.w.agents[via].phone.Bindings()
+		if len(list) == 0 {
+			return to, o, fmt.Errorf("line %d: nobody is registered at %s", c.line, via)
+		}
+		to = list[0].Contact
+		o.Headers = map[string]string{"To": "<sip:" + c.args[2] + "@" + via + ">"}
+		o.From = "<sip:" + c.args[0] + "@" + via + ">"
+	}
+	return to, o, nil
+}
+
+func (a *agent) dialOnce(c *command) error {
+	to, o, err := a.options(c)
+	if err != nil {
+		return err
+	}
+	talk, err := c.duration("talk", 5*time.Second)
+	if err != nil {
+		return err
+	}
+	patience, err := c.duration("patience", time.Hour)
+	if err != nil {
+		return err
+	}
+	p := a.phone
+	if via := c.opts["via"]; via != "" {
+		p = a.w.agents[via].phone
+	}
+	a.note("calls %s", c.args[2])
+	call, err := p.Dial(a.w.ctx, to, o)
+	if err != nil {
+		a.note("cannot call: %v", err)
+		return nil
+	}
+	a.w.dialled(a, call)
+	a.begun(call)
+	a.follow(call, talk, patience)
+	return nil
+}
+
+// follow is the caller's side of a call, from the INVITE to the end.
+func (a *agent) follow(call *phone.Call, talk, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(a.w.ctx, patience)
+	err := call.Answered(ctx)
+	cancel()
+	a.saw(call)
+	switch {
+	case a.w.ctx.Err() != nil:
+		return
+	case err != nil && call.State() != phone.Ended:
+		a.hangUp(call)
+		return
+	case err != nil:
+		reply := fmt.Sprintf("%d", call.Status())
+		if v := call.Header("Retry-After"); v != "" {
+			reply += ", Retry-After: " + v
+		}
+		a.note("gets %s", reply)
+		return
+	}
+	a.note("gets 200")
+	a.w.wg.Go(func() { a.ended(call, "is hung up on") })
+	if pause(call, talk) {
+		a.hangUp(call)
+	}
+}
+
+// saw writes down the provisional answers, without repetitions.
+func (a *agent) saw(call *phone.Call) {
+	before := ""
+	for _, p := range call.Ringing() {
+		text := strconv.Itoa(p.Status)
+		if len(p.SDP) > 0 {
+			text += " with sound"
+		}
+		if text != before {
+			a.w.log.addAt(p.At, a.name, "gets %s", text)
+		}
+		before = text
+	}
+}
+
+// hears names what is in the sound of the last second.
+func (w *world) hears(c *phone.Call) string {
+	var heard []string
+	seen := map[float64]bool{}
+	w.mu.Lock()
+	order := slices.Clone(w.order)
+	w.mu.Unlock()
+	for _, a := range order {
+		if !seen[a.tone] && c.Heard(a.tone) {
+			heard = append(heard, a.name)
+			seen[a.tone] = true
+		}
+	}
+	for freq, name := range map[float64]string{ringbackTone: "ringback", promptTone: "the prompt", intruderTone: "the intruder"} {
+		if c.Heard(freq) {
+			heard = append(heard, name)
+		}
+	}
+	slices.Sort(heard)
+	switch {
+	case len(heard) > 0:
+		return strings.Join(heard, "+")
+	case time.Since(c.RTP().Last) > time.Second:
+		return "nothing"
+	case math.Round(c.Level()) == 0:
+		return "packets"
+	}
+	return "silence"
+}
+
+// listen writes down who hears whom, of all who are in a call.
+func (w *world) listen() {
+	w.mu.Lock()
+	order := slices.Clone(w.order)
+	w.mu.Unlock()
+	var heard []string
+	for _, a := range order {
+		a.mu.Lock()
+		legs := slices.Clone(a.legs)
+		a.mu.Unlock()
+		for _, c := range legs {
+			if c.State() == phone.Answered {
+				heard = append(heard, a.name+" hears "+w.hears(c))
+			}
+		}
+	}
+	w.log.add("sound", "%s", strings.Join(heard, ", "))
+}
+
+// secret is the password of an extension.
+func secret(company, ext string) string { return "secret-" + company + "-" + ext }
+
+// rtpOf is where the PBX hears the sound of a call.
+func rtpOf(c *phone.Call) netip.AddrPort { return c.RemoteRTPAddr() }

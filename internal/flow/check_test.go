@@ -1,0 +1,229 @@
+package flow
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"vpbx/internal/phone"
+	"vpbx/pbx"
+)
+
+// wire counts the final responses of INVITEs, as the agents see them.
+type wire struct {
+	mu     sync.Mutex
+	finals map[string]map[string]bool // status lines by agent, Call-ID and CSeq
+}
+
+// watch sees every message of an agent.
+func (a *agent) watch(dir string, raw []byte) {
+	if dir != "in" || !strings.HasPrefix(string(raw), "SIP/2.0 ") {
+		return
+	}
+	head, _, _ := strings.Cut(string(raw), "\r\n\r\n")
+	lines := strings.Split(head, "\r\n")
+	var id, cseq string
+	for _, l := range lines[1:] {
+		name, value, _ := strings.Cut(l, ":")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "call-id", "i":
+			id = value
+		case "cseq":
+			cseq = value
+		}
+	}
+	if !strings.HasSuffix(cseq, "INVITE") || lines[0] < "SIP/2.0 2" {
+		return
+	}
+	w := &a.w.wire
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.finals == nil {
+		w.finals = map[string]map[string]bool{}
+	}
+	key := a.name + id + cseq
+	if w.finals[key] == nil {
+		w.finals[key] = map[string]bool{}
+	}
+	w.finals[key][lines[0]] = true
+}
+
+// check looks at what must be true after every flow, while the PBX still runs.
+func (w *world) check(all map[string][]record) error {
+	var errs []error
+	for key, statuses := range w.wire.finals {
+		if len(statuses) > 1 {
+			errs = append(errs, fmt.Errorf("an INVITE got several final responses: %v (%s)", slices.Collect(maps.Keys(statuses)), key))
+		}
+	}
+	for _, m := range w.made {
+		if s := m.call.State(); s != phone.Ended {
+			errs = append(errs, fmt.Errorf("a call of %s is still %v", m.by.name, s))
+		}
+	}
+	for company, records := range all {
+		ids := map[pbx.CallID]bool{}
+		for _, r := range records {
+			if ids[r.ID] {
+				errs = append(errs, fmt.Errorf("the call from %s has two records", r.From))
+			}
+			ids[r.ID] = true
+			if r.Tenant != tenantID(company) {
+				errs = append(errs, fmt.Errorf("%s sees a call of %s", company, r.Tenant))
+			}
+			if err := checkRecord(r); err != nil {
+				errs = append(errs, fmt.Errorf("call of %s from %s to %s: %w", company, r.From, r.To, err))
+			}
+		}
+	}
+	return errors.Join(append(errs, w.checkMetrics(all), w.checkTenants(all["acme"]))...)
+}
+
+// checkRecord compares a record with itself and with its trace.
+func checkRecord(r record) error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	length := r.Ended.Sub(r.Started).Seconds()
+	if r.Answered != nil && !w1(r.Wait+r.Talk, length) && !parted(r.Trace) {
+		bad("waiting %v and talking %v are not its length %v", r.Wait, r.Talk, length)
+	}
+	if r.Answered == nil && (!w1(r.Wait, length) || r.Talk != 0) {
+		bad("it waited %v and talked %v in %v without an answer", r.Wait, r.Talk, length)
+	}
+	if len(r.Trace) == 0 || r.Trace[0].Kind != pbx.Arrived {
+		bad("its trace does not begin with its arrival")
+	}
+	legs := map[pbx.LegID]bool{}
+	for i, e := range r.Trace {
+		if e.Kind == pbx.Ended && i != len(r.Trace)-1 {
+			bad("%s comes after its end", r.Trace[i+1].Kind)
+		}
+		if i > 0 && e.At.Before(r.Trace[i-1].At) && e.Kind != pbx.RecordEnd {
+			bad("%s comes before what was before it", e.Kind)
+		}
+		switch e.Kind {
+		case pbx.Dialled, pbx.CallerDialled:
+			legs[e.Leg] = true
+		case pbx.LegEnded:
+			delete(legs, e.Leg)
+		}
+	}
+	interrupted := r.Cause.Reason == pbx.Interrupted
+	if len(legs) > 0 && !interrupted {
+		bad("%d of its legs did not end", len(legs))
+	}
+	if n := len(r.Trace); n > 0 && r.Trace[n-1].Kind != pbx.Ended && !interrupted {
+		bad("its trace does not end")
+	}
+	return errors.Join(errs...)
+}
+
+// w1 says whether two times in seconds are the same to the rounding.
+func w1(a, b float64) bool { return math.Abs(a-b) < 0.0025 }
+
+// parted says whether two who talked were parted before the end.
+func parted(trace []pbx.CallEvent) bool {
+	n := 0
+	for _, e := range trace {
+		if e.Kind == pbx.Bridged {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// checkMetrics compares what the PBX counts with what is there.
+func (w *world) checkMetrics(all map[string][]record) error {
+	var text []byte
+	if err := w.get("nobody", "/metrics", &text); err != nil {
+		return err
+	}
+	var errs []error
+	ended := 0.0
+	for l := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(l), " ")
+		var n float64
+		if _, err := fmt.Sscan(value, &n); err != nil || n == 0 {
+			continue
+		}
+		family, _, _ := strings.Cut(name, "{")
+		switch family {
+		case "vpbx_calls_active", "vpbx_media_sessions", "vpbx_call_panics_total", "vpbx_sip_panics_total", "vpbx_call_records_lost_total", "vpbx_sip_legs":
+			errs = append(errs, fmt.Errorf("%s is %v", name, n))
+		case "vpbx_calls_total":
+			ended += n
+		}
+	}
+	if n := len(all["acme"]) + len(all["umbra"]); w.runs == 1 && int(ended) != n {
+		errs = append(errs, fmt.Errorf("%v calls are counted, there are %d records", ended, n))
+	}
+	return errors.Join(errs...)
+}
+
+// checkTenants asks for everything of acme as umbra.
+func (w *world) checkTenants(acme []record) error {
+	var errs []error
+	paths := []string{"", "/calls", "/registrations", "/recordings"}
+	for _, r := range acme[:min(3, len(acme))] {
+		paths = append(paths, "/calls/"+string(r.ID))
+		for _, rec := range r.Recordings {
+			paths = append(paths, "/recordings/"+string(rec.ID))
+		}
+	}
+	for _, p := range paths {
+		status, text, err := w.request("umbra", "GET", "/api/v1/tenants/acme"+p, nil, "")
+		if err != nil || status != 403 && status != 404 {
+			errs = append(errs, fmt.Errorf("umbra asks for %q of acme: %d %s %v", p, status, text, err))
+		}
+		if own, ok := strings.CutPrefix(p, "/calls/"); ok {
+			status, _, err := w.request("umbra", "GET", "calls/"+own, nil, "")
+			if err != nil || status != 404 {
+				errs = append(errs, fmt.Errorf("umbra finds a call of acme among its own: %d %v", status, err))
+			}
+		}
+	}
+	var registered struct{ Items []json.RawMessage }
+	if err := w.get("umbra", "registrations", &registered); err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	for _, raw := range registered.Items {
+		if strings.Contains(string(raw), "acme") {
+			errs = append(errs, fmt.Errorf("umbra sees a registration of acme: %s", raw))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkRest looks at what is left when everything is closed.
+func (w *world) checkRest() error {
+	var errs []error
+	if open := w.net.Open(); len(open) > 0 {
+		errs = append(errs, fmt.Errorf("sockets are left open: %v", open))
+	}
+	dir := filepath.Join(w.cfg.Data, "recordings")
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if strings.HasSuffix(path, ".part") {
+			return fmt.Errorf("a recording is not closed: %s", filepath.Base(path))
+		}
+		if !strings.HasSuffix(path, ".wav") {
+			return nil
+		}
+		raw, err := os.ReadFile(path)
+		if err == nil {
+			_, _, err = stereo(raw)
+		}
+		return err
+	})
+	return errors.Join(append(errs, err)...)
+}

@@ -1,0 +1,135 @@
+package flow
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	clientID = "000003C405E6525C64C184258C44EC99"
+	signKey  = "00000716ABDA6D4DFF10F82BCBBFC532"
+)
+
+// contact is what the CRM says about a caller, and how.
+type contact struct {
+	owner, name string
+	takes       time.Duration
+	status      int
+	way         string // html, hangs, drips, resets, error, notfound; "": well
+}
+
+// standIn is the CRM of a flow. It speaks the customer's side of the
+// integration API and misbehaves as told.
+type standIn struct {
+	log      *transcript
+	contacts map[string]contact // by caller; "*" for all others
+	server   http.Server
+	done     chan struct{}
+}
+
+func startCRM(l net.Listener, contacts map[string]contact, log *transcript) *standIn {
+	s := &standIn{log: log, contacts: contacts, done: make(chan struct{})}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /get_number_info", s.numberInfo)
+	s.server.Handler = mux
+	go func() {
+		defer close(s.done)
+		_ = s.server.Serve(l) // ends with Close
+	}()
+	return s
+}
+
+func (s *standIn) close() {
+	_ = s.server.Close() // the flow is over; nobody waits for an answer
+	<-s.done
+}
+
+// numberInfo answers whose customer a caller is, to whoever signs as agreed.
+func (s *standIn) numberInfo(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+	if err != nil {
+		return
+	}
+	sum := sha256.Sum256([]byte(clientID + string(body) + signKey))
+	if r.Header.Get("X-Client-ID") != clientID || r.Header.Get("X-Client-Sign") != hex.EncodeToString(sum[:]) {
+		s.log.add("crm", "is asked with a wrong signature")
+		http.Error(w, "signature", http.StatusUnauthorized)
+		return
+	}
+	var q struct {
+		From string `json:"from_number"`
+	}
+	if err := json.Unmarshal(body, &q); err != nil {
+		http.Error(w, "json", http.StatusBadRequest)
+		return
+	}
+	s.log.add("crm", "is asked about %s", q.From)
+	c, ok := s.contacts[q.From]
+	if !ok {
+		if c, ok = s.contacts["*"]; !ok {
+			c.way = "notfound"
+		}
+	}
+	select {
+	case <-time.After(c.takes):
+	case <-r.Context().Done():
+		return
+	}
+	c.answer(w, r)
+}
+
+func (c contact) answer(w http.ResponseWriter, r *http.Request) {
+	found := map[string]any{"result": "0", "resultMessage": "Операция выполнена успешно", "displayName": c.name, "PIN": c.owner}
+	switch c.way {
+	case "hangs":
+		<-r.Context().Done()
+		return
+	case "resets":
+		panic(http.ErrAbortHandler) // the way net/http cuts a connection
+	case "html":
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<html><body>502 Bad Gateway</body></html>")
+		return
+	case "drips":
+		c.drip(w, r)
+		return
+	case "error":
+		found = map[string]any{"result": "-1", "resultMessage": "ошибка"}
+	case "notfound":
+		found = map[string]any{"result": "1", "resultMessage": "контакт не найден"}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if c.status != 0 {
+		w.WriteHeader(c.status)
+	}
+	if err := json.NewEncoder(w).Encode(found); err != nil {
+		return // the PBX has hung up; it knows best
+	}
+}
+
+// drip sends a byte a tenth of a second.
+func (c contact) drip(w http.ResponseWriter, r *http.Request) {
+	answer := `{"result":"0","displayName":"` + strings.Repeat("x", 600) + `","PIN":"` + c.owner + `"}`
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	for i := range answer {
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-r.Context().Done():
+			return
+		}
+		if _, err := io.WriteString(w, answer[i:i+1]); err != nil {
+			return
+		}
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return
+		}
+	}
+}

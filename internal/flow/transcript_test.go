@@ -1,0 +1,66 @@
+package flow
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// transcript collects what happens in a flow.
+type transcript struct {
+	start time.Time // time zero
+
+	mu    sync.Mutex
+	lines []line
+	open  bool // nothing is written before the flow begins
+}
+
+// line is something that happened.
+type line struct {
+	at   time.Time
+	who  string // of several things at one instant, those of one come together
+	text string
+}
+
+// add notes that something happened to somebody just now.
+func (t *transcript) add(who, format string, args ...any) { t.addAt(time.Now(), who, format, args...) }
+
+// addAt notes something with the time at which it happened.
+func (t *transcript) addAt(at time.Time, who, format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open {
+		t.lines = append(t.lines, line{at, who, fmt.Sprintf(format, args...)})
+	}
+}
+
+// begin sets time zero.
+func (t *transcript) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.start, t.open = time.Now(), true
+}
+
+// since is a time as the transcript shows it.
+func (t *transcript) since(at time.Time) time.Duration {
+	return at.Sub(t.start).Round(time.Millisecond)
+}
+
+// text puts the lines in order: by time, and what happened at one instant by who
+// it happened to. The order of what happened to one is kept.
+func (t *transcript) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := slices.Clone(t.lines)
+	slices.SortStableFunc(lines, func(a, b line) int {
+		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.who, b.who))
+	})
+	var b strings.Builder
+	for _, l := range lines {
+		fmt.Fprintf(&b, "%9s  %-12s %s\n", t.since(l.at), l.who, l.text)
+	}
+	return b.String()
+}

@@ -1,0 +1,36 @@
+// Package recordings writes the sound of calls to disk: one stereo WAV file for
+// each recorded talk, one party a side.
+//
+// What it is: a [Store] over a directory. A [Recorder] takes copies of the RTP
+// packets of two parties, puts them on one time line and writes it as it grows,
+// so that the file is playable at any moment, also after a kill -9. What a dead
+// process left open is finished by Repair.
+//
+// What it is not: it keeps no metadata but the file itself; the record of the
+// call does. It mixes and transcodes nothing, and decodes G.711 only: the side
+// of another codec stays silent, and the recording says so. It does not decide
+// who may listen.
+//
+// Who owns which goroutine: Start begins one writer for each recording, which
+// ends with Recorder.Close, or with the disk that fails under it. Track.RTP is
+// called on the goroutines that read packets: it copies into a bounded queue
+// and never waits for the disk. Store.Close ends all that is still open.
+//
+// The time line: sample n of a file sounds n/8000 s after Start. The first
+// packet of a side is placed at the time it arrived, the next ones relative to
+// it by their RTP timestamps, so that jitter does not tear the sound. What is
+// older than 300 ms is written; a packet may be that late. A side whose
+// timestamps jump, or stay off the clock, is placed by arrival again; one that
+// drifts (its clock is not ours) is pushed back by the amount. What nobody sent
+// is silence, so both sides stay with the clock and with each other.
+//
+// Invariants: names of files are made of tenant and recording ids only, and
+// nothing outside the directory can be named ([os.Root]). A file called .wav is
+// finished; until then it is called .wav.part. The sizes in its header are at
+// most one second old. A failing disk ends the recording and never the call;
+// what was written stays playable. Nothing is dropped without being counted.
+//
+// Where the tests are: timeline_test.go places packets without a disk;
+// store_test.go records on fake time and reads the files; repair_test.go plays
+// the dead process, diskfull_test.go the full disk.
+package recordings

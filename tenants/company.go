@@ -1,0 +1,259 @@
+package tenants
+
+import (
+	"crypto/md5" // RFC 8760 keeps MD5 for phones that know nothing else
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"vpbx/pbx"
+)
+
+// Company makes the company that the document describes. Secrets that the
+// document leaves out are taken from old, the company as it is stored, nil when
+// there is none: the password of an extension as long as the domain is the same,
+// that of a trunk for the same host and username, the sign key of the CRM for
+// the same kind, URL and client. The document is checked again, so that one that
+// was put together in code is as good as a parsed one; the error is as of Parse.
+func (d *Document) Company(old *pbx.Company) (*pbx.Company, error) {
+	m := &mistakes{doc: d.doc}
+	d.check(m.add)
+	if err := m.err(); err != nil {
+		return nil, err
+	}
+	b := &build{Document: d, old: old, note: m.add, joined: d.joined(), company: &pbx.Company{
+		Tenant: pbx.Tenant{
+			ID: d.Tenant, Domain: strings.ToLower(d.Domain), Name: d.Name, Zone: orElse(d.Zone, "UTC"), Country: d.Country,
+			Limits: pbx.Limits(d.Limits),
+		},
+		Extensions: make(map[string]*pbx.Extension, len(d.Extensions)),
+		Groups:     make(map[string]*pbx.Group, len(d.Groups)),
+		Numbers:    make(map[string]*pbx.Number, len(d.Numbers)),
+		Prompts:    make(map[string]*pbx.Prompt, len(d.Prompts)),
+	}}
+	for i := range d.Extensions {
+		b.extension(fmt.Sprintf("extensions[%d]", i), &d.Extensions[i])
+	}
+	for i := range d.Groups {
+		b.group(&d.Groups[i])
+	}
+	for i := range d.Trunks {
+		b.trunk(fmt.Sprintf("trunks[%d]", i), &d.Trunks[i])
+	}
+	for i := range d.Prompts {
+		b.prompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
+	}
+	b.routes()
+	b.crm()
+	if err := m.err(); err != nil {
+		return nil, err
+	}
+	return b.company, nil
+}
+
+// build is a document on its way to a company.
+type build struct {
+	*Document
+	old     *pbx.Company
+	note    noteFunc
+	joined  map[string][]string // by group, the extensions that name it
+	company *pbx.Company
+}
+
+func (b *build) extension(path string, e *Extension) {
+	x := &pbx.Extension{
+		Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
+		Codecs: codecNames(e.Codecs), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
+	}
+	if f := e.Forward; f != nil && *f != (Forward{}) {
+		x.Forward = &pbx.Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: time.Duration(f.After)}
+	}
+	domain := b.company.Domain
+	switch {
+	case e.Password != "":
+		x.HA1MD5, x.HA1SHA256 = hashes(e.Number, domain, e.Password)
+	case b.old == nil || b.old.Extensions[e.Number] == nil:
+		b.note(path+".password", "is needed for a new extension")
+	case b.old.Domain != domain:
+		b.note(path+".password", "is needed, because the domain changes")
+	default:
+		x.HA1MD5, x.HA1SHA256 = b.old.Extensions[e.Number].HA1MD5, b.old.Extensions[e.Number].HA1SHA256
+	}
+	b.company.Extensions[e.Number] = x
+}
+
+// hashes gives what a digest is checked against (RFC 7616 §3.4.2, A1).
+func hashes(number, domain, password string) (ha1MD5, ha1SHA256 string) {
+	a1 := []byte(number + ":" + domain + ":" + password)
+	weak, strong := md5.Sum(a1), sha256.Sum256(a1)
+	return hex.EncodeToString(weak[:]), hex.EncodeToString(strong[:])
+}
+
+func (b *build) group(g *Group) {
+	b.company.Groups[g.Number] = &pbx.Group{
+		Number: g.Number, Name: g.Name, Members: members(g, b.joined),
+		Strategy: pbx.Strategy(orElse(g.Strategy, string(pbx.RingAll))), Ring: time.Duration(orElse(g.Ring, defaultRing)),
+	}
+}
+
+// defaultRing is how long a group rings when the document does not say.
+const defaultRing = Duration(20 * time.Second)
+
+func (b *build) trunk(path string, t *Trunk) {
+	x := &pbx.Trunk{
+		Name: t.Name, Host: t.Host, Transport: orElse(t.Transport, "udp"), From: clone(t.From), Calls: t.Calls,
+		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs),
+	}
+	if x.Username != "" && x.Password == "" {
+		var was *pbx.Trunk
+		if b.old != nil {
+			was = b.old.Trunk(t.Name)
+		}
+		if was == nil || was.Password == "" || was.Host != x.Host || was.Username != x.Username {
+			b.note(path+".password", "is needed for a new trunk, host or username")
+		} else {
+			x.Password = was.Password
+		}
+	}
+	b.company.Trunks = append(b.company.Trunks, x)
+}
+
+func (b *build) prompt(path string, p *Prompt) {
+	file, err := b.storedPath(p, b.old)
+	if err != nil && filepath.IsAbs(p.File) { // others are noted by check
+		b.note(path+".file", "%v", err)
+	}
+	b.company.Prompts[p.Name] = &pbx.Prompt{Name: p.Name, File: file}
+}
+
+func (b *build) routes() {
+	for _, n := range b.Numbers {
+		b.company.Numbers[n.Number] = &pbx.Number{Number: n.Number, Trunk: n.Trunk}
+	}
+	for _, o := range b.Outbound {
+		b.company.Outbound = append(b.company.Outbound, pbx.Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Caller: o.Caller})
+	}
+	for _, r := range b.Rules {
+		rule := pbx.Rule{Number: r.Number, Owner: r.Owner, Record: r.Record}
+		for _, s := range r.Steps {
+			rule.Steps = append(rule.Steps, step(s))
+		}
+		b.company.Rules = append(b.company.Rules, rule)
+	}
+}
+
+func step(s Step) pbx.Step {
+	switch {
+	case s.Ring != "":
+		return pbx.Step{Kind: pbx.StepRing, Target: s.Ring, For: time.Duration(s.For)}
+	case s.Play != "":
+		return pbx.Step{Kind: pbx.StepPlay, Target: s.Play}
+	case s.Dial != "":
+		return pbx.Step{Kind: pbx.StepDial, Target: s.Dial}
+	}
+	return pbx.Step{Kind: pbx.StepReject, Code: s.Reject}
+}
+
+func (b *build) crm() {
+	c := pbx.CRM{
+		Kind: orElse(b.CRM.Kind, "none"), URL: b.CRM.URL, ClientID: b.CRM.ClientID, SignKey: b.CRM.SignKey,
+		Timeout: time.Duration(b.CRM.Timeout), Exceptions: clone(b.CRM.Exceptions),
+	}
+	if c.Kind != "none" && c.Timeout == 0 {
+		c.Timeout = defaultLookup
+	}
+	if b.old != nil && c.SignKey == "" && b.old.CRM.Kind == c.Kind && b.old.CRM.URL == c.URL && b.old.CRM.ClientID == c.ClientID {
+		c.SignKey = b.old.CRM.SignKey
+	}
+	if c.Kind == "rtk" && c.SignKey == "" {
+		b.note("crm.sign_key", "is needed for a new CRM, URL or client")
+	}
+	b.company.CRM = c
+}
+
+// FromCompany gives the document of a company, without its secrets. Applied
+// to the same company it changes nothing.
+func FromCompany(c *pbx.Company) *Document {
+	d := &Document{
+		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: Limits(c.Limits),
+		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions)},
+	}
+	for _, n := range keys(c.Extensions) {
+		e := c.Extensions[n]
+		x := Extension{
+			Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
+			Codecs: clone(e.Codecs), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
+		}
+		if f := e.Forward; f != nil {
+			x.Forward = &Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: Duration(f.After)}
+		}
+		d.Extensions = append(d.Extensions, x)
+	}
+	for _, n := range keys(c.Groups) {
+		g := c.Groups[n]
+		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring)})
+	}
+	for _, t := range c.Trunks {
+		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
+			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs)})
+	}
+	for _, n := range keys(c.Numbers) {
+		d.Numbers = append(d.Numbers, Number(*c.Numbers[n]))
+	}
+	for _, o := range c.Outbound {
+		d.Outbound = append(d.Outbound, Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Caller: o.Caller})
+	}
+	for _, n := range keys(c.Prompts) {
+		d.Prompts = append(d.Prompts, Prompt{Name: n, File: c.Prompts[n].File})
+	}
+	for _, r := range c.Rules {
+		rule := Rule{Number: r.Number, Owner: r.Owner, Record: r.Record}
+		for _, s := range r.Steps {
+			rule.Steps = append(rule.Steps, documentStep(s))
+		}
+		d.Rules = append(d.Rules, rule)
+	}
+	return d
+}
+
+func documentStep(s pbx.Step) Step {
+	switch s.Kind {
+	case pbx.StepRing:
+		return Step{Ring: s.Target, For: Duration(s.For)}
+	case pbx.StepPlay:
+		return Step{Play: s.Target}
+	case pbx.StepDial:
+		return Step{Dial: s.Target}
+	}
+	return Step{Reject: s.Code}
+}
+
+// codecNames writes codecs as the engine does.
+func codecNames(names []string) []string {
+	var list []string
+	for _, name := range names {
+		list = append(list, codecs[strings.ToLower(name)])
+	}
+	return list
+}
+
+// orElse is v, or other when v is empty.
+func orElse[T comparable](v, other T) T {
+	var none T
+	if v == none {
+		return other
+	}
+	return v
+}
+
+// clone copies a list; an empty one is nil, as it is after it was stored.
+func clone[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return slices.Clone(list)
+}

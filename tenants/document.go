@@ -1,0 +1,158 @@
+package tenants
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"vpbx/internal/strict"
+	"vpbx/pbx"
+)
+
+// Document is the file of a company. As JSON it is the same document.
+type Document struct {
+	Tenant     pbx.TenantID `yaml:"tenant" json:"tenant"`
+	Domain     string       `yaml:"domain" json:"domain"` // SIP domain and digest realm
+	Name       string       `yaml:"name" json:"name,omitempty"`
+	Zone       string       `yaml:"zone" json:"zone,omitempty"`       // IANA time zone, default UTC
+	Country    string       `yaml:"country" json:"country,omitempty"` // ISO 3166-1 alpha-2, how national numbers are read
+	Limits     Limits       `yaml:"limits" json:"limits,omitzero"`
+	Extensions []Extension  `yaml:"extensions" json:"extensions,omitempty"`
+	Groups     []Group      `yaml:"groups" json:"groups,omitempty"`
+	Trunks     []Trunk      `yaml:"trunks" json:"trunks,omitempty"`
+	Numbers    []Number     `yaml:"numbers" json:"numbers,omitempty"`
+	Outbound   []Outbound   `yaml:"outbound" json:"outbound,omitempty"` // the longest prefix wins
+	Prompts    []Prompt     `yaml:"prompts" json:"prompts,omitempty"`
+	Rules      []Rule       `yaml:"rules" json:"rules,omitempty"` // the first for a number wins
+	CRM        CRM          `yaml:"crm" json:"crm,omitzero"`
+	laterDocument
+
+	dir string      // where prompt files are; "" when there is no such place
+	doc *strict.Doc // nil when the document was not parsed
+}
+
+// Limits bound what a company can use at once.
+type Limits struct {
+	Calls         int  `yaml:"calls" json:"calls,omitempty"`                 // at once, 0: no limit
+	PerMinute     int  `yaml:"per_minute" json:"per_minute,omitempty"`       // new calls, 0: no limit
+	International bool `yaml:"international" json:"international,omitempty"` // calls to other countries are allowed
+}
+
+// Extension is an internal number with its account.
+type Extension struct {
+	Number    string   `yaml:"number" json:"number"`
+	Name      string   `yaml:"name" json:"name,omitempty"`
+	Password  string   `yaml:"password" json:"password,omitempty"` // "": stays what it is
+	Record    bool     `yaml:"record" json:"record,omitempty"`
+	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
+	Email     string   `yaml:"email" json:"email,omitempty"`
+	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
+	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`         // off or offered, the default
+	Codecs    []string `yaml:"codecs" json:"codecs,omitempty"`     // in order of preference
+	Caller    string   `yaml:"caller" json:"caller,omitempty"`     // number shown outside
+	Calls     int      `yaml:"calls" json:"calls,omitempty"`       // at once, 0: no limit
+	Contacts  int      `yaml:"contacts" json:"contacts,omitempty"` // registered phones at most, 0: 10
+	Groups    []string `yaml:"groups" json:"groups,omitempty"`     // joined beside their own list of members
+	laterExtension
+}
+
+// Forward says where calls go that an extension does not take.
+type Forward struct {
+	Always       string   `yaml:"always" json:"always,omitempty"`
+	Busy         string   `yaml:"busy" json:"busy,omitempty"`
+	NoAnswer     string   `yaml:"no_answer" json:"no_answer,omitempty"`
+	Unregistered string   `yaml:"unregistered" json:"unregistered,omitempty"`
+	After        Duration `yaml:"after" json:"after,omitzero"` // how long it rings before NoAnswer
+}
+
+// Group is a ring group.
+type Group struct {
+	Number   string   `yaml:"number" json:"number"`
+	Name     string   `yaml:"name" json:"name,omitempty"`
+	Kind     string   `yaml:"kind" json:"kind,omitempty"` // ring, the default
+	Members  []string `yaml:"members" json:"members"`
+	Strategy string   `yaml:"strategy" json:"strategy,omitempty"` // all, the default, or linear
+	Ring     Duration `yaml:"ring" json:"ring,omitzero"`          // default 20 s
+	laterGroup
+}
+
+// Trunk is a line to a provider or to another PBX.
+type Trunk struct {
+	Name      string         `yaml:"name" json:"name"`
+	Host      string         `yaml:"host" json:"host"`                     // host or host:port
+	Transport string         `yaml:"transport" json:"transport,omitempty"` // udp, the default, tcp or tls
+	From      []netip.Prefix `yaml:"from" json:"from,omitempty"`           // sources whose calls are this trunk's
+	Calls     int            `yaml:"calls" json:"calls,omitempty"`         // at once, 0: no limit
+	Username  string         `yaml:"username" json:"username,omitempty"`
+	Password  string         `yaml:"password" json:"password,omitempty"` // "": stays what it is, for the same host and username
+	Register  bool           `yaml:"register" json:"register,omitempty"` // we register at the provider
+	Codecs    []string       `yaml:"codecs" json:"codecs,omitempty"`
+}
+
+// Number is a public number and the trunk it comes in on.
+type Number struct {
+	Number string `yaml:"number" json:"number"` // E.164 with +
+	Trunk  string `yaml:"trunk" json:"trunk"`
+}
+
+// Outbound says which trunks carry calls to numbers with a prefix.
+type Outbound struct {
+	Prefix string   `yaml:"prefix" json:"prefix"`
+	Trunks []string `yaml:"trunks" json:"trunks"`
+	Caller string   `yaml:"caller" json:"caller,omitempty"` // number shown
+}
+
+// Prompt is a sound file by name.
+type Prompt struct {
+	Name string `yaml:"name" json:"name"`
+	File string `yaml:"file" json:"file"` // WAV
+	laterPrompt
+}
+
+// Rule says what happens to calls to one of the company's numbers.
+type Rule struct {
+	Number string `yaml:"number" json:"number"`
+	Owner  bool   `yaml:"owner" json:"owner,omitempty"` // ask the CRM first
+	Record bool   `yaml:"record" json:"record,omitempty"`
+	Steps  []Step `yaml:"steps" json:"steps"`
+	laterRule
+}
+
+// Step is one thing a rule does: exactly one of Ring, Play, Dial and Reject.
+type Step struct {
+	Ring   string   `yaml:"ring" json:"ring,omitempty"`     // extension or group
+	Play   string   `yaml:"play" json:"play,omitempty"`     // prompt
+	Dial   string   `yaml:"dial" json:"dial,omitempty"`     // outside number
+	Reject int      `yaml:"reject" json:"reject,omitempty"` // SIP status, 400 to 699
+	For    Duration `yaml:"for" json:"for,omitzero"`        // of Ring: how long
+	laterStep
+}
+
+// CRM says how the company's CRM is reached.
+type CRM struct {
+	Kind       string   `yaml:"kind" json:"kind,omitempty"` // none, the default, or rtk
+	URL        string   `yaml:"url" json:"url,omitempty"`   // method names are appended
+	ClientID   string   `yaml:"client_id" json:"client_id,omitempty"`
+	SignKey    string   `yaml:"sign_key" json:"sign_key,omitempty"`     // "": stays what it is, for the same URL and client
+	Timeout    Duration `yaml:"timeout" json:"timeout,omitzero"`        // of an owner lookup, default 700 ms
+	Exceptions []string `yaml:"exceptions" json:"exceptions,omitempty"` // extensions that are never rung as owners
+}
+
+// Duration is a time.Duration that is written 20s, 5m or 700ms.
+type Duration time.Duration
+
+// UnmarshalText reads a duration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%.60q is not a duration; write 20s, 5m or 1h30m", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes the duration as UnmarshalText reads it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// String is the duration as it is written.
+func (d Duration) String() string { return time.Duration(d).String() }

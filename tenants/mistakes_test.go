@@ -1,0 +1,156 @@
+package tenants
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vpbx/pbx"
+)
+
+// TestMistakes: each case is a document, and the mistakes with their lines.
+func TestMistakes(t *testing.T) {
+	const head = "tenant: a\ndomain: a.test\n"
+	const people = head + "extensions: [{number: \"1\", password: secret}, {number: \"2\", password: secret}]\n"
+	const lines = head + "trunks: [{name: t, host: h.test}]\nnumbers: [{number: \"+74950000000\", trunk: t}]\noutbound: [{prefix: \"+\", trunks: [t]}]\n"
+	for name, test := range map[string]struct{ text, want string }{
+		"empty":          {"", "0 tenant: is needed; 0 domain: is needed"},
+		"not a map":      {"[]", `1 : must be a map`},
+		"syntax":         {"tenant: [", "1 : "},
+		"unknown key":    {head + "extension: []\n", "3 extension: unknown key, did you mean extensions?"},
+		"twice":          {head + "domain: b.test\n", "3 domain: given twice"},
+		"wrong type":     {head + "limits: {calls: many}\nextensions: x\n", `3 limits.calls: "many" is not a whole number; 4 extensions: must be a list`},
+		"tenant id":      {"tenant: Ac/me\ndomain: a.test\n", `1 tenant: "Ac/me" is not lower-case`},
+		"tenant long":    {"tenant: " + strings.Repeat("a", 41) + "\ndomain: a.test\n", `1 tenant: `},
+		"domain":         {"tenant: a\ndomain: a_b.test\n", `2 domain: "a_b.test" is not a host name`},
+		"domain address": {"tenant: a\ndomain: 10.0.0.1\n", `2 domain: `},
+		"domain words":   {"tenant: a\ndomain: \"a b\\r\\n\"\n", `2 domain: `},
+		"zone":           {head + "zone: Moscow\n", `3 zone: "Moscow" is not a time zone`},
+		"zone path":      {head + "zone: ../../etc/passwd\n", `3 zone: `},
+		"zone of host":   {head + "zone: Local\n", `3 zone: `},
+		"country":        {head + "country: ru\n", `3 country: "ru" is not a country`},
+		"country XX":     {head + "country: XX\n", `3 country: `},
+		"limits":         {head + "limits: {calls: -1, per_minute: -2}\n", "3 limits.calls: must not be negative; 3 limits.per_minute: must not be negative"},
+		"name":           {head + "name: " + strings.Repeat("я", 129) + "\n", "3 name: is longer than 128 characters"},
+
+		"extension twice":   {people + "groups: [{number: \"1\", members: [\"1\"]}]\n", "4 groups[0].number: 1 is already extensions[0]"},
+		"extension again":   {head + "extensions:\n- {number: \"1\", password: secret}\n- {number: \"1\", password: secret}\n", `5 extensions[1].number: "1" is already extensions[0]`},
+		"extension missing": {head + "extensions: [{password: secret}]\n", "3 extensions[0].number: is needed"},
+		"extension number":  {head + "extensions: [{number: 1a, password: secret}]\n", `3 extensions[0].number: "1a" is not 1 to 10 digits`},
+		"password short":    {head + "extensions: [{number: \"1\", password: short}]\n", "3 extensions[0].password: must have 6 to 128 characters"},
+		"password long":     {head + "extensions: [{number: \"1\", password: " + strings.Repeat("x", 129) + "}]\n", "3 extensions[0].password: "},
+		"password number":   {head + "extensions: [{number: \"123456\", password: \"123456\"}]\n", "3 extensions[0].password: must not be the number itself"},
+		"password control":  {head + "extensions: [{number: \"1\", password: \"abc\\r\\ndef\"}]\n", "3 extensions[0].password: holds control characters"},
+		"email":             {head + "extensions: [{number: \"1\", password: secret, email: Anna <a@b.test>}]\n", "3 extensions[0].email: not an e-mail address"},
+		"srtp required":     {head + "extensions: [{number: \"1\", password: secret, srtp: required}]\n", "3 extensions[0].srtp: required is not supported by this build yet"},
+		"srtp":              {head + "extensions: [{number: \"1\", password: secret, srtp: maybe}]\n", `3 extensions[0].srtp: "maybe" is none of off, offered, required`},
+		"skills":            {head + "extensions: [{number: \"1\", password: secret, skills: [ru]}]\n", "3 extensions[0].skills: not supported by this build yet"},
+		"codecs":            {head + "extensions: [{number: \"1\", password: secret, codecs: [PCMA, pcma, MP3]}]\n", `3 extensions[0].codecs[1]: "PCMA" is already extensions[0].codecs[0]; 3 extensions[0].codecs[2]: "MP3" is not a codec`},
+		"caller":            {head + "extensions: [{number: \"1\", password: secret, caller: 84950000000}]\n", "3 extensions[0].caller: must be an E.164 number"},
+		"contacts":          {head + "extensions: [{number: \"1\", password: secret, contacts: 101, calls: -1}]\n", "3 extensions[0].contacts: must be 0 to 100; 3 extensions[0].calls: must not be negative"},
+		"groups of it":      {head + "extensions: [{number: \"1\", password: secret, groups: [\"6\"]}]\n", `3 extensions[0].groups[0]: there is no group "6"`},
+		"forward":           {head + "extensions: [{number: \"1\", password: secret, forward: {busy: \"1\", always: \"9\", after: 1h}}]\n", `3 extensions[0].forward.busy: 1 cannot forward to itself; 3 extensions[0].forward.always: "9" is no extension; 3 extensions[0].forward.after: must be 1s to 2m0s`},
+		"forward outside":   {lines + "extensions: [{number: \"1\", password: secret, forward: {busy: \"89161234567\"}}]\n", `6 extensions[0].forward.busy: "89161234567" is no`},
+		"forward read":      {lines + "country: RU\nextensions: [{number: \"1\", password: secret, forward: {busy: \"8 916 123-45-67\"}}]\n", ""},
+
+		"group members": {people + "groups:\n- {number: \"6\", members: [\"1\", \"1\", \"3\"]}\n- {number: \"7\"}\n", `5 groups[0].members[1]: "1" is already groups[0].members[0]; 5 groups[0].members[2]: there is no extension "3"; 6 groups[1].members: a group needs members`},
+		"group words":   {people + "groups: [{number: \"6\", members: [\"1\"], strategy: loud, kind: herd, ring: 3m}]\n", `4 groups[0].strategy: "loud" is none of; 4 groups[0].kind: "herd" is none of ring, queue; 4 groups[0].ring: must be 1s to 2m0s`},
+		"group later":   {people + "groups: [{number: \"6\", members: [\"1\"], strategy: random, kind: queue}]\n", `4 groups[0].strategy: random is not supported; 4 groups[0].kind: queue is not supported`},
+		"group ring":    {people + "groups: [{number: \"6\", members: [\"1\"], ring: 20}]\n", `4 groups[0].ring: "20" is not a duration; write 20s`},
+
+		"trunk":        {head + "trunks: [{name: t, host: \"a:b:c\", transport: smoke, calls: -1}]\n", `3 trunks[0].host: "a:b:c" is neither; 3 trunks[0].transport: "smoke" is none of udp, tcp, tls; 3 trunks[0].calls: must`},
+		"trunk port":   {head + "trunks: [{name: t, host: \"h.test:70000\"}]\n", "3 trunks[0].host: "},
+		"trunk twice":  {head + "trunks: [{name: t, host: h.test}, {name: t, host: \"[::1]:5060\"}]\n", `3 trunks[1].name: "t" is already trunks[0]`},
+		"trunk from":   {head + "trunks: [{name: t, host: h.test, from: [10.0.0.1/8, 0.0.0.0/0, nonsense, \"::/0\"]}]\n", `3 trunks[0].from[0]: 10.0.0.1/8 has bits behind its mask; 10.0.0.0/8 is the network; 3 trunks[0].from[1]: 0.0.0.0/0 is too wide; 3 trunks[0].from[2]: "nonsense" is not a network; 3 trunks[0].from[3]: ::/0 is too wide`},
+		"trunk digest": {head + "trunks: [{name: t, host: h.test, register: true}]\n", "3 trunks[0].username: is needed with password or register"},
+		"number":       {head + "trunks: [{name: t, host: h.test}]\nnumbers: [{number: \"84950000000\", trunk: t}, {number: \"+74950000000\", trunk: x}, {number: \"+74950000000\"}]\n", `4 numbers[0].number: "84950000000" is not an E.164 number; 4 numbers[1].trunk: there is no trunk "x"; 4 numbers[2].trunk: is needed; 4 numbers[2].number: "+74950000000" is already numbers[1]`},
+		"outbound":     {head + "trunks: [{name: t, host: h.test}]\noutbound: [{prefix: \"+\", trunks: [t, t, x], caller: me}, {prefix: \"+\", trunks: []}, {prefix: \"7a\", trunks: [t]}, {trunks: [t]}]\n", `4 outbound[0].trunks[1]: "t" is already outbound[0].trunks[0]; 4 outbound[0].trunks[2]: there is no trunk "x"; 4 outbound[0].caller: must; 4 outbound[1].prefix: "+" is already outbound[0]; 4 outbound[1].trunks: an outbound entry needs trunks; 4 outbound[2].prefix: "7a" is not; 4 outbound[3].prefix: is needed`},
+		"prompt":       {head + "prompts: [{name: a, file: none.wav}, {name: b, file: ../up.wav}, {name: c}, {name: d, file: text.wav}, {name: e, file: link.wav}, {name: f, text: hello}, {name: g, file: prompts}]\n", `3 prompts[0].file: there is no such file; 3 prompts[1].file: must be a file in the directory; 3 prompts[2].file: is needed; 3 prompts[3].file: not a WAV file; 3 prompts[4].file: the file cannot be read; 3 prompts[5].text: not supported; 3 prompts[6].file: not a file`},
+		"rule":         {lines + "rules:\n- {number: \"+74950000009\", steps: [{reject: 603}]}\n- {number: \"+74950000000\"}\n- {steps: [{reject: 603}]}\n", `7 rules[0].number: the company has no number; 8 rules[1].steps: a rule needs steps; 9 rules[2].number: is needed`},
+		"unreachable":  {lines + "rules:\n- {number: \"+74950000000\", steps: [{reject: 603}, {reject: 404}]}\n- {number: \"+74950000000\", steps: [{reject: 603}]}\n", `7 rules[0].steps[1]: is never reached: steps[0] rejects the call; 8 rules[1]: is never reached: rules[0] takes every call to +74950000000`},
+		"steps":        {lines + "rules:\n- number: \"+74950000000\"\n  steps:\n  - {ring: \"1\", for: 3m}\n  - {play: a}\n  - {dial: \"112\"}\n  - {}\n  - {ring: \"1\", dial: \"+79160000000\"}\n  - {dial: \"+79160000000\", for: 20s}\n  - {queue: \"1\"}\n  - {reject: 200}\n", `9 rules[0].steps[0].ring: "1" is neither extension nor group; 9 rules[0].steps[0].for: must be 1s to 2m0s; 10 rules[0].steps[1].play: there is no prompt "a"; 11 rules[0].steps[2].dial: "112" is not a number that outbound carries; 12 rules[0].steps[3]: a step is one of ring, play, dial and reject, not 0 of them; 13 rules[0].steps[4]: a step is one of; 13 rules[0].steps[4].ring: ; 14 rules[0].steps[5].for: goes with ring only; 15 rules[0].steps[6].queue: not supported; 16 rules[0].steps[7].reject: must be a SIP status`},
+		"many steps":   {lines + "rules:\n- number: \"+74950000000\"\n  steps: [" + strings.Repeat("{dial: \"+79160000000\"},", 65) + "]\n", "8 rules[0].steps: 65 steps; 64 at most"},
+		"when":         {lines + "rules:\n- {number: \"+74950000000\", when: work, steps: [{reject: 603}]}\n- {number: \"+74950000000\", steps: [{reject: 603}]}\n", "7 rules[0].when: not supported"},
+
+		"crm":        {people + "crm: {kind: rtk, timeout: 10s, exceptions: [\"9\"]}\n", `4 crm.url: is needed; 4 crm.client_id: is needed; 4 crm.timeout: must be 50ms to 5s; 4 crm.exceptions[0]: there is no extension "9"`},
+		"crm fields": {head + "crm: {kind: rtk, url: \"ftp://x\", client_id: zz, sign_key: \"12\"}\n", `3 crm.url: must be an http; 3 crm.client_id: must be 32; 3 crm.sign_key: must be 32`},
+		"crm url":    {head + "crm: {kind: none, url: \"http://u:p@h.test/?x\"}\n", `3 crm.url: `},
+		"crm later":  {head + "crm: {kind: amocrm}\n", "3 crm.kind: amocrm is not supported by this build yet"},
+		"crm kind":   {head + "crm: {kind: sap}\n", `3 crm.kind: "sap" is none of none, rtk, amocrm`},
+	} {
+		t.Run(name, func(t *testing.T) { testMistakes(t, test.text, test.want) })
+	}
+}
+
+func testMistakes(t *testing.T, text, want string) {
+	dir := companyDir(t)
+	writeFile(t, filepath.Join(dir, "text.wav"), "this is no sound, though it is long enough")
+	outside := filepath.Join(t.TempDir(), "other.wav")
+	writeFile(t, outside, "RIFF\x24\x00\x00\x00WAVEfmt ")
+	if err := os.Symlink(outside, filepath.Join(dir, "link.wav")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Parse([]byte(text), dir)
+	if want == "" {
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	if pbx.KindOf(err) != pbx.Invalid {
+		t.Fatalf("error %v of kind %s", err, pbx.KindOf(err))
+	}
+	var got []string
+	for _, m := range Mistakes(err) {
+		got = append(got, fmt.Sprintf("%d %s: %s", m.Line, m.Path, m.Message))
+	}
+	wanted := strings.Split(want, "; ")
+	// A mistake may hold "; " itself: put those parts together again.
+	for i := 1; i < len(wanted); i++ {
+		if wanted[i][0] < '0' || wanted[i][0] > '9' || !strings.Contains(wanted[i], ": ") {
+			wanted[i-1] += "; " + wanted[i]
+			wanted = append(wanted[:i], wanted[i+1:]...)
+			i--
+		}
+	}
+	if len(got) != len(wanted) {
+		t.Fatalf("mistakes\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(wanted, "\n"))
+	}
+	for i := range got {
+		if !strings.HasPrefix(got[i], wanted[i]) {
+			t.Errorf("mistake %q, want %q", got[i], wanted[i])
+		}
+	}
+}
+
+func TestPasswordIsNotQuoted(t *testing.T) {
+	_, err := Parse([]byte("tenant: a\ndomain: a.test\nextensions: [{number: \"1\", password: \"hush\"}, {number: \"1\", password: hush-hush, secret: x}]\n"), "")
+	if err == nil || strings.Contains(err.Error(), "hush") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestLargeDocuments: the largest documents that are read are checked in time
+// that does not grow with the square of their length.
+func TestLargeDocuments(t *testing.T) {
+	repeat := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	for name, text := range map[string]string{
+		"groups": "extensions: [" + repeat(15000, "{number: \"%d\", groups: [\"9\"]},") + "]\ngroups: [" + repeat(15000, "{number: \"1%06d\"},") + "]\n",
+		"trunks": "trunks: [" + repeat(1001, "{name: t%d, host: h.test},") + "]\n",
+		"outbound": "outbound: [" + repeat(1000, "{prefix: \"%d\", trunks: [t]},") + "]\nrules: [" +
+			repeat(10000, "{number: \"+%d\", steps: [{dial: \"x\"}]},") + "]\n",
+	} {
+		_, err := Parse([]byte("tenant: a\ndomain: a.test\n"+text), "")
+		if n := len(Mistakes(err)); n == 0 || n > 101 {
+			t.Errorf("%s: %d mistakes", name, n)
+		}
+	}
+}
