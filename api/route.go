@@ -116,13 +116,13 @@ type stream struct {
 	Body func(huma.Context)
 }
 
-// InTenant and InCall are the path parameters of the routes below a company.
-// They are exported, as the other embedded ones are, because huma looks into
-// exported fields only.
+// InTenant is the path parameter of the routes below a company. It is exported,
+// as the other embedded ones are, because huma looks into exported fields only.
 type InTenant struct {
 	Tenant pbx.TenantID `path:"tenant" pattern:"^[a-z0-9][a-z0-9-]{0,39}$" patternDescription:"the id of a company" doc:"Id of the company"`
 }
 
+// InCall are the path parameters of the routes below a call.
 type InCall struct {
 	InTenant
 	ID pbx.CallID `path:"id" maxLength:"64" doc:"Id of the call"`

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"vpbx/pbx"
 )
 
@@ -18,7 +16,7 @@ import (
 type journal struct {
 	store    BindingStore // nil: nothing is saved
 	log      *slog.Logger
-	failures prometheus.Counter
+	failures counter
 
 	mu      sync.Mutex
 	pending map[bindingKey]pending
@@ -45,7 +43,7 @@ const (
 	storeAgain = time.Second      // after a failure
 )
 
-func (j *journal) init(store BindingStore, log *slog.Logger, failures prometheus.Counter) {
+func (j *journal) init(store BindingStore, log *slog.Logger, failures counter) {
 	j.store, j.log, j.failures = store, log, failures
 	j.pending = map[bindingKey]pending{}
 	j.saved = make(chan struct{})

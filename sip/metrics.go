@@ -8,6 +8,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// Registerer takes the metrics of this package.
+type Registerer = prometheus.Registerer
+
+// counter is one metric that only grows.
+type counter = prometheus.Counter
+
 // reason says why a message was not served: the closed set of
 // vpbx_sip_rejected_total.
 type reason string

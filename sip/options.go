@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"vpbx/pbx"
 )
 
@@ -40,8 +38,8 @@ type Config struct {
 
 	SessionExpires time.Duration // RFC 4028, default 1800 s
 	Limits         Limits
-	Log            *slog.Logger          // nil: nothing is logged
-	Metrics        prometheus.Registerer // nil: nothing is measured
+	Log            *slog.Logger // nil: nothing is logged
+	Metrics        Registerer   // nil: nothing is measured
 }
 
 // Limits bound what strangers can cost us. Zero fields take the defaults.

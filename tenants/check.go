@@ -95,7 +95,7 @@ func (c *checker) checkTenant() {
 	switch {
 	case c.Domain == "":
 		c.note("domain", "is needed")
-	case !hostName(strings.ToLower(c.Domain)):
+	case !hostName(c.Domain):
 		c.note("domain", "%q is not a host name", c.Domain)
 	}
 	c.text("name", c.Name)

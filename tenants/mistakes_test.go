@@ -25,6 +25,7 @@ func TestMistakes(t *testing.T) {
 		"tenant id":      {"tenant: Ac/me\ndomain: a.test\n", `1 tenant: "Ac/me" is not lower-case`},
 		"tenant long":    {"tenant: " + strings.Repeat("a", 41) + "\ndomain: a.test\n", `1 tenant: `},
 		"domain":         {"tenant: a\ndomain: a_b.test\n", `2 domain: "a_b.test" is not a host name`},
+		"domain letters": {"tenant: a\ndomain: ac\u212ae.test\n", `2 domain: `}, // the Kelvin sign, whose lower case is k
 		"domain address": {"tenant: a\ndomain: 10.0.0.1\n", `2 domain: `},
 		"domain words":   {"tenant: a\ndomain: \"a b\\r\\n\"\n", `2 domain: `},
 		"zone":           {head + "zone: Moscow\n", `3 zone: "Moscow" is not a time zone`},

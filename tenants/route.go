@@ -207,7 +207,7 @@ func hostPort(s string) bool {
 		}
 		host = h
 	}
-	return address(host) || hostName(strings.ToLower(host))
+	return address(host) || hostName(host)
 }
 
 // address says whether s is an IP address. One with a zone means something on
@@ -217,8 +217,7 @@ func address(s string) bool {
 	return err == nil && a.Zone() == ""
 }
 
-// hostName says whether s is a host name in lower case (RFC 1123 §2.1, with
-// underscores refused). The last label of a name is not a number, so that a
+// hostName says whether s is a host name (RFC 1123 §2.1). The last label of a name is not a number, so that a
 // mistyped address is none.
 func hostName(s string) bool {
 	if len(s) > 253 {
@@ -227,7 +226,7 @@ func hostName(s string) bool {
 	labels := strings.Split(s, ".")
 	for _, l := range labels {
 		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' ||
-			strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			strings.Trim(l, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
 			return false
 		}
 	}

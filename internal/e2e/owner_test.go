@@ -81,7 +81,7 @@ func TestOwnerMisses(t *testing.T) {
 	}
 }
 
-// TestOwnerNoAnswer lets the owner's phone ring for nothing: the group comes next.
+// TestOwnerDeclines lets the owner refuse: the steps of the rule come next.
 func TestOwnerDeclines(t *testing.T) {
 	c := startCRM(t, map[string]crmAnswer{owned: {Name: "Пётр Клиентов", Owner: "101"}})
 	s := serve(t, serverOptions{Company: acme{Carrier: "127.0.0.10:5060", CRM: c.URL, Steps: `[{ring: "102"}]`}.String()})

@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"crypto/md5"
+	"encoding/hex"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -210,8 +213,37 @@ func TestDigestTrunk(t *testing.T) {
 		anna.waitEvent("CALL_ESTABLISHED")
 		p.done()
 		anna.waitEvent("CALL_CLOSED")
+		wantCredentials(t, p.file("messages.log"), "INVITE")
 		if r := s.wantRecord(number, pbx.OutcomeAnswered, pbx.Hangup); r.Parties[0].Trunk != "sipprov" {
 			t.Errorf("parties: %+v", r.Parties)
 		}
 	}
+}
+
+var credential = regexp.MustCompile(`(?m)^(?:Proxy-)?Authorization: Digest (.*)$`)
+
+// wantCredentials checks the answer to a digest challenge of our scenarios (RFC
+// 7616 §3.4.1) in what SIPp has seen.
+func wantCredentials(t *testing.T, messages, method string) {
+	t.Helper()
+	m := credential.FindStringSubmatch(messages)
+	if m == nil {
+		t.Fatalf("no credentials came")
+	}
+	p := map[string]string{}
+	for part := range strings.SplitSeq(strings.TrimSpace(m[1]), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		p[name] = strings.Trim(value, `"`)
+	}
+	ha1 := md5Hex("u1:" + p["realm"] + ":p1")
+	ha2 := md5Hex(method + ":" + p["uri"])
+	want := md5Hex(strings.Join([]string{ha1, p["nonce"], p["nc"], p["cnonce"], p["qop"], ha2}, ":"))
+	if p["username"] != "u1" || p["realm"] != "provider.test" || p["nonce"] != "e2e5a7c9" || p["response"] != want {
+		t.Errorf("credentials %s, want the response %s", m[1], want)
+	}
+}
+
+func md5Hex(s string) string {
+	sum := md5.Sum([]byte(s))
+	return hex.EncodeToString(sum[:])
 }

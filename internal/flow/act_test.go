@@ -179,6 +179,9 @@ func (a *agent) do(ctx context.Context, c *command) error {
 		a.note("crashes")
 		a.phone.Gone()
 	default:
+		if victim, ok := strings.CutPrefix(said, "injects into "); ok {
+			return a.inject(victim)
+		}
 		leg, err := a.leg()
 		if err != nil {
 			return err
@@ -221,9 +224,6 @@ func (a *agent) doInCall(ctx context.Context, said string, leg *phone.Call) erro
 		if keys, ok := strings.CutPrefix(said, "presses "); ok {
 			a.note("presses %s", keys)
 			return leg.SendDTMF(keys)
-		}
-		if victim, ok := strings.CutPrefix(said, "injects into "); ok {
-			return a.inject(victim)
 		}
 	}
 	return nil

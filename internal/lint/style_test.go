@@ -18,7 +18,7 @@ func surprises(s source) []string {
 			}
 		case *ast.CallExpr:
 			name, ok := n.Fun.(*ast.Ident)
-			if ok && name.Name == "panic" && !s.isTest() && !(len(n.Args) == 1 && isSelector(n.Args[0], "http", "ErrAbortHandler")) {
+			if ok && name.Name == "panic" && !s.isTest() && mayPanic[s.pkg] == "" && !(len(n.Args) == 1 && isSelector(n.Args[0], "http", "ErrAbortHandler")) {
 				found = append(found, s.problem(n.Pos(), "panic: return an error"))
 			}
 		}
@@ -45,7 +45,7 @@ func sleepers(all []source) []string {
 	var found []string
 	for _, s := range all {
 		clock := s.importName("time")
-		if !s.isTest() || clock == "" || s.importName("testing/synctest") != "" || s.callsAny(bubbles) {
+		if !s.isTest() || clock == "" || inBubbles[s.pkg] != "" || s.importName("testing/synctest") != "" || s.callsAny(bubbles) {
 			continue
 		}
 		ast.Inspect(s.ast, func(n ast.Node) bool {

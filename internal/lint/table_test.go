@@ -45,6 +45,7 @@ const product = "pbx config web media/audio media/sdp media/webrtc media sip rou
 // for the tests of every package.
 var testImports = map[string]string{
 	"store":          "store/storetest",
+	"api":            "recordings store media/audio",
 	"internal/app":   "internal/demo",
 	"internal/flow":  product,
 	"internal/e2e":   product + " internal/simnet",
@@ -93,3 +94,10 @@ var tenantless = map[string]string{
 	"Store.Token":         "finds out whose token it is",
 	"Spool.Replay":        "each spooled call names its tenant",
 }
+
+// mayPanic are the packages whose panics tell a test that it is wrong.
+var mayPanic = map[string]string{"internal/simnet": "an address that a test gives twice; there is nobody to return an error to"}
+
+// inBubbles are the packages whose tests all run inside a synctest bubble, where
+// sleeping is free.
+var inBubbles = map[string]string{"internal/flow": "the runner puts every flow and storm into one"}
