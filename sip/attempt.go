@@ -8,6 +8,8 @@ import (
 	msg "github.com/emiago/sipgo/sip"
 )
 
+const maxAuth = 3 // credentials sent with one request: 407, 401, and one stale nonce
+
 // attempt is one client transaction of a leg.
 type attempt struct {
 	kind   kind
@@ -15,7 +17,6 @@ type attempt struct {
 	d      *dialog // whose sequence numbers it uses
 	way    way
 	hops   []hop // where it goes, or went, once that is known
-	tx     msg.ClientTransaction
 	cancel context.CancelFunc
 
 	offer  bool // it carries an offer
@@ -37,9 +38,8 @@ const (
 // Messages about our transactions.
 type (
 	started struct {
-		a  *attempt
-		tx msg.ClientTransaction
-		h  hop
+		a *attempt
+		h hop
 	}
 	responded struct {
 		a   *attempt
@@ -73,7 +73,7 @@ func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, a
 	if req.IsInvite() {
 		tx.OnRetransmission(func(res *msg.Response) { l.post(again{res}) })
 	}
-	l.post(started{a, tx, h})
+	l.post(started{a, h})
 	for {
 		select {
 		case res := <-tx.Responses():
@@ -165,7 +165,7 @@ func (l *Leg) resend(a *attempt) *attempt {
 	b.req.RemoveHeader("Via")
 	b.d.localSeq++
 	b.req.CSeq().SeqNo = b.d.localSeq
-	b.tx, b.hops, b.rang = nil, nil, false
+	b.hops, b.rang = nil, false
 	l.send(&b)
 	return &b
 }

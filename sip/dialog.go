@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -260,66 +257,6 @@ func loose(uri string) bool {
 	}
 	_, ok := param(u.UriParams, "lr")
 	return ok
-}
-
-// way is where requests go: a transport and a "host:port", whose host may be a
-// name still.
-type way struct{ transport, addr string }
-
-// wayTo is the next hop to a URI (RFC 3261 §8.1.2, without SRV), over the
-// transport given unless the URI names another one.
-func wayTo(uri, transport string) (way, error) {
-	var u msg.Uri
-	if err := msg.ParseUri(uri, &u); err != nil {
-		return way{}, fmt.Errorf("parse URI: %w", err)
-	}
-	w := way{transport: transport}
-	if t, ok := param(u.UriParams, "transport"); ok {
-		w.transport = strings.ToLower(t)
-	}
-	if u.Scheme == "sips" {
-		w.transport = "tls"
-	}
-	host, port := strings.Trim(u.Host, "[]"), u.Port
-	if m, ok := param(u.UriParams, "maddr"); ok && m != "" {
-		host = strings.Trim(m, "[]")
-	}
-	if port == 0 {
-		port = msg.DefaultPort(w.transport)
-	}
-	w.addr = net.JoinHostPort(host, strconv.Itoa(port))
-	return w, nil
-}
-
-// reach plans the hops of a way, best first: one for each address of its host.
-func (d *dialogs) reach(ctx context.Context, w way) ([]hop, error) {
-	addrs, err := d.names.lookup(ctx, w.addr)
-	if err != nil {
-		return nil, err
-	}
-	var hops []hop
-	var failed error
-	for _, a := range addrs {
-		h, err := d.s.hop(w.transport, a.String())
-		if err != nil {
-			failed = err
-			continue
-		}
-		if !w.literal() {
-			h.name, _, _ = net.SplitHostPort(w.addr)
-		}
-		hops = append(hops, h)
-	}
-	if len(hops) == 0 {
-		return nil, failed
-	}
-	return hops, nil
-}
-
-// literal says whether reach needs no name server.
-func (w way) literal() bool {
-	_, err := addrPort(w.addr)
-	return err == nil
 }
 
 // logger is the log of one leg.

@@ -308,7 +308,7 @@ func (l *Leg) handle(m any) {
 	case lost:
 		l.onLost(m.x)
 	case started:
-		m.a.tx, m.a.hops = m.tx, []hop{m.h}
+		m.a.hops = []hop{m.h}
 		l.near(m.h)
 	case responded:
 		l.onResponse(m.a, m.res)
@@ -448,70 +448,4 @@ func (l *Leg) end(c pbx.Cause) {
 	l.wanted = nil
 	l.emit(LegEnded{l, c})
 	l.note()
-}
-
-// note writes the leg down for State.
-func (l *Leg) note() {
-	st := &LegState{
-		ID: l.ID, Tenant: l.Company.ID, Outbound: l.Outbound, Phase: l.phase.String(), Extension: l.Extension,
-		CallID: l.d.callID, LocalTag: l.d.localTag, RemoteTag: l.d.remoteTag,
-		Local: l.d.local.uri.String(), Remote: l.d.remote.uri.String(),
-		LocalSeq: l.d.localSeq, RemoteSeq: uint32(max(l.d.remoteSeq, 0)),
-		Target: l.d.target, Routes: l.d.routes,
-		Interval: l.sess.Interval, Refresher: l.sess.Ours, Refreshed: l.fresh,
-		LastSDP: l.sent, PeerUpdate: l.update,
-	}
-	if l.Trunk != nil {
-		st.Trunk = l.Trunk.Name
-	}
-	w := l.way()
-	st.Transport, st.Peer = w.transport, w.addr
-	l.state.Store(st)
-}
-
-// way is where requests inside the dialog go: to a phone over the flow it
-// registered or called over, since its Contact is often an address behind a
-// NAT (RFC 5626 §5.3); to a trunk where its Route or Contact says.
-func (l *Leg) way() way { return l.wayOf(&l.d) }
-
-func (l *Leg) wayOf(d *dialog) way {
-	if l.flow != (way{}) {
-		return l.flow
-	}
-	next := d.target
-	if len(d.routes) > 0 {
-		next = d.routes[0]
-	}
-	w, err := wayTo(next, l.Transport)
-	if l.heard == (way{}) {
-		return w
-	}
-	if err != nil || !l.s.localTransport(w.transport) || unreachable(w.addr, l.heard.addr) {
-		return l.heard
-	}
-	if l.heard.transport != "udp" && l.s.connected(l.heard.transport, l.heard.addr) {
-		return l.heard // the peer's own connection is still open
-	}
-	return w
-}
-
-// unreachable says whether a peer named an address that only it can reach: a
-// private one, while its packets come from a public one.
-func unreachable(named, from string) bool {
-	n, err := addrPort(named)
-	if err != nil {
-		return false
-	}
-	f, err := addrPort(from)
-	if err != nil {
-		return false
-	}
-	return n.Addr().IsUnspecified() || n.Addr().IsPrivate() && !f.Addr().IsPrivate() && !f.Addr().IsLoopback()
-}
-
-// near notes where the peer of an outbound leg was reached.
-func (l *Leg) near(h hop) {
-	if l.heard == (way{}) {
-		l.heard = way{h.transport, h.dest}
-	}
 }

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	maxGlare   = 8               // times an offer is sent again after 491
-	retryLater = 1 * time.Second // a refresh waits for another request to be over
+	replyBound = 64 * time.Second // our request in a dialog is answered for good within that
+	maxGlare   = 8                // times an offer is sent again after 491
+	retryLater = 1 * time.Second  // a refresh waits for another request to be over
 )
 
 // idle says whether neither side has an offer under way.

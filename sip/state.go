@@ -33,3 +33,22 @@ type LegState struct {
 	LastSDP    []byte        `json:"last_sdp,omitempty"` // what we sent last
 	PeerUpdate bool          `json:"peer_update"`        // the peer takes UPDATE
 }
+
+// note writes the leg down for State.
+func (l *Leg) note() {
+	st := &LegState{
+		ID: l.ID, Tenant: l.Company.ID, Outbound: l.Outbound, Phase: l.phase.String(), Extension: l.Extension,
+		CallID: l.d.callID, LocalTag: l.d.localTag, RemoteTag: l.d.remoteTag,
+		Local: l.d.local.uri.String(), Remote: l.d.remote.uri.String(),
+		LocalSeq: l.d.localSeq, RemoteSeq: uint32(max(l.d.remoteSeq, 0)),
+		Target: l.d.target, Routes: l.d.routes,
+		Interval: l.sess.Interval, Refresher: l.sess.Ours, Refreshed: l.fresh,
+		LastSDP: l.sent, PeerUpdate: l.update,
+	}
+	if l.Trunk != nil {
+		st.Trunk = l.Trunk.Name
+	}
+	w := l.way()
+	st.Transport, st.Peer = w.transport, w.addr
+	l.state.Store(st)
+}

@@ -11,10 +11,8 @@ import (
 )
 
 const (
-	maxForks   = 16               // forks of an INVITE we keep apart
-	maxAuth    = 3                // credentials sent with one request: 407, 401, and one stale nonce
-	maxOwn     = 16               // extra headers of an INVITE
-	replyBound = 64 * time.Second // our request in a dialog is answered for good within that
+	maxForks = 16 // forks of an INVITE we keep apart
+	maxOwn   = 16 // extra headers of an INVITE
 )
 
 // Invite is what a new outbound leg needs.

@@ -205,8 +205,8 @@ func (l *Leg) reject(c pbx.Cause) {
 	if x := l.theirs; x != nil {
 		l.theirs = nil
 		code := c.SIP
-		if code < 300 || code > 699 {
-			code = 480
+		if code < 400 || code > 699 || code == 401 || code == 407 {
+			code = 480 // a redirection to nowhere, or a challenge of somebody else, is of no use to the peer
 		}
 		res := l.s.response(x.req, code)
 		if code == 503 {

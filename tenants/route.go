@@ -217,8 +217,8 @@ func address(s string) bool {
 	return err == nil && a.Zone() == ""
 }
 
-// hostName says whether s is a host name (RFC 1123 §2.1). The last label of a name is not a number, so that a
-// mistyped address is none.
+// hostName says whether s is a host name (RFC 1123 §2.1). The last label of one
+// is not a number, so that a mistyped address is none.
 func hostName(s string) bool {
 	if len(s) > 253 {
 		return false

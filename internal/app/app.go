@@ -115,7 +115,7 @@ func (a *App) build(ctx context.Context) error {
 
 func (a *App) sipConfig() sip.Config {
 	c := sip.Config{LocalNets: a.cfg.SIP.LocalNets, TLS: a.tlsConfig,
-		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve,
+		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve, Dial: a.host.Dial,
 		Directory: a.store.Directory, Bindings: a.store,
 		Accept:  func(l *sip.Leg) { a.calls.Accept(l) },
 		Publish: a.registration, Log: a.log, Metrics: a.metrics}
@@ -191,6 +191,11 @@ func (a *App) Reload(ctx context.Context) error {
 	}
 	if err := a.provision(ctx); err != nil {
 		return err
+	}
+	for _, c := range a.store.Directory().Companies() { // a tool may have changed them beside us
+		if err := a.store.Reload(ctx, c.ID); err != nil {
+			return fmt.Errorf("read company %s again: %w", c.ID, err)
+		}
 	}
 	a.sip.Reload()
 	a.log.Info("company files and certificates are read again")

@@ -120,6 +120,9 @@ func (d *demo) startPBX(ctx context.Context, sipAt string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(d.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
 	file := filepath.Join(d.Data, "acme.yaml")
 	text := document(d.people, d.carrier.Addr().String(), d.crm.url())
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

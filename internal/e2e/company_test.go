@@ -53,7 +53,7 @@ groups:
 		a.Steps = `[{ring: "600"}]`
 	}
 	fmt.Fprintf(&b, `numbers:
-  - {number: "%[1]s", trunk: carrier}
+  - {number: "%[1]s", trunk: %[2]s}
 outbound:
   - {prefix: "+", trunks: [%[2]s], caller: "%[1]s"}
 rules:

@@ -25,7 +25,7 @@ type sippOptions struct {
 	Host     string            // own address; "": 127.0.0.10
 	Port     string            // own port; "": a free one
 	To       string            // host:port of the server; "": it waits for calls
-	Values   map[string]string // replace @name@ in the scenario
+	Values   map[string]string // replace @name@ in the scenario; called is to unless given
 	Calls    int               // how many; 0: one
 	Tone     float64           // of the sound that a scenario streams
 	Args     []string
@@ -47,6 +47,9 @@ func startSIPp(t *testing.T, o sippOptions) *sipp {
 		t.Fatalf("read the scenario: %v", err)
 	}
 	text := string(raw)
+	if o.Values["called"] == "" {
+		text = strings.ReplaceAll(text, "@called@", o.Values["to"])
+	}
 	for name, value := range o.Values {
 		text = strings.ReplaceAll(text, "@"+name+"@", value)
 	}

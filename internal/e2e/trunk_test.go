@@ -220,6 +220,30 @@ func TestDigestTrunk(t *testing.T) {
 	}
 }
 
+// TestRegisteredTrunk registers at a provider, which then brings calls to the
+// contact that it was given.
+func TestRegisteredTrunk(t *testing.T) {
+	port := freePort(t, "127.0.0.12")
+	registrar := startSIPp(t, sippOptions{Scenario: "registrar", Host: "127.0.0.12", Port: port})
+	s := serve(t, serverOptions{Company: acme{Carrier: "127.0.0.10:5060", Provider: registrar.addr(), Register: true, Steps: `[{ring: "101"}]`}.String()})
+	anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440, Auto: true})
+	registrar.done()
+	wantCredentials(t, registrar.file("messages.log"), "REGISTER")
+	waitFor(t, 5*time.Second, "the trunk is up", func() bool { return s.metric("vpbx_trunk_up") == 1 })
+	_, contact, _ := strings.Cut(registrar.file("logs.log"), "contact ")
+	contact, _, _ = strings.Cut(contact, "\n")
+	if contact == "" {
+		t.Fatalf("the registrar logged no contact: %q", registrar.file("logs.log"))
+	}
+	p := startSIPp(t, sippOptions{Scenario: "carrier_call", Host: "127.0.0.12", Port: port, To: s.udp.String(), Tone: 660,
+		Values: call("+79160000041", "called", contact, "talk", "1500")})
+	anna.waitHeard(660, 1)
+	p.done()
+	if r := s.wantRecord("+79160000041", pbx.OutcomeAnswered, pbx.Hangup); r.Trunk != "sipprov" {
+		t.Errorf("trunk %q", r.Trunk)
+	}
+}
+
 var credential = regexp.MustCompile(`(?m)^(?:Proxy-)?Authorization: Digest (.*)$`)
 
 // wantCredentials checks the answer to a digest challenge of our scenarios (RFC

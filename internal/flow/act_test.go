@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing/synctest"
 	"time"
@@ -177,6 +178,7 @@ func (a *agent) do(ctx context.Context, c *command) error {
 		a.w.net.ForgetNAT(a.public)
 	case "crashes":
 		a.note("crashes")
+		a.crashed = true
 		a.phone.Gone()
 	default:
 		if victim, ok := strings.CutPrefix(said, "injects into "); ok {
@@ -360,12 +362,19 @@ func (w *world) ask(c *command) error {
 	if c.has("as") {
 		as = c.opts["as"]
 	}
-	status, text, err := w.request(as, c.args[0], c.args[1], []byte(c.block), c.opts["range"])
+	path, err := w.fill(as, c.args[1])
+	if err != nil {
+		return err
+	}
+	status, text, err := w.request(as, c.args[0], path, []byte(c.block), c.opts["range"])
 	if err != nil {
 		w.log.add("api", "%s %s: no answer", c.args[0], c.args[1])
 		return nil
 	}
 	line := fmt.Sprintf("%s %s: %d%s", c.args[0], c.args[1], status, problem(text))
+	if status < 300 && len(text) > 0 && !json.Valid(text) {
+		line += fmt.Sprintf(" %d bytes", len(text))
+	}
 	for path := range strings.SplitSeq(c.opts["show"], ",") {
 		if path != "" {
 			line += fmt.Sprintf(" %s=%v", path, lookUp(text, path))
@@ -373,6 +382,29 @@ func (w *world) ask(c *command) error {
 	}
 	w.log.add("api", "%s", line)
 	return nil
+}
+
+// fill puts the id of the oldest call that goes on, of the newest record, or of
+// the newest recording in the place of its name in a path.
+func (w *world) fill(as, path string) (string, error) {
+	for name, list := range map[string]string{"{live}": "calls?live=true", "{call}": "calls", "{recording}": "recordings"} {
+		if !strings.Contains(path, name) {
+			continue
+		}
+		var all struct{ Items []struct{ ID string } }
+		if err := w.get("acme", list, &all); err != nil {
+			return "", err
+		}
+		if len(all.Items) == 0 {
+			return "", fmt.Errorf("there is no %s", name)
+		}
+		n := 0
+		if name == "{live}" {
+			n = len(all.Items) - 1
+		}
+		path = strings.ReplaceAll(path, name, all.Items[n].ID)
+	}
+	return path, nil
 }
 
 // lookUp finds a value in a JSON text; len counts the elements of a list.
@@ -486,7 +518,8 @@ func (w *world) metric(name string) error {
 	return nil
 }
 
-// send sends bytes as they are and writes down the first line of the answer.
+// send sends bytes as they are and writes down the status lines that come back
+// within three seconds.
 func (w *world) send(c *command) error {
 	a := w.agent(c.args[1])
 	if a == nil {
@@ -506,24 +539,34 @@ func (w *world) send(c *command) error {
 		return nil
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	began := time.Now()
+	if err := conn.SetDeadline(began.Add(3 * time.Second)); err != nil {
 		return err
 	}
 	if _, err := io.WriteString(conn, text); err != nil {
 		a.note("the connection is closed while it sends")
 		return nil
 	}
+	var answers []string
 	buf := make([]byte, 65536)
-	n, err := conn.Read(buf)
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		a.note("sends something and gets no answer")
-	case err != nil:
-		a.note("sends something and the connection is closed")
-	default:
+	for {
+		n, err := conn.Read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		if err != nil {
+			answers = append(answers, "the connection is closed")
+			break
+		}
 		first, _, _ := strings.Cut(string(buf[:n]), "\r\n")
-		a.note("sends something and gets %s", first)
+		if answer := strings.TrimPrefix(first, "SIP/2.0 "); !slices.Contains(answers, answer) {
+			answers = append(answers, answer)
+		}
 	}
+	if len(answers) == 0 {
+		answers = []string{"no answer"}
+	}
+	w.log.addAt(began, a.name, "sends something and gets %s", strings.Join(answers, ", "))
 	return nil
 }
 

@@ -52,6 +52,7 @@ type agent struct {
 	cfg    phone.Config
 	c      command // what the script says of it
 
+	crashed bool // by the script
 	unnamed bool // an outside number of which the script says nothing
 
 	mu   sync.Mutex
@@ -348,6 +349,9 @@ func (a *agent) ended(c *phone.Call, peer string) {
 		}
 		a.w.log.addAt(e.At, a.name, "%s", peer)
 	case "network":
+		if a.crashed {
+			return
+		}
 		a.w.log.addAt(e.At, a.name, "gives the call up: nobody replies")
 	}
 }

@@ -106,8 +106,11 @@ func eventText(e pbx.CallEvent) string {
 	case pbx.RecordStart:
 		return "recording"
 	case pbx.RecordEnd:
-		if e.Recording.Error != "" {
-			return "not recorded: " + e.Recording.Error
+		switch r := e.Recording; {
+		case r.Error != "" && r.Seconds > 0:
+			return "recorded " + seconds(r.Seconds) + ": " + r.Error
+		case r.Error != "":
+			return "not recorded: " + r.Error
 		}
 		return "recorded " + seconds(e.Recording.Seconds)
 	case pbx.LegEnded:

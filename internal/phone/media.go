@@ -210,7 +210,7 @@ func (m *media) frame(buf []byte) (int, netip.AddrPort) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.header.Timestamp += frameSamples
-	if !m.mayWrite || m.muted || m.law == audio.Other {
+	if !m.mayWrite || m.muted || m.pt == noPayload {
 		m.header.Marker = true // of the first packet after the pause, RFC 3551 §4.1
 		return 0, m.remote
 	}
