@@ -270,7 +270,7 @@ func (c *Call) finish() {
 	for _, p := range slices.Clone(c.parties) {
 		c.letGo(p, c.cause)
 	}
-	if !c.caller.over && c.caller.leg != nil {
+	if !c.caller.over {
 		c.letGo(c.caller, c.cause)
 	}
 	cause := c.cause

@@ -65,7 +65,8 @@ func unquoteName(s string) string {
 }
 
 // escapeUser makes text fit to be the user part of a SIP URI: everything but
-// unreserved and user-unreserved characters is escaped (RFC 3261 §25.1).
+// unreserved and user-unreserved characters is escaped (RFC 3261 §25.1); so are
+// the slash and the question mark, which some parsers take for more.
 func escapeUser(s string) string {
 	const hex = "0123456789ABCDEF"
 	s = clean(s)
@@ -73,7 +74,7 @@ func escapeUser(s string) string {
 	for i := range len(s) {
 		c := s[i]
 		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-_.!~*'()&=+$,/", c) >= 0:
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-_.!~*'()&=+$,", c) >= 0:
 			b.WriteByte(c)
 		default:
 			b.WriteByte('%')

@@ -49,6 +49,7 @@ func TestHostileNames(t *testing.T) {
 
 func FuzzQuoteName(f *testing.F) {
 	f.Add(`a"b\c`)
+	f.Add("//")
 	f.Add("\r\n\x00")
 	f.Fuzz(func(t *testing.T, s string) {
 		q := quoteName(s)

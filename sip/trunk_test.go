@@ -18,7 +18,7 @@ func atProvider(c *Config, company *pbx.Company) {
 
 const provChallenge = `WWW-Authenticate: Digest realm="prov", nonce="n1", algorithm=SHA-256, qop="auth"`
 
-// registered answers a REGISTER and its second one with credentials, granting
+// register answers a REGISTER and its second one with credentials, granting
 // expires as the contact would come back rewritten.
 func (p *rawPeer) register(t *testing.T, reg rawMsg, expires int) rawMsg {
 	t.Helper()

@@ -136,7 +136,7 @@ func (a *App) registered(t pbx.TenantID, ext string) bool {
 // Start listens and takes calls. When it fails, Close must still be called.
 func (a *App) Start() error {
 	if err := a.sip.Start(); err != nil {
-		return fmt.Errorf("start SIP: %w", err)
+		return fmt.Errorf("sip.listen: %w", err)
 	}
 	listen := a.host.Listen
 	if listen == nil {

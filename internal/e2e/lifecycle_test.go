@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -132,16 +131,15 @@ func TestCheck(t *testing.T) {
 		not          []string
 	}{
 		{"empty", config("empty.conf", ""), 0, []string{"node: vpbx1", "0.0.0.0:5060"}, nil},
-		{"right", config("right.conf", "http: {token: verysecret}\nprovision: [" + right + "]\n"), 0, []string{"company acme", "3 extensions"}, []string{"verysecret", "s3cret-101", signKey}},
+		{"right", config("right.conf", "http: {token: verysecret}\nprovision: ["+right+"]\n"), 0, []string{"company acme", "3 extensions"}, []string{"verysecret", "s3cret-101", signKey}},
 		{"unknown key", config("unknown.conf", "node: a\nmedai: {ports: 1-2}\n"), 1, []string{"medai", "line 2"}, nil},
 		{"two mistakes", config("two.conf", "media: {ports: 9-1}\nlog: {level: loud}\n"), 1, []string{"media.ports", "log.level"}, nil},
-		{"wrong company", config("wrong.conf", "provision: [" + wrong + "]\n"), 1, []string{"wrong.yaml", "groups", "999", "strategy", "line"}, nil},
+		{"wrong company", config("wrong.conf", "provision: ["+wrong+"]\n"), 1, []string{"wrong.yaml", "groups", "999", "strategy", "line"}, nil},
 		{"no company file", config("missing.conf", "provision: [nothing.yaml]\n"), 1, []string{"nothing.yaml"}, nil},
 		{"no config", filepath.Join(dir, "nothing.conf"), 1, []string{"nothing.conf"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), vpbx, "check", "--config", c.config)
-			cmd.Dir = dir
+			cmd := command(t, dir, "check", "--config", c.config)
 			out, _ := cmd.CombinedOutput()
 			if got := cmd.ProcessState.ExitCode(); got != c.status {
 				t.Errorf("status %d, want %d", got, c.status)
@@ -165,13 +163,9 @@ func TestCheck(t *testing.T) {
 func TestNoStart(t *testing.T) {
 	s := serve(t, serverOptions{Company: acme{}.String()})
 	dir := t.TempDir()
-	text, err := os.ReadFile(s.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := write(t, filepath.Join(dir, "vpbx.yaml"), strings.Replace(string(text), filepath.Join(s.dir, "data"), filepath.Join(dir, "data"), 1))
-	cmd := exec.CommandContext(t.Context(), vpbx, "serve", "--config", config)
-	cmd.Dir = dir
+	text := strings.Replace(s.configText(), filepath.Join(s.dir, "data"), filepath.Join(dir, "data"), 1)
+	config := write(t, filepath.Join(dir, "vpbx.yaml"), text)
+	cmd := command(t, dir, "serve", "--config", config)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	_ = cmd.Run() // its status is looked at
@@ -184,8 +178,7 @@ func TestNoStart(t *testing.T) {
 
 // TestDemo runs the demo as a newcomer does, once.
 func TestDemo(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), vpbx, "demo", "--once")
-	cmd.Dir = t.TempDir()
+	cmd := command(t, t.TempDir(), "demo", "--once")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("vpbx demo --once: %v\n%s", err, out)

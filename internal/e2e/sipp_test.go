@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,9 @@ type sippOptions struct {
 	Args     []string
 }
 
+// placeholder is what a scenario leaves to the test.
+var placeholder = regexp.MustCompile(`@[a-z]+@`)
+
 // startSIPp starts a scenario.
 func startSIPp(t *testing.T, o sippOptions) *sipp {
 	t.Helper()
@@ -54,8 +58,8 @@ func startSIPp(t *testing.T, o sippOptions) *sipp {
 		text = strings.ReplaceAll(text, "@"+name+"@", value)
 	}
 	text = strings.ReplaceAll(text, "@sound@", alawFile(t, p.dir, "tone.alaw", max(o.Tone, 1), 30*time.Second))
-	if i := strings.Index(text, "@"); i >= 0 && strings.Contains(text[i+1:min(len(text), i+20)], "@") {
-		t.Fatalf("scenario %s: a value is missing: %s", o.Scenario, text[i:min(len(text), i+20)])
+	if name := placeholder.FindString(text); name != "" {
+		t.Fatalf("scenario %s: no value for %s", o.Scenario, name)
 	}
 	file := write(t, filepath.Join(p.dir, "scenario.xml"), text)
 	calls := fmt.Sprint(max(o.Calls, 1))
