@@ -94,11 +94,17 @@ func (s *Server) stream(ctx context.Context, q *request, after uint64, w http.Re
 	if err := out.begin(); err != nil {
 		return err
 	}
-	loc := zoneOf(q.company)
+	loc, admitted := zoneOf(q.company), time.Now()
 	for {
 		wait, cancel := context.WithTimeout(ctx, heartbeat)
 		e, err := sub.Next(wait)
 		cancel()
+		if now := time.Now(); now.Sub(admitted) >= heartbeat {
+			if err := s.stillAdmitted(q); err != nil {
+				return err
+			}
+			loc, admitted = zoneOf(q.company), now // the document may have been changed
+		}
 		var missed events.Missed
 		switch {
 		case err == nil:
@@ -108,10 +114,7 @@ func (s *Server) stream(ctx context.Context, q *request, after uint64, w http.Re
 		case errors.As(err, &missed):
 			err = out.missed(missed)
 		case errors.Is(err, context.DeadlineExceeded):
-			if err = s.stillAdmitted(q); err == nil {
-				loc = zoneOf(q.company) // the document may have been changed
-				err = out.beat()
-			}
+			err = out.beat()
 		}
 		if err != nil {
 			return err

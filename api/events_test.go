@@ -149,6 +149,27 @@ func TestStreamsThatMustEnd(t *testing.T) {
 	}
 }
 
+// TestBusyStreamsMustEnd: so does one on which something happens all the time.
+func TestBusyStreamsMustEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		c, _ := r.serve()
+		in := open(t, c)
+		r.check(r.store.DropToken(r.t.Context(), HashToken(acmeToken)))
+		began := time.Now()
+		for {
+			r.happen("acme", "101")
+			if readEvent(in) == "" {
+				break
+			}
+			if time.Since(began) > tokenTrusted+2*heartbeat {
+				t.Fatal("events still come for a token that was taken back")
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 func noMore(*pbx.Company) (*pbx.Company, error) { return nil, nil }
 
 func TestStreamsAreBounded(t *testing.T) {

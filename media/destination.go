@@ -20,10 +20,11 @@ func (s *Session) settle(a *agreed, theirs sdp.Media, mux bool) error {
 	a.remote, a.dir, a.mux = theirs.RTP(), theirs.Direction, mux
 	before := s.agreed.Load()
 	s.agreed.Store(a)
+	s.resettle(before, a)
 	if before != nil && before.remote == a.remote {
 		return nil // the address did not change: what was locked on stays
 	}
-	if before != nil && !before.remote.IsValid() && a.sendable() && s.dst.Load() != nil {
+	if before != nil && !before.described() && a.sendable() && s.dst.Load() != nil {
 		return nil // locked on before the peer's SDP came; the latch goes on from there
 	}
 	if !to.IsValid() {
@@ -32,6 +33,18 @@ func (s *Session) settle(a *agreed, theirs sdp.Media, mux bool) error {
 	}
 	s.dst.Store(&to)
 	return nil
+}
+
+// resettle gives up the source that RTCP was locked on when the peer's SDP names
+// another address, as its latch will with the next packet.
+func (s *Session) resettle(before, a *agreed) {
+	seen := s.rtcpDst.Load()
+	if before == nil || seen == nil || before.rtcp == a.rtcp {
+		return
+	}
+	if before.described() || !(source{sdp: a.rtcp, peer: s.opt.Peer}).allows(seen.Addr()) {
+		s.rtcpDst.Store(nil)
+	}
 }
 
 // target is where packets for an address in the peer's SDP go until its own

@@ -11,7 +11,9 @@ const (
 	// still replace another port of an allowed host.
 	takeover = 500 * time.Millisecond
 	// rtpSilence and rtcpSilence are how long the locked source must have been
-	// quiet before the same SSRC may come from another port (a NAT's new mapping).
+	// quiet before the same SSRC may come from another port (a NAT's new mapping),
+	// and the exact address of the SDP with any SSRC: one packet forged before the
+	// peer's first must not keep the peer out for good.
 	rtpSilence  = time.Second
 	rtcpSilence = 15 * time.Second
 )
@@ -28,7 +30,7 @@ const (
 // source is where packets may come from: the address in the peer's SDP and the
 // host its signalling comes from.
 type source struct {
-	sdp  netip.AddrPort // invalid before the peer's SDP is known
+	sdp  netip.AddrPort // zero before the peer's SDP is known
 	peer netip.Addr
 }
 
@@ -75,7 +77,7 @@ func (l *latch) admit(src netip.AddrPort, ssrc uint32, from source, at time.Time
 // renew takes a new SDP address into account. A source locked before there was
 // any stays (early media), every other is given up.
 func (l *latch) renew(from source, at time.Time) {
-	if l.want.IsValid() || !from.allows(l.addr.Addr()) {
+	if l.want != (netip.AddrPort{}) || !from.allows(l.addr.Addr()) {
 		l.addr = netip.AddrPort{}
 	}
 	l.want, l.since, l.moved = from.sdp, at, false
@@ -83,6 +85,8 @@ func (l *latch) renew(from source, at time.Time) {
 
 // mayMove reports whether an allowed host's packet may replace the locked source.
 func (l *latch) mayMove(src netip.AddrPort, ssrc uint32, at time.Time) bool {
-	takesOver := src == l.want && !l.moved && at.Sub(l.since) <= takeover
-	return takesOver || ssrc == l.ssrc && at.Sub(l.last) >= l.silence
+	if src == l.want && !l.moved && at.Sub(l.since) <= takeover {
+		return true
+	}
+	return (src == l.want || ssrc == l.ssrc) && at.Sub(l.last) >= l.silence
 }

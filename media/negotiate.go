@@ -65,7 +65,7 @@ type format struct {
 // agreed is the outcome of an exchange as the packet path needs it. It is never
 // changed, only replaced.
 type agreed struct {
-	remote netip.AddrPort // RTP address in the peer's SDP; invalid before that is known
+	remote netip.AddrPort // RTP address in the peer's SDP; zero before that is known, invalid but not zero for a name
 	rtcp   netip.AddrPort // where its RTCP goes; invalid: nowhere
 	mux    bool
 	dir    sdp.Direction // the peer's
@@ -88,6 +88,9 @@ func (a *agreed) add(pt uint8, c sdp.Codec) {
 	a.formats = append(a.formats, format{codec: c, audio: Codec(c).Audio(), event: c.Event()})
 	a.index[pt&0x7f] = uint8(len(a.formats))
 }
+
+// described reports whether the peer's SDP is known.
+func (a *agreed) described() bool { return a.remote != (netip.AddrPort{}) }
 
 // sendable is false when the peer gave an address that means "send nothing".
 func (a *agreed) sendable() bool {

@@ -79,7 +79,6 @@ type receiver struct {
 	senderReportAt time.Time
 	senderReportOf uint32 // its SSRC
 	rtt            time.Duration
-	haveRTT        bool
 	remoteLoss     float64 // fraction lost of its last report
 	remoteLost     uint32
 	remoteJitter   time.Duration

@@ -16,6 +16,10 @@ import (
 // exceeds by bandwidth.
 const reportInterval = 5 * time.Second
 
+// maxRTT is the longest round trip that is believed: nobody can talk over a longer
+// one, but some devices report on a clock that is not theirs.
+const maxRTT = 10 * time.Second
+
 // nextReport spreads reports over half to one and a half intervals (§6.2).
 func nextReport(at time.Time) time.Time {
 	return at.Add(reportInterval/2 + rand.N(reportInterval))
@@ -101,12 +105,16 @@ func (s *Session) control(b []byte, src netip.AddrPort, l *latch, at time.Time) 
 		s.in.count(dropSource)
 		return
 	}
+	from := source{sdp: a.rtcp, peer: s.opt.Peer}
+	if !from.allows(src.Addr()) { // before the work of reading it
+		s.in.count(dropSource)
+		return
+	}
 	packets, ok := parseRTCP(b)
 	if !ok {
 		s.in.count(dropMalformed)
 		return
 	}
-	from := source{sdp: a.rtcp, peer: s.opt.Peer}
 	switch l.admit(src, binary.BigEndian.Uint32(b[4:]), from, at) {
 	case refused:
 		s.in.count(dropSource)
@@ -117,7 +125,7 @@ func (s *Session) control(b []byte, src netip.AddrPort, l *latch, at time.Time) 
 			s.in.count(dropSource)
 			return
 		}
-		s.rtcpDst.Store(&src)
+		s.followRTCP(a, src)
 	}
 	s.heard(packets, at)
 }
@@ -178,8 +186,8 @@ func (r *receiver) judged(reports []rtcp.ReceptionReport, ours uint32, at time.T
 			continue
 		}
 		trip := int32(uint32(ntp(at)>>16) - b.LastSenderReport - b.Delay)
-		if trip >= 0 {
-			r.rtt, r.haveRTT = time.Duration(trip)*time.Second>>16, true
+		if rtt := time.Duration(trip) * time.Second >> 16; rtt >= 0 && rtt <= maxRTT {
+			r.rtt = rtt
 		}
 	}
 }
@@ -227,7 +235,7 @@ func (r *receiver) blocks(at time.Time) []rtcp.ReceptionReport {
 	if !r.started {
 		return nil
 	}
-	lost, _ := r.lost()
+	lost := max(int64(r.expected())-int64(r.received), 0) // of this source only
 	b := rtcp.ReceptionReport{
 		SSRC: r.ssrc, FractionLost: r.fraction(), TotalLost: uint32(min(lost, 1<<23-1)),
 		LastSequenceNumber: r.extended(), Jitter: uint32(r.jitter),

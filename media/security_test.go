@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 	"time"
@@ -130,6 +131,7 @@ func TestLatch(t *testing.T) {
 		{"same SSRC after silence", []step{{0, exact, 1, exact, locked}, {999 * ms, other, 1, exact, refused}, {1 * ms, other, 1, exact, locked}, {10 * ms, exact, 1, exact, refused}}},
 		{"another SSRC after silence", []step{{0, exact, 1, exact, locked}, {5 * time.Second, other, 2, exact, refused}}},
 		{"SSRC may change in place", []step{{0, exact, 1, exact, locked}, {0, exact, 2, exact, passed}, {time.Second, other, 2, exact, locked}}},
+		{"exact after silence", []step{{0, other, 1, exact, locked}, {999 * ms, exact, 2, exact, refused}, {1 * ms, exact, 2, exact, locked}, {10 * ms, other, 1, exact, refused}}},
 		{"new SDP address", []step{{0, exact, 1, exact, locked}, {20 * ms, third, 1, exact, refused}, {20 * ms, third, 1, third, locked}, {20 * ms, exact, 1, third, refused}}},
 		{"new SDP port", []step{{0, exact, 1, exact, locked}, {20 * ms, moved, 1, moved, locked}}},
 		{"early media, then SDP", []step{{0, signal, 1, netip.AddrPort{}, locked}, {3 * time.Second, signal, 1, exact, passed}, {100 * ms, exact, 2, exact, locked}}},
@@ -250,6 +252,81 @@ func TestMediaBeforeAnswer(t *testing.T) {
 		pa.voice(3)
 		if got := pb.hear(); len(got) != 2 {
 			t.Errorf("the callee hears %d packets", len(got))
+		}
+	})
+}
+
+// A peer that has moved gets our reports at its new address; nothing goes on to
+// the old one.
+func TestReportsFollowReoffer(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		a, _, pa, _ := r.pair()
+		pa.voice(1)
+		pa.control(&rtcp.ReceiverReport{SSRC: pa.ssrc})
+		moved := r.phone("198.51.100.7:4600", a)
+		a.answer(t, describe("198.51.100.7:4600"))
+		time.Sleep(20 * time.Second)
+		if got := reports(t, pa.rtcp); len(got) != 0 {
+			t.Errorf("the old address gets %d reports", len(got))
+		}
+		if got := reports(t, moved.rtcp); len(got) == 0 {
+			t.Error("the new address gets no reports")
+		}
+	})
+}
+
+// What comes from elsewhere is not even read.
+func TestForeignRTCPIsNotParsed(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		a, _, _, _ := r.pair()
+		stranger := r.phone("203.0.113.66:4000", a)
+		if _, err := stranger.rtcp.WriteToUDPAddrPort(bytes.Repeat([]byte{0x80, 200}, 50), netip.AddrPortFrom(a.local, a.port+1)); err != nil {
+			t.Fatal(err)
+		}
+		a.wantDrops(t, map[string]uint64{"source": 1})
+	})
+}
+
+// An address that is written as a name is an address too: a change of its port is
+// followed.
+func TestReofferWithHostName(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		named := func(address string) []byte {
+			return bytes.Replace(describe(address), []byte("IP4 198.51.100.1"), []byte("IP4 phone.example"), 1)
+		}
+		a, b := r.open("198.51.100.1"), r.open("198.51.100.2")
+		before, after, pb := r.phone("198.51.100.1:4000", a), r.phone("198.51.100.1:4600", a), r.phone("198.51.100.2:5000", b)
+		a.answer(t, named("198.51.100.1:4000"))
+		b.answer(t, describe("198.51.100.2:5000"))
+		Join(a.Session, b.Session)
+		before.voice(1)
+		a.answer(t, named("198.51.100.1:4600"))
+		pb.voice(2)
+		after.voice(3)
+		if len(after.hear()) != 1 || len(before.hear()) != 0 {
+			t.Error("audio does not follow the new port")
+		}
+		if got := pb.hear(); len(got) != 2 || got[1].payload[0] != 3 {
+			t.Errorf("%d packets heard from the new port", len(got))
+		}
+	})
+}
+
+// One forged packet before the peer's first one must not silence it for good.
+func TestForgedFirstPacket(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		_, _, pa, pb := r.pair()
+		forged := r.phone("198.51.100.1:4444", nil)
+		forged.to = pa.to
+		forged.voice(66)
+		time.Sleep(3 * time.Second)
+		pa.voice(1)
+		pb.voice(2)
+		if got := pb.hear(); len(got) != 2 || got[1].payload[0] != 1 {
+			t.Errorf("%d packets heard", len(got))
+		}
+		if len(pa.hear()) != 1 || len(forged.hear()) != 0 {
+			t.Error("the peer does not get the audio")
 		}
 	})
 }

@@ -186,8 +186,17 @@ func (s *Session) follow(a *agreed, src netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.agreed.Load()
-	if (now.remote == a.remote || !a.remote.IsValid()) && now.sendable() {
+	if (now.remote == a.remote || !a.described()) && now.sendable() {
 		s.dst.Store(&src)
+	}
+}
+
+// followRTCP is follow for a newly locked source of RTCP.
+func (s *Session) followRTCP(a *agreed, src netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.agreed.Load().rtcp == a.rtcp {
+		s.rtcpDst.Store(&src)
 	}
 }
 

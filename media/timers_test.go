@@ -240,3 +240,39 @@ func TestBrokenRTCP(t *testing.T) {
 		a.wantDrops(t, map[string]uint64{"malformed": 6})
 	})
 }
+
+// What a report says of a source counts from that source's first packet
+// (RFC 3550 §6.4.1), not from the one before it.
+func TestReportsOfANewSource(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		a, _, pa, _ := r.pair()
+		pa.voice(1)
+		pa.seq += 10
+		pa.voice(1)
+		pa.ssrc++
+		pa.voice(1)
+		time.Sleep(10 * time.Second)
+		for _, p := range reports(t, pa.rtcp) {
+			if rr, ok := p.(*rtcp.ReceiverReport); ok && rr.Reports[0].TotalLost != 0 {
+				t.Errorf("%d packets lost of a source that lost none", rr.Reports[0].TotalLost)
+			}
+		}
+		if q := a.Quality(); q.Lost != 10 {
+			t.Errorf("the call lost %d packets, want 10", q.Lost)
+		}
+	})
+}
+
+// A round trip that no call could bear is a peer's mistake, not a figure.
+func TestImpossibleRoundTrip(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		a, _, pa, pb := r.pair()
+		pb.voice(1)
+		pa.voice(1)
+		lsr := uint32(ntp(time.Now().Add(-time.Hour)) >> 16)
+		pa.control(&rtcp.ReceiverReport{SSRC: pa.ssrc, Reports: []rtcp.ReceptionReport{{SSRC: a.out.ssrc, LastSenderReport: lsr}}})
+		if q := a.Quality(); q.RTTMs != 0 || q.MOS < 4 {
+			t.Errorf("round trip %v ms, MOS %v", q.RTTMs, q.MOS)
+		}
+	})
+}

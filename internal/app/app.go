@@ -57,10 +57,11 @@ type App struct {
 	http       net.Listener
 	cert       atomic.Pointer[tls.Certificate]
 
-	draining  atomic.Bool
-	serving   sync.WaitGroup
-	closeOnce sync.Once
-	closeErr  error
+	draining atomic.Bool
+	serving  sync.WaitGroup
+	closing  atomic.Bool
+	closed   chan struct{} // closed when closeAll has returned
+	closeErr error
 }
 
 // New builds the program: it opens the store, applies the company files, writes
@@ -68,7 +69,7 @@ type App struct {
 // listens on nothing yet. out is where the first administrator token is printed,
 // once; nothing else is.
 func New(ctx context.Context, cfg config.Config, host Host, log *slog.Logger, out io.Writer) (*App, error) {
-	a := &App{cfg: cfg, host: host, log: log, out: out, metrics: prometheus.NewRegistry()}
+	a := &App{cfg: cfg, host: host, log: log, out: out, metrics: prometheus.NewRegistry(), closed: make(chan struct{})}
 	if err := a.build(ctx); err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
 	}
@@ -206,7 +207,11 @@ func (a *App) Reload(ctx context.Context) error {
 // ends the rest, and closes everything, last the store. It may be called more
 // than once.
 func (a *App) Close(ctx context.Context) error {
-	a.closeOnce.Do(func() { a.closeErr = a.closeAll(ctx) })
+	if a.closing.CompareAndSwap(false, true) {
+		a.closeErr = a.closeAll(ctx)
+		close(a.closed)
+	}
+	<-a.closed
 	return a.closeErr
 }
 

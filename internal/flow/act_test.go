@@ -184,9 +184,10 @@ func (a *agent) do(ctx context.Context, c *command) error {
 		if victim, ok := strings.CutPrefix(said, "injects into "); ok {
 			return a.inject(victim)
 		}
-		leg, err := a.leg()
-		if err != nil {
-			return err
+		leg := a.leg()
+		if leg == nil {
+			a.note("has no call: %s", said)
+			return nil
 		}
 		return a.doInCall(ctx, said, leg)
 	}
@@ -225,7 +226,7 @@ func (a *agent) doInCall(ctx context.Context, said string, leg *phone.Call) erro
 	default:
 		if keys, ok := strings.CutPrefix(said, "presses "); ok {
 			a.note("presses %s", keys)
-			return leg.SendDTMF(keys)
+			return a.told(leg.SendDTMF(keys))
 		}
 	}
 	return nil
@@ -287,11 +288,11 @@ func (a *agent) inject(victim string) error {
 	if v == nil {
 		return fmt.Errorf("there is no %s", victim)
 	}
-	leg, err := v.leg()
-	if err != nil {
-		return err
+	leg := v.leg()
+	if leg == nil {
+		return fmt.Errorf("%s has no call", victim)
 	}
-	return a.shoot(rtpOf(leg), victim)
+	return a.shoot(leg.RemoteRTPAddr(), victim)
 }
 
 // shoot sends two seconds of the intruder's tone and counts what comes back.
@@ -324,6 +325,9 @@ func (a *agent) shoot(to netip.AddrPort, victim string) error {
 
 // reload changes the company file and tells the PBX to read it.
 func (w *world) reload(c *command) error {
+	if w.engine == nil {
+		return errors.New("the PBX does not run")
+	}
 	w.acme = replace(w.acme, c.block)
 	if err := os.WriteFile(filepath.Join(w.files, "acme.yaml"), []byte(w.acme), 0o600); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -356,14 +355,14 @@ func (a *agent) ended(c *phone.Call, peer string) {
 	}
 }
 
-// leg is the call that the agent has, or had last.
-func (a *agent) leg() (*phone.Call, error) {
+// leg is the call that the agent has, or had last; nil when it had none.
+func (a *agent) leg() *phone.Call {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.legs) == 0 {
-		return nil, fmt.Errorf("%s has no call", a.name)
+		return nil
 	}
-	return a.legs[len(a.legs)-1], nil
+	return a.legs[len(a.legs)-1]
 }
 
 // hangUp ends a call of the agent; who hears whom just before is written down.
@@ -558,6 +557,3 @@ func (w *world) listen() {
 
 // secret is the password of an extension.
 func secret(company, ext string) string { return "secret-" + company + "-" + ext }
-
-// rtpOf is where the PBX hears the sound of a call.
-func rtpOf(c *phone.Call) netip.AddrPort { return c.RemoteRTPAddr() }

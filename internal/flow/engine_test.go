@@ -82,8 +82,8 @@ func (e *engine) kill() {
 	e.host.die()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	go e.stop()
 	e.app.Close(ctx) // its errors are those of a dead process
+	e.stop()
 	<-e.done
 }
 

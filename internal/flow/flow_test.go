@@ -37,7 +37,7 @@ func runFile(t *testing.T, file string) {
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	got := run(t, s)
+	got := runSeed(t, s, 1)
 	if *rewrite && !t.Failed() {
 		if err := os.WriteFile(file, []byte(s.head+rule+"\n"+got), 0o600); err != nil {
 			t.Fatal(err)
@@ -49,10 +49,11 @@ func runFile(t *testing.T, file string) {
 	}
 }
 
-// run carries a script out in a bubble and gives its transcript.
-func run(t *testing.T, s *script) (text string) {
+// runSeed carries a script out in a bubble, on a network with that seed, and gives
+// its transcript.
+func runSeed(t *testing.T, s *script, seed uint64) (text string) {
 	synctest.Test(t, func(t *testing.T) {
-		w, err := newWorld(t, s, 1)
+		w, err := newWorld(t, s, seed)
 		defer w.net.Close()
 		var cdrs string
 		all := map[string][]record{}

@@ -31,6 +31,7 @@ type world struct {
 	pbx    *simnet.Host
 	crm    *standIn
 	engine *engine // nil while the PBX is down
+	ending *engine // that was told to stop last
 	cfg    config.Config
 	files  string // directory of company files, prompts and the certificate
 	acme   string // the company file as it is now
@@ -299,6 +300,9 @@ func (w *world) start() error {
 	if w.engine != nil {
 		return errors.New("the PBX runs already")
 	}
+	if w.ending != nil {
+		<-w.ending.done
+	}
 	e, err := startEngine(w.cfg, w.pbx, w.logger)
 	if err != nil {
 		return err
@@ -328,7 +332,7 @@ func (w *world) stop() error {
 	if e == nil {
 		return errors.New("the PBX does not run")
 	}
-	w.engine = nil
+	w.engine, w.ending = nil, e
 	return e.end()
 }
 

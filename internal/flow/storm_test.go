@@ -1,0 +1,201 @@
+package flow
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestStorm runs an hour of random calls and faults for each seed and looks at
+// the invariants. The script of a seed that fails is printed: saved as a flow and
+// cut down, it is the bug report. STORM_SEEDS is a seed or a range such as 1-200.
+func TestStorm(t *testing.T) {
+	first, last, err := seeds(os.Getenv("STORM_SEEDS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			text := storm(seed)
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("the script of seed %d:\n%s", seed, text)
+				}
+			})
+			s, err := parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			runSeed(t, s, seed)
+		})
+	}
+}
+
+func seeds(text string) (first, last uint64, err error) {
+	if text == "" {
+		return 1, 6, nil
+	}
+	low, high, isRange := strings.Cut(text, "-")
+	if first, err = strconv.ParseUint(low, 10, 64); err != nil || !isRange {
+		return first, first, err
+	}
+	last, err = strconv.ParseUint(high, 10, 64)
+	return first, last, err
+}
+
+// storm writes the script of a seed.
+func storm(seed uint64) string {
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0))}
+	g.phones()
+	for range 50 + g.IntN(30) {
+		g.call()
+	}
+	for range 40 + g.IntN(40) {
+		g.deed()
+	}
+	for range g.IntN(4) {
+		g.outage()
+	}
+	slices.SortStableFunc(g.lines, func(a, b timed) int { return int(a.at - b.at) })
+	for _, l := range g.lines {
+		fmt.Fprintf(&g.text, "at %v %s\n", l.at, l.text)
+	}
+	return g.text.String()
+}
+
+// generator makes up a storm.
+type generator struct {
+	*rand.Rand
+	text  strings.Builder
+	lines []timed
+	names []string // phones
+	down  []time.Duration
+}
+
+type timed struct {
+	at   time.Duration
+	text string
+}
+
+// add adds an action at a random time of the hour and gives the time.
+func (g *generator) add(format string, args ...any) time.Duration {
+	at := time.Duration(g.Int64N(int64(time.Hour))).Truncate(time.Millisecond)
+	g.addAt(at, format, args...)
+	return at
+}
+
+func (g *generator) addAt(at time.Duration, format string, args ...any) {
+	g.lines = append(g.lines, timed{at, fmt.Sprintf(format, args...)})
+}
+
+func (g *generator) one(of ...string) string { return of[g.IntN(len(of))] }
+
+// some is a random time up to d.
+func (g *generator) some(d time.Duration) time.Duration {
+	return time.Duration(g.Int64N(int64(d))).Truncate(time.Millisecond)
+}
+
+// phones sets the stage: who answers how, over which transport, on which link.
+func (g *generator) phones() {
+	for _, name := range []string{"101", "102", "102/b", "103", "104", "105", "umbra:101", "+79990000001", "+79990000002"} {
+		line := "phone " + name
+		switch g.IntN(8) {
+		case 0:
+			line += " never"
+		case 1:
+			line += " " + g.one("busy", "declines", "rejects=500", "rejects=404", "redirects=101")
+		case 2:
+			line += fmt.Sprintf(" early=%v answers=%v", g.some(time.Second), time.Second+g.some(9*time.Second))
+		default:
+			line += fmt.Sprintf(" answers=%v", g.some(9*time.Second))
+		}
+		if name[0] != '+' {
+			switch g.IntN(6) {
+			case 0:
+				line += " transport=tcp"
+			case 1:
+				line += " transport=tls"
+			case 2:
+				line += fmt.Sprintf(" nat=%v", time.Minute)
+			}
+			g.names = append(g.names, name)
+		}
+		if g.IntN(3) == 0 {
+			line += fmt.Sprintf(" talk=%v", time.Second+g.some(40*time.Second))
+		}
+		if g.IntN(8) == 0 {
+			line += " " + g.one("ignores-bye", "ignores-reinvite", "no-timers", "no-update", "codecs=PCMU", "codecs=G722,PCMA", "silent")
+		}
+		g.text.WriteString(line + "\n")
+	}
+	for _, name := range append([]string{"carrier", "sipprov"}, g.names...) {
+		if g.IntN(3) == 0 {
+			fmt.Fprintf(&g.text, "link %s loss=%d%% delay=%v jitter=%v\n", name, g.IntN(6), 5*time.Millisecond+g.some(100*time.Millisecond), g.some(20*time.Millisecond))
+		}
+	}
+	fmt.Fprintf(&g.text, "crm +79160000001 owner=%s name=Client takes=%v\n", g.one("101", "102", "103", "999"), g.some(time.Second))
+	fmt.Fprintf(&g.text, "crm +79160000002 %s\n", g.one("hangs", "html", "status=500", "resets", "notfound"))
+}
+
+// call adds a call, or a burst of calls.
+func (g *generator) call() {
+	var from, to string
+	switch g.IntN(4) {
+	case 0:
+		from, to = g.one("+79160000001", "+79160000002", "+79160000003"), g.one("+74950000000", "+74950000001", "+74950000002", "+74950000099")
+	case 1:
+		from, to = g.one(g.names...), g.one("+79990000001", "+79990000002", "+78005553535", "112", "+4930123456")
+	default:
+		from, to = g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "600", "999", "*97")
+	}
+	line := fmt.Sprintf("call %s to %s talk=%v", from, to, time.Second+g.some(40*time.Second))
+	switch g.IntN(5) {
+	case 0:
+		line += fmt.Sprintf(" patience=%v", g.some(10*time.Second))
+	case 1:
+		line += " " + g.one("no-sdp", "noack", "hide", "silent", "session=90s refresher=uas", "session=90s refresher=uac")
+	}
+	if g.IntN(12) == 0 {
+		line += fmt.Sprintf(" times=%d every=%v", 2+g.IntN(4), g.some(time.Second)+time.Millisecond)
+	}
+	g.add("%s", line)
+}
+
+// deed adds something that somebody does, most of it in a call.
+func (g *generator) deed() {
+	name := g.one(append([]string{"+79160000001", "+79990000001"}, g.names...)...)
+	at := time.Duration(0)
+	switch what := g.one("holds", "holds", "resumes", "hangs up", "presses 5", "goes silent", "re-offers", "is cut off", "registers", "unregisters"); what {
+	case "is cut off":
+		at = g.add("%s is cut off", name)
+		g.addAt(at+g.some(90*time.Second), "%s is back", name)
+	case "goes silent":
+		at = g.add("%s goes silent", name)
+		g.addAt(at+g.some(40*time.Second), "%s speaks again", name)
+	case "registers", "unregisters":
+		if name[0] != '+' {
+			g.add("%s %s", name, what)
+		}
+	default:
+		g.add("%s %s", name, what)
+	}
+}
+
+// outage takes the PBX down and starts it again, away from other outages.
+func (g *generator) outage() {
+	at := g.some(time.Hour)
+	for _, other := range g.down {
+		if at > other-5*time.Minute && at < other+5*time.Minute {
+			return
+		}
+	}
+	g.down = append(g.down, at)
+	g.addAt(at, "%s", g.one("stop", "kill"))
+	g.addAt(at+time.Second+g.some(20*time.Second), "start")
+}
