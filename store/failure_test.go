@@ -551,3 +551,19 @@ func BenchmarkRecordAlone(b *testing.B) {
 		keep(b, s, n)
 	}
 }
+
+// TestPanicInAChange: what a document does to the code that reads it must not
+// take the process, and with it all calls, along.
+func TestPanicInAChange(t *testing.T) {
+	s := openDir(t, t.TempDir())
+	err := s.UpdateCompany(t.Context(), "acme", func(*pbx.Company) (*pbx.Company, error) {
+		panic("a mistake of ours")
+	})
+	if pbx.KindOf(err) != pbx.Internal {
+		t.Errorf("the error is %v", err)
+	}
+	keep(t, s, 1)
+	if _, _, err := s.Call(t.Context(), "acme", "call-00001"); err != nil {
+		t.Error(err)
+	}
+}

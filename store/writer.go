@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"vpbx/pbx"
@@ -189,7 +190,7 @@ func (w *writer) transact(jobs []*job) (begun bool, err error) {
 		return false, unavailable("begin a transaction", err)
 	}
 	for _, j := range jobs {
-		if err = j.run(tx); err != nil {
+		if err = guarded(j.run, tx); err != nil {
 			break
 		}
 	}
@@ -210,6 +211,17 @@ func (w *writer) transact(jobs []*job) (begun bool, err error) {
 		f()
 	}
 	return true, nil
+}
+
+// guarded runs a job; its panic is an error of that job and not the end of the
+// process with all its calls.
+func guarded(run func(*txn) error, tx *txn) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("write panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return run(tx)
 }
 
 // begin takes the write lock at once: a transaction that began as a reader

@@ -345,9 +345,12 @@ func (p *Phone) send(h hop, raw []byte) {
 		p.cfg.Trace("out", raw)
 	}
 	var err error
-	if h.stream == nil {
+	switch {
+	case h.stream == nil && p.udp == nil:
+		err = errors.New("the connection is gone")
+	case h.stream == nil:
 		_, err = p.udp.WriteToUDPAddrPort(raw, h.peer)
-	} else {
+	default:
 		_ = h.stream.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 		_, err = h.stream.conn.Write(raw)
 	}
