@@ -36,6 +36,7 @@ const (
 	keepNotFound   = 15 * time.Second
 	maxCached      = 100_000
 	maxFlights     = 1000 // requests under way at once, over all companies
+	maxOfCompany   = 200  // and of one company: what hangs for one must not fail for all
 	maxBreakers    = 10_000
 )
 
@@ -60,6 +61,7 @@ type Lookup struct {
 	mu       sync.Mutex // guards the following
 	closed   bool
 	flights  map[question]*flight
+	busy     map[pbx.TenantID]int // flights of each company
 	breakers map[remote]*breaker // of the CRMs that failed last time
 }
 
@@ -112,6 +114,7 @@ func NewLookup(o Options) (*Lookup, error) {
 		metrics:    m,
 		cache:      cache,
 		flights:    map[question]*flight{},
+		busy:       map[pbx.TenantID]int{},
 		breakers:   map[remote]*breaker{},
 	}
 	l.closing, l.close = context.WithCancel(context.Background())
@@ -204,7 +207,7 @@ func (l *Lookup) board(q question, budget time.Duration, ask func(context.Contex
 	if l.closed {
 		return nil, none
 	}
-	if len(l.flights) >= maxFlights {
+	if len(l.flights) >= maxFlights || l.busy[q.tenant] >= maxOfCompany {
 		return nil, failed
 	}
 	if b := l.breakers[q.remote]; b != nil && !b.allow(time.Now()) {
@@ -213,6 +216,7 @@ func (l *Lookup) board(q question, budget time.Duration, ask func(context.Contex
 	ctx, cancel := context.WithTimeout(l.closing, budget)
 	f := &flight{ctx: ctx, cancel: cancel, waiting: 1, done: make(chan struct{})}
 	l.flights[q] = f
+	l.busy[q.tenant]++
 	l.requests.Go(func() { l.fly(q, f, ask) })
 	return f, ""
 }
@@ -240,6 +244,9 @@ func (l *Lookup) land(q question, f *flight, result string) {
 	}
 	f.landed = true
 	delete(l.flights, q)
+	if l.busy[q.tenant]--; l.busy[q.tenant] == 0 {
+		delete(l.busy, q.tenant)
+	}
 	l.settle(q.remote, result)
 }
 

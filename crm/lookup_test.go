@@ -274,11 +274,34 @@ func TestTooManyRequests(t *testing.T) {
 	d := knows("101", "", time.Hour)
 	bubble(t, d, func(t *testing.T, l *Lookup) {
 		for i := range maxFlights {
-			go l.Owner(t.Context(), acme(), fmt.Sprint("+7", i), "", "")
+			c := acme()
+			c.ID = pbx.TenantID(fmt.Sprint("company", i%10))
+			go l.Owner(t.Context(), c, fmt.Sprint("+7", i), "", "")
 		}
 		synctest.Wait()
 		expect(t, "one more", ask(t, l, acme(), "+79160000001"), "error   0ms")
 		time.Sleep(time.Second)
+	})
+}
+
+// TestNeighbours: a company whose CRM hangs, under a storm of calls, does not
+// take the CRMs of others away.
+func TestNeighbours(t *testing.T) {
+	d := &desk{answer: func(ctx context.Context, from string) (pbx.Contact, error) {
+		if from == "+79160000001" {
+			return pbx.Contact{Owner: "101"}, nil
+		}
+		<-ctx.Done()
+		return pbx.Contact{}, ctx.Err()
+	}}
+	bubble(t, d, func(t *testing.T, l *Lookup) {
+		for i := range 2 * maxFlights {
+			go l.Owner(t.Context(), acme(), fmt.Sprint(i), "+74950000000", "call")
+		}
+		synctest.Wait()
+		other := acme()
+		other.ID = "umbra"
+		expect(t, "neighbour", ask(t, l, other, "+79160000001"), "found 101  0ms")
 	})
 }
 

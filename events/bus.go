@@ -17,7 +17,7 @@ const (
 
 // Event is one thing that happened in a company.
 type Event struct {
-	ID     uint64 // grows with time; what Last-Event-ID refers to
+	ID     uint64 // grows with time, company by company; what Last-Event-ID refers to
 	Tenant pbx.TenantID
 	Kind   string // "call.ringing", "registration.expired"
 	At     time.Time
@@ -40,18 +40,19 @@ type Missed uint64
 // Error says how many events were missed.
 func (m Missed) Error() string { return fmt.Sprintf("%d events missed", uint64(m)) }
 
-// Bus hands events to subscribers. The zero Bus is ready; its ids begin at the
-// time of the first event in microseconds, so that they grow across restarts.
+// Bus hands events to subscribers. The zero Bus is ready; the ids of a company
+// begin at the time it is first heard of in microseconds, so that they grow
+// across restarts and tell nothing of other companies.
 // Its methods may be called from any goroutine.
 type Bus struct {
 	mu     sync.Mutex
-	last   uint64
 	tenant map[pbx.TenantID]*channel
 	closed bool
 }
 
 // channel is what the bus knows of one company.
 type channel struct {
+	last   uint64  // id of the newest event
 	memory []Event // ring
 	next   int     // where the next event goes once the ring is full
 	gone   uint64  // id of the newest event that was forgotten, or that came before the bus
@@ -66,8 +67,8 @@ func (b *Bus) Publish(e Event) {
 		return
 	}
 	c := b.channel(e.Tenant)
-	b.last++
-	e.ID = b.last
+	c.last++
+	e.ID = c.last
 	c.remember(e)
 	for s := range c.subs {
 		s.offer(e)
@@ -78,11 +79,11 @@ func (b *Bus) Publish(e Event) {
 func (b *Bus) channel(t pbx.TenantID) *channel {
 	if b.tenant == nil {
 		b.tenant = make(map[pbx.TenantID]*channel)
-		b.last = uint64(time.Now().UnixMicro())
 	}
 	c := b.tenant[t]
 	if c == nil {
-		c = &channel{gone: b.last, subs: make(map[*Subscription]struct{})}
+		began := uint64(time.Now().UnixMicro())
+		c = &channel{last: began, gone: began, subs: make(map[*Subscription]struct{})}
 		b.tenant[t] = c
 	}
 	return c
@@ -122,7 +123,7 @@ func (b *Bus) Subscribe(f Filter) *Subscription {
 	c.subs[s] = struct{}{}
 	if f.After != 0 {
 		s.backlog = c.since(f.After)
-		s.unsure = f.After < c.gone
+		s.unsure = f.After < c.gone || f.After > c.last // c.last: the clock was set back
 	}
 	return s
 }

@@ -91,6 +91,38 @@ func TestBusRestart(t *testing.T) {
 	})
 }
 
+// TestBusClockSetBack: an id from before the clock was set back is none of this
+// process, so nobody knows what was missed since.
+func TestBusClockSetBack(t *testing.T) {
+	var b Bus
+	defer b.Close()
+	b.Publish(Event{Tenant: "acme", Kind: "1"})
+	s := b.Subscribe(Filter{Tenant: "acme", After: uint64(time.Now().Add(time.Hour).UnixMicro())})
+	b.Publish(Event{Tenant: "acme", Kind: "2"})
+	if _, err := s.Next(t.Context()); !errors.As(err, new(Missed)) {
+		t.Fatalf("an id from the future gave %v, want Missed", err)
+	}
+	if e := next(t, s); e.Kind != "2" {
+		t.Fatalf("then came %q", e.Kind)
+	}
+}
+
+// TestBusIDsTellNothing: from the ids of its events a company cannot learn how
+// much goes on at others.
+func TestBusIDsTellNothing(t *testing.T) {
+	var b Bus
+	defer b.Close()
+	s := b.Subscribe(Filter{Tenant: "acme"})
+	b.Publish(Event{Tenant: "acme"})
+	for range 10 {
+		b.Publish(Event{Tenant: "umbra"})
+	}
+	b.Publish(Event{Tenant: "acme"})
+	if first, second := next(t, s).ID, next(t, s).ID; second != first+1 {
+		t.Fatalf("ids %d and %d: %d events of others lie between them", first, second, second-first-1)
+	}
+}
+
 func TestBusSlowSubscriber(t *testing.T) {
 	var b Bus
 	defer b.Close()

@@ -32,7 +32,9 @@ func TestStorm(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			runSeed(t, s, seed)
+			got := runSeed(t, s, seed)
+			t.Logf("%d calls, %d answered, %d interrupted, %d recordings", strings.Count(got, " outcome="),
+				strings.Count(got, "outcome=answered"), strings.Count(got, "/interrupted/"), strings.Count(got, "    recording left"))
 		})
 	}
 }

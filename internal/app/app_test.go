@@ -1,0 +1,177 @@
+package app
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vpbx/config"
+	"vpbx/internal/simnet"
+	"vpbx/pbx"
+	"vpbx/store"
+)
+
+const company = `
+tenant: acme
+domain: acme.test
+name: Acme
+zone: Europe/Moscow
+country: RU
+extensions:
+  - {number: "101", name: Ann, password: secret-101}
+`
+
+// testConfig is a config on an in-memory machine, with one company file.
+func testConfig(t *testing.T, text string) config.Config {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Data = t.TempDir()
+	file := filepath.Join(t.TempDir(), "acme.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Provision = []string{file}
+	cfg.SIP.Listen = []config.Listener{{Transport: "udp", Addr: "10.0.0.1:5060"}}
+	cfg.Media.Listen = netip.MustParseAddr("10.0.0.1")
+	cfg.HTTP.Listen = "10.0.0.1:8080"
+	return cfg
+}
+
+func hostOf(n *simnet.Net) Host {
+	h := n.Host("10.0.0.1")
+	return Host{ListenPacket: h.ListenPacket, Listen: h.Listen, Dial: h.Dial, LocalFor: h.LocalFor}
+}
+
+// TestFirstToken: without a configured token one is made and printed, once.
+func TestFirstToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := simnet.New(simnet.Options{})
+		defer net.Close()
+		host := hostOf(net)
+		cfg := testConfig(t, company)
+		for i, want := range []bool{true, false} {
+			var out strings.Builder
+			a, err := New(t.Context(), cfg, host, slog.New(slog.DiscardHandler), &out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(out.String(), "token"); got != want {
+				t.Errorf("start %d printed %q", i, out.String())
+			}
+			if err := a.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := a.Close(t.Context()); err != nil {
+				t.Error("a second Close:", err)
+			}
+		}
+	})
+}
+
+// TestMistakesRefuseTheStart: a mistake in a company file keeps the program
+// from starting, and says where it is.
+func TestMistakesRefuseTheStart(t *testing.T) {
+	cfg := testConfig(t, company+"colour: red\n")
+	_, err := New(t.Context(), cfg, Host{}, slog.New(slog.DiscardHandler), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "colour") || !strings.Contains(err.Error(), "9") {
+		t.Fatalf("error %v does not name the key and the line", err)
+	}
+}
+
+// TestInterruptedCalls: a call that a dead process left open gets its record at
+// the next start, with what became of its recording.
+func TestInterruptedCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := simnet.New(simnet.Options{})
+		defer net.Close()
+		cfg := testConfig(t, company)
+		host := hostOf(net)
+		log := slog.New(slog.DiscardHandler)
+		a, err := New(t.Context(), cfg, host, log, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		id, rec := pbx.NewCallID(now), &pbx.Recording{ID: pbx.NewRecordingID(now), Tenant: "acme", Call: "x"}
+		trace := []pbx.CallEvent{
+			{At: now, Kind: pbx.Arrived, Direction: pbx.In, From: "+79160000001", To: "+74950000000", Leg: "a"},
+			{At: now.Add(time.Second), Kind: pbx.Dialled, Who: "101", Leg: "b"},
+			{At: now.Add(2 * time.Second), Kind: pbx.Bridged, Who: "101", Leg: "b"},
+			{At: now.Add(2 * time.Second), Kind: pbx.RecordStart, Recording: rec},
+		}
+		if err := a.store.JournalCall(t.Context(), "acme", id, trace); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+
+		b, err := New(t.Context(), cfg, host, log, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close(context.Background())
+		cdr, _, err := b.store.Call(t.Context(), "acme", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cdr.Cause.Reason != pbx.Interrupted || cdr.Outcome != pbx.OutcomeAnswered {
+			t.Errorf("record %+v", cdr)
+		}
+		if len(cdr.Recordings) != 1 || cdr.Recordings[0].Error == "" || cdr.Recordings[0].Call != "x" {
+			t.Errorf("recordings %+v, want the missing one with its reason", cdr.Recordings)
+		}
+	})
+}
+
+// TestTools: what the commands do beside a running server counts there.
+func TestTools(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := simnet.New(simnet.Options{})
+		defer net.Close()
+		cfg := testConfig(t, company)
+		a, err := New(t.Context(), cfg, hostOf(net), slog.New(slog.DiscardHandler), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close(context.Background())
+		if err := a.Start(); err != nil {
+			t.Fatal(err)
+		}
+		before := a.store.Directory().Company("acme").Extensions["101"].HA1SHA256
+
+		token, err := AddToken(t.Context(), cfg, "report", "acme")
+		if err != nil || len(token) < 30 {
+			t.Fatalf("token %q, %v", token, err)
+		}
+		if _, err := AddToken(t.Context(), cfg, "report", "nobody"); err == nil {
+			t.Error("a token for a company that is not there")
+		}
+		if err := SetPassword(t.Context(), cfg, "acme", "101", "another-101"); err != nil {
+			t.Fatal(err)
+		}
+		if err := SetPassword(t.Context(), cfg, "acme", "999", "another-999"); err == nil {
+			t.Error("a password for an extension that is not there")
+		}
+		if err := a.store.Reload(t.Context(), "acme"); err != nil {
+			t.Fatal(err)
+		}
+		if a.store.Directory().Company("acme").Extensions["101"].HA1SHA256 == before {
+			t.Error("the new password does not count")
+		}
+		backup := filepath.Join(t.TempDir(), "backup.db")
+		if err := Backup(t.Context(), cfg, backup); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.CheckBackup(t.Context(), backup); err != nil {
+			t.Error(err)
+		}
+	})
+}
