@@ -62,7 +62,7 @@ type Lookup struct {
 	closed   bool
 	flights  map[question]*flight
 	busy     map[pbx.TenantID]int // flights of each company
-	breakers map[remote]*breaker // of the CRMs that failed last time
+	breakers map[remote]*breaker  // of the CRMs that failed last time
 }
 
 // remote is a CRM as a company configured it. It is part of every key, so that

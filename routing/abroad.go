@@ -35,13 +35,24 @@ func abroad(country, number string) bool {
 // form may be an international one all the same: it begins with a prefix for
 // going abroad, or is too long for a local number.
 func leavesCountry(country, number string) bool {
-	switch {
-	case strings.HasPrefix(number, "00"), strings.HasPrefix(number, "011"):
-		return true
-	case strings.HasPrefix(number, "810") && (country == "RU" || country == "KZ"):
+	code := callingCodes[country]
+	exit, zeros := "00", true
+	switch code {
+	case "": // not known, so not its zeros either
+		zeros = false
+	case "1": // 011, and 01 by the operator
+		exit, zeros = "01", false
+	case "7":
+		exit, zeros = "810", false
+	case "81":
+		exit = "010"
+	case "65", "886", "972": // 01 and the digit of a carrier, too
+		exit = "01"
+	}
+	if strings.HasPrefix(number, "00") || strings.HasPrefix(number, exit) {
 		return true
 	}
-	return len(number) > maxLocal && number[0] != '0'
+	return len(number) > maxLocal && !(zeros && number[0] == '0')
 }
 
 // maxLocal is the most digits of a number without a plus that is dialled as it

@@ -233,6 +233,14 @@ func TestAbroad(t *testing.T) {
 		{"RU", "81049301", true},
 		{"US", "01144", true},
 		{"US", "+1", true},
+		{"US", "01442071234567", true}, // operator-assisted
+		{"JP", "010442071234567", true},
+		{"JP", "0112345678", false},  // Sapporo
+		{"GB", "01134960000", false}, // Leeds
+		{"IL", "012442071234567", true},
+		{"RU", "0442071234567", true},
+		{"", "0442071234567", true},
+		{"RU", "03", false},
 	} {
 		if got := abroad(c.country, c.number); got != c.want {
 			t.Errorf("abroad(%q, %q) = %t", c.country, c.number, got)

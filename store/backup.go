@@ -65,7 +65,7 @@ func CheckBackup(ctx context.Context, file string) error {
 }
 
 // Restore puts a backup into data directory dir, in which there must be no
-// database. The server must not be running.
+// database, nor the log of one. The server must not be running.
 func Restore(ctx context.Context, file, dir string) error {
 	if err := restore(ctx, file, dir); err != nil {
 		return fmt.Errorf("restore %s to %s: %w", file, dir, err)
@@ -83,8 +83,11 @@ func restore(ctx context.Context, file, dir string) error {
 	}
 	defer lock.Close()
 	to := filepath.Join(dir, databaseFile)
-	if _, err := os.Stat(to); err == nil {
-		return fmt.Errorf("%s is there already; move it away first", to)
+	// SQLite would put what a log holds into the restored database.
+	for _, old := range []string{to, to + "-wal", to + "-shm"} {
+		if _, err := os.Stat(old); err == nil {
+			return fmt.Errorf("%s is there already; move it away first", old)
+		}
 	}
 	part := to + ".restore"
 	if err := copyFile(file, part); err != nil {

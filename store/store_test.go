@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"vpbx/pbx"
 	"vpbx/store"
 	"vpbx/store/storetest"
 )
@@ -155,6 +156,46 @@ func TestBackup(t *testing.T) {
 	}
 	if _, _, err := open(t, fresh).Call(t.Context(), "acme", c.ID); err != nil {
 		t.Errorf("the restored database lacks the call: %v", err)
+	}
+}
+
+// TestRestoreBesideOldLog: the write-ahead log of a database that was moved away
+// is not taken for one of the restored database.
+func TestRestoreBesideOldLog(t *testing.T) {
+	dir, fresh := t.TempDir(), t.TempDir()
+	s := open(t, dir)
+	first, trace := storetest.Call("acme", 1)
+	if err := s.SaveCall(t.Context(), "acme", first, trace); err != nil {
+		t.Fatal(err)
+	}
+	backup := filepath.Join(fresh, "backup")
+	if err := store.Backup(t.Context(), dir, backup); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 50 {
+		c, trace := storetest.Call("acme", 100+n)
+		if err := s.SaveCall(t.Context(), "acme", c, trace); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The server dies, and somebody moves vpbx.db away, and nothing else.
+	log, err := os.ReadFile(filepath.Join(dir, "vpbx.db-wal"))
+	if err != nil || len(log) == 0 {
+		t.Fatalf("no log: %d bytes, %v", len(log), err)
+	}
+	old := filepath.Join(fresh, "vpbx.db-wal")
+	if err := os.WriteFile(old, log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Restore(t.Context(), backup, fresh); err == nil {
+		calls, _, err := open(t, fresh).Calls(t.Context(), "acme", pbx.CallQuery{Limit: 1000})
+		t.Fatalf("restored beside the log of another database: %d calls of 1, %v", len(calls), err)
+	}
+	if err := os.Remove(old); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Restore(t.Context(), backup, fresh); err != nil {
+		t.Error(err)
 	}
 }
 

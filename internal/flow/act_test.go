@@ -89,7 +89,7 @@ func (w *world) settle() error {
 			return fmt.Errorf("a call does not end: %s", live.Items[0])
 		}
 	}
-	time.Sleep(40 * time.Second)
+	time.Sleep(80 * time.Second) // twice 64·T1 and more
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -84,7 +85,34 @@ func (w *world) check(all map[string][]record) error {
 			}
 		}
 	}
-	return errors.Join(append(errs, w.checkMetrics(all), w.checkTenants(all["acme"]))...)
+	return errors.Join(append(errs, checkGoroutines(), w.checkMetrics(all), w.checkTenants(all["acme"]))...)
+}
+
+// checkGoroutines looks for what lives only as long as a call, among the
+// goroutines of this bubble.
+func checkGoroutines() error {
+	own := make([]byte, 256)
+	own = own[:runtime.Stack(own, false)]
+	head, _, _ := strings.Cut(string(own), "\n")
+	_, bubble, ok := strings.Cut(strings.TrimSuffix(head, "]:"), "synctest bubble ")
+	if !ok {
+		return fmt.Errorf("this is no bubble: %s", head)
+	}
+	all := make([]byte, 8<<20)
+	all = all[:runtime.Stack(all, true)]
+	var errs []error
+	for stack := range strings.SplitSeq(string(all), "\n\n") {
+		head, rest, _ := strings.Cut(stack, "\n")
+		if !strings.HasSuffix(head, "synctest bubble "+bubble+"]:") {
+			continue
+		}
+		for _, f := range []string{"vpbx/sip.(*Leg).run", "vpbx/call.(*Call).run", "vpbx/media.(*Session).", "vpbx/recordings.(*Recorder)."} {
+			if strings.Contains(rest, f) {
+				errs = append(errs, fmt.Errorf("no call goes on and %s runs:\n%s", f, stack))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkRecord compares a record with itself and with its trace.

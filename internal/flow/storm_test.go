@@ -61,7 +61,7 @@ func storm(seed uint64) string {
 	for range 40 + g.IntN(40) {
 		g.deed()
 	}
-	for range g.IntN(4) {
+	for range g.IntN(5) {
 		g.outage()
 	}
 	slices.SortStableFunc(g.lines, func(a, b timed) int { return int(a.at - b.at) })
@@ -77,6 +77,7 @@ type generator struct {
 	text  strings.Builder
 	lines []timed
 	names []string // phones
+	calls []timed  // who calls
 	down  []time.Duration
 }
 
@@ -166,32 +167,37 @@ func (g *generator) call() {
 	if g.IntN(12) == 0 {
 		line += fmt.Sprintf(" times=%d every=%v", 2+g.IntN(4), g.some(time.Second)+time.Millisecond)
 	}
-	g.add("%s", line)
+	g.calls = append(g.calls, timed{g.add("%s", line), from})
 }
 
-// deed adds something that somebody does, most of it in a call.
+// deed adds something that somebody does, most likely in a call.
 func (g *generator) deed() {
-	name := g.one(append([]string{"+79160000001", "+79990000001"}, g.names...)...)
-	at := time.Duration(0)
+	call := g.calls[g.IntN(len(g.calls))]
+	at := call.at + g.some(30*time.Second)
+	name := call.text
+	if g.IntN(2) == 0 {
+		name = g.one(append([]string{"+79990000001"}, g.names...)...)
+	}
 	switch what := g.one("holds", "holds", "resumes", "hangs up", "presses 5", "goes silent", "re-offers", "is cut off", "registers", "unregisters"); what {
 	case "is cut off":
-		at = g.add("%s is cut off", name)
+		g.addAt(at, "%s is cut off", name)
 		g.addAt(at+g.some(90*time.Second), "%s is back", name)
 	case "goes silent":
-		at = g.add("%s goes silent", name)
+		g.addAt(at, "%s goes silent", name)
 		g.addAt(at+g.some(40*time.Second), "%s speaks again", name)
 	case "registers", "unregisters":
 		if name[0] != '+' {
-			g.add("%s %s", name, what)
+			g.addAt(at, "%s %s", name, what)
 		}
 	default:
-		g.add("%s %s", name, what)
+		g.addAt(at, "%s %s", name, what)
 	}
 }
 
-// outage takes the PBX down and starts it again, away from other outages.
+// outage takes the PBX down in the middle of a call and starts it again, away
+// from other outages.
 func (g *generator) outage() {
-	at := g.some(time.Hour)
+	at := g.calls[g.IntN(len(g.calls))].at + g.some(20*time.Second)
 	for _, other := range g.down {
 		if at > other-5*time.Minute && at < other+5*time.Minute {
 			return
