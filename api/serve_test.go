@@ -104,7 +104,6 @@ func TestSlowClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		c, l := r.serve()
-		began := time.Now()
 		for name, said := range map[string]string{
 			"no header":         "GET /healthz HTTP/1.1\r\nHost: vpbx\r\n",
 			"no body":           "POST /api/v1/tenants/acme/calls HTTP/1.1\r\nHost: vpbx\r\nContent-Length: 100\r\nAuthorization: Bearer " + acmeToken + "\r\n\r\n{",
@@ -129,7 +128,7 @@ func TestSlowClients(t *testing.T) {
 		if n := r.streams.count(); n != 0 {
 			t.Errorf("%d streams to clients that read nothing", n)
 		}
-		began = time.Now()
+		began := time.Now()
 		r.check(r.Server.Close())
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("Close took %s: somebody was still there", took)

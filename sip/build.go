@@ -29,11 +29,6 @@ func withSDP(m msg.Message, sdp []byte) {
 	m.SetBody(sdp)
 }
 
-// withRetryAfter asks the peer to come back later (RFC 3261 §20.33).
-func withRetryAfter(res *msg.Response, after time.Duration) {
-	header(res, "Retry-After", strconv.Itoa(int(after/time.Second)))
-}
-
 // reasonHeader gives the value of a Reason header (RFC 3326) with the Q.850
 // value of a cause, "" when it has none.
 func reasonHeader(c pbx.Cause) string {

@@ -182,27 +182,6 @@ func (b *binding) header(now time.Time) string {
 	return v.String()
 }
 
-// reach gives the way to a registered phone: the flow it registered over
-// (RFC 5626 §5.3). A TCP flow that is gone can be replaced when the phone is
-// not behind a NAT, as its Contact is then an address it listens on; a phone on
-// TLS only calls us.
-func (s *Server) reach(b pbx.Binding) (transport, dest string, ok bool) {
-	if b.Transport == "udp" || s.connected(b.Transport, b.Source) {
-		return b.Transport, b.Source, true
-	}
-	if b.Transport != "tcp" {
-		return "", "", false
-	}
-	source, err := addrPort(b.Source)
-	if err != nil {
-		return "", "", false
-	}
-	if own, ok := contactAddr(b.Contact); ok && own.Addr() == source.Addr() {
-		return "tcp", own.String(), true
-	}
-	return "", "", false
-}
-
 // contactAddr gives the address in a contact URI when it is a literal one.
 func contactAddr(uri string) (netip.AddrPort, bool) {
 	var u msg.Uri

@@ -216,17 +216,15 @@ func (p *raw) receive(d time.Duration) msg.Message {
 		p.t.Fatal(err)
 	}
 	b := make([]byte, 65536)
-	for {
-		n, _, err := p.conn.ReadFrom(b)
-		if err != nil {
-			return nil
-		}
-		m, err := msg.ParseMessage(bytes.Clone(b[:n]))
-		if err != nil {
-			p.t.Fatalf("received what cannot be parsed: %v\n%s", err, b[:n])
-		}
-		return m
+	n, _, err := p.conn.ReadFrom(b)
+	if err != nil {
+		return nil
 	}
+	m, err := msg.ParseMessage(bytes.Clone(b[:n]))
+	if err != nil {
+		p.t.Fatalf("received what cannot be parsed: %v\n%s", err, b[:n])
+	}
+	return m
 }
 
 // final gives the next final response, nil when none comes in a second.

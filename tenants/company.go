@@ -20,11 +20,23 @@ import (
 // the same kind, URL and client. The document is checked again, so that one that
 // was put together in code is as good as a parsed one; the error is as of Parse.
 func (d *Document) Company(old *pbx.Company) (*pbx.Company, error) {
-	m := &mistakes{doc: d.doc}
-	d.check(m.add)
-	if err := m.err(); err != nil {
+	if err := d.checked(); err != nil {
 		return nil, err
 	}
+	return d.company(old)
+}
+
+// checked gives all mistakes that can be seen without knowing what is stored. It
+// reads prompt files and may take a second.
+func (d *Document) checked() error {
+	m := &mistakes{doc: d.doc}
+	d.check(m.add)
+	return m.err()
+}
+
+// company is Company for a document that is checked. It reads no file.
+func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
+	m := &mistakes{doc: d.doc}
 	b := &build{Document: d, old: old, note: m.add, joined: d.joined(), company: &pbx.Company{
 		Tenant: pbx.Tenant{
 			ID: d.Tenant, Domain: strings.ToLower(d.Domain), Name: d.Name, Zone: orElse(d.Zone, "UTC"), Country: d.Country,

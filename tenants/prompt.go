@@ -10,7 +10,7 @@ import (
 )
 
 // errOutside is what is wrong with a prompt file that the company may not name.
-var errOutside = errors.New("must be a file in the directory of the company's prompts, written without leading / and ..")
+var errOutside = errors.New("must be a file in the directory of the company's prompts, written without leading slash and dots")
 
 // checkPrompt leaves absolute paths outside the directory to storedPath: only
 // that knows whether the company has the prompt already.

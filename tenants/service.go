@@ -32,9 +32,13 @@ func NewService(s Store) *Service { return &Service{store: s} }
 // Conflict when another company has the domain or a number; nothing is changed
 // then. Calls that are going on keep the company they began with.
 func (s *Service) Apply(ctx context.Context, d *Document) (Changes, error) {
+	// Not in the transaction, in which all companies take their turns.
+	if err := d.checked(); err != nil {
+		return nil, fmt.Errorf("apply company %s: %w", d.Tenant, err)
+	}
 	var changes Changes
 	err := s.store.UpdateCompany(ctx, d.Tenant, func(old *pbx.Company) (*pbx.Company, error) {
-		next, err := d.Company(old)
+		next, err := d.company(old)
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,10 @@
 package tenants
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -67,6 +70,32 @@ changed crm rtk`)
 		if got := applied(t, s, text, dir); got != "" {
 			t.Errorf("with %q a second time:\n%s", test.to, got)
 		}
+	}
+}
+
+// changing is a store that does something before it asks for the change.
+type changing struct {
+	memory
+	before func()
+}
+
+func (s *changing) UpdateCompany(ctx context.Context, t pbx.TenantID, change func(*pbx.Company) (*pbx.Company, error)) error {
+	s.before()
+	return s.memory.UpdateCompany(ctx, t, change)
+}
+
+// TestTransactionIsShort: a large document takes a second to check, and its
+// prompts are on a disk that may be slow; the transaction, in which all companies
+// take their turns, waits for neither.
+func TestTransactionIsShort(t *testing.T) {
+	dir := companyDir(t)
+	s := NewService(&changing{memory{pbx.NewDirectory(nil)}, func() {
+		if err := os.RemoveAll(filepath.Join(dir, "prompts")); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	if _, err := s.Apply(t.Context(), parse(t, example, dir)); err != nil {
+		t.Errorf("the files are read in the transaction: %v", err)
 	}
 }
 

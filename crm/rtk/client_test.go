@@ -188,7 +188,9 @@ func TestAnswers(t *testing.T) {
 		{"wrong types", web(says(`{"result":{},"PIN":[]}`)), "bad_answer   0ms"},
 		{"status 500", web(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, ivan, 500) }), "bad_answer   0ms"},
 		{"status 201", web(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201); io.WriteString(w, ivan) }), "bad_answer   0ms"},
-		{"redirect", web(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://elsewhere/", 307) }), "bad_answer   0ms"},
+		{"redirect", web(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://elsewhere/", http.StatusTemporaryRedirect)
+		}), "bad_answer   0ms"},
 		{"10 MB", web(func(w http.ResponseWriter, _ *http.Request) {
 			for range 160 {
 				if _, err := w.Write(make([]byte, 64<<10)); err != nil {

@@ -19,7 +19,6 @@ type stream struct {
 	r     *rig
 	calls []*dialog
 	begin time.Time
-	seq   uint16
 	sent  int
 
 	mu    sync.Mutex
@@ -71,14 +70,17 @@ func (s *stream) listen() {
 	}
 }
 
-// send sends one packet of each call, over one period.
-func (s *stream) send(tick <-chan time.Time) error {
+// send sends one packet of each call, over the period that begins at due. When it
+// is late it does not wait.
+func (s *stream) send(due time.Duration, tick <-chan time.Time) error {
 	packet := make([]byte, rtpHeader+160)
 	packet[0], packet[1] = 0x80, 8
-	binary.BigEndian.PutUint16(packet[2:], s.seq)
-	binary.BigEndian.PutUint32(packet[4:], uint32(s.seq)*160)
+	binary.BigEndian.PutUint16(packet[2:], s.r.seq)
+	binary.BigEndian.PutUint32(packet[4:], uint32(s.r.seq)*160)
 	for part := range parts {
-		<-tick
+		for time.Since(s.begin) < due+time.Duration(part)*period/parts {
+			<-tick
+		}
 		for i := part; i < len(s.calls); i += parts {
 			binary.BigEndian.PutUint32(packet[8:], uint32(i)+1)
 			binary.BigEndian.PutUint64(packet[rtpHeader:], uint64(time.Since(s.begin)))
@@ -88,7 +90,7 @@ func (s *stream) send(tick <-chan time.Time) error {
 			s.sent++
 		}
 	}
-	s.seq++
+	s.r.seq++
 	return nil
 }
 
@@ -100,8 +102,8 @@ func (s *stream) run(periods int) (flow, error) {
 	go s.listen()
 	tick := time.NewTicker(period / parts)
 	defer tick.Stop()
-	for range periods {
-		if err := s.send(tick.C); err != nil {
+	for i := range periods {
+		if err := s.send(time.Duration(i)*period, tick.C); err != nil {
 			return flow{}, err
 		}
 	}

@@ -32,6 +32,35 @@ type rig struct {
 	http   string
 	caller *side
 	called *side
+	seq    uint16 // of the next RTP packet of every call
+}
+
+// program is the server, built when the first rig needs it.
+var program struct {
+	dir   string
+	build func() error
+}
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run makes room for the server and runs the benchmarks.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "vpbx-bench-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "make a directory:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program.dir = dir
+	program.build = sync.OnceValue(func() error {
+		build := exec.Command("go", "build", "-o", dir, "vpbx/cmd/vpbx")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("build vpbx: %w\n%s", err, out)
+		}
+		return nil
+	})
+	return m.Run()
 }
 
 // newRig builds and starts the server. Everything ends with the benchmark.
@@ -41,16 +70,13 @@ func newRig(tb testing.TB) *rig {
 	r := &rig{tb: tb, caller: newSide(tb), called: newSide(tb)}
 	go r.called.answerAll()
 	go r.caller.readReplies()
-	binary := filepath.Join(dir, "vpbx")
-	build := exec.Command("go", "build", "-o", binary, "vpbx/cmd/vpbx")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		tb.Fatalf("build vpbx: %v\n%s", err, out)
+	if err := program.build(); err != nil {
+		tb.Fatal(err)
 	}
 	config := filepath.Join(dir, "vpbx.yaml")
 	r.write(filepath.Join(dir, "acme.yaml"), r.company())
 	r.write(config, fmt.Sprintf("data: %s/data\nsip: {listen: [udp://127.0.0.1:0]}\nmedia: {listen: 127.0.0.1}\nhttp: {listen: 127.0.0.1:0, token: benchmark}\nlog: {format: text}\nprovision: [%s/acme.yaml]\n", dir, dir))
-	r.server = exec.Command(binary, "serve", "--config", config)
+	r.server = exec.Command(filepath.Join(program.dir, "vpbx"), "serve", "--config", config)
 	r.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.start()
 	return r

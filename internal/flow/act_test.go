@@ -131,6 +131,8 @@ func (w *world) act(c *command) error {
 		return w.send(c)
 	case "disk":
 		return w.disk(c.args[0])
+	case "store":
+		return w.lockOrFree(c.args[0])
 	}
 	return nil
 }
@@ -586,4 +588,14 @@ func (w *world) disk(state string) error {
 		return os.WriteFile(dir, nil, 0o600)
 	}
 	return os.Remove(dir)
+}
+
+// lockOrFree keeps the database from being written, or lets it.
+func (w *world) lockOrFree(state string) (err error) {
+	w.log.add("store", "is %s", state)
+	if state == "locked" {
+		w.lock, err = lockStore(w.cfg.Data)
+		return err
+	}
+	return w.lock.free()
 }

@@ -57,7 +57,6 @@ var forms = map[string]form{
 	"send":   {"TRANSPORT FROM", "times", true},
 	"disk":   {"STATE", "", true},
 	"store":  {"STATE", "", true},
-	"crash":  {"", "", true},
 	"end":    {"", "", true},
 }
 

@@ -41,6 +41,7 @@ type world struct {
 	logger *slog.Logger
 	runs   int // starts of the PBX
 	killed bool
+	lock   *lock // on the database
 
 	ctx    context.Context // ends with the flow
 	cancel context.CancelFunc
