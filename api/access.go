@@ -29,6 +29,7 @@ const (
 	ListTenants       Permission = "tenants.list"
 	ReadTenant        Permission = "tenant.read"
 	WriteTenant       Permission = "tenant.write"
+	WriteLimits       Permission = "tenant.limits" // not of a route: within WriteTenant
 	RemoveTenant      Permission = "tenant.remove"
 	ReadRegistrations Permission = "registrations.read"
 	ReadCalls         Permission = "calls.read"
@@ -41,7 +42,7 @@ const (
 // its own company only; which companies there are is not a company's business.
 var grants = map[Role]map[Permission]bool{
 	RoleAdmin: {
-		ReadAPI: true, ListTenants: true, ReadTenant: true, WriteTenant: true, RemoveTenant: true,
+		ReadAPI: true, ListTenants: true, ReadTenant: true, WriteTenant: true, WriteLimits: true, RemoveTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, ReadEvents: true,
 	},
 	RoleTenant: {

@@ -86,6 +86,9 @@ func (s *Server) putTenant(ctx context.Context, q *request, in *inDocument) (*ch
 	if d.Tenant != q.tenant() {
 		return nil, invalid("tenant", "the document is not of the company it was sent for")
 	}
+	if err := s.mayApply(q, d); err != nil {
+		return nil, err
+	}
 	changes, err := s.c.Tenants.Apply(ctx, d)
 	if err != nil {
 		return nil, err
@@ -97,6 +100,23 @@ func (s *Server) putTenant(ctx context.Context, q *request, in *inDocument) (*ch
 	}
 	q.log.Info("company document applied", "tenant", q.tenant(), "who", q.who.Name, "changes", len(changes))
 	return out, nil
+}
+
+// mayApply refuses a company what only an administrator may change of it: its
+// limits, which bound what a stolen token can cost, and its domain.
+func (s *Server) mayApply(q *request, d *tenants.Document) error {
+	err := Allow(q.who, q.tenant(), WriteLimits)
+	now := s.c.Companies.Directory().Company(q.tenant())
+	if err == nil || now == nil {
+		return err
+	}
+	switch is := tenants.FromCompany(now); {
+	case d.Limits != is.Limits:
+		return &pbx.Error{Kind: pbx.Denied, Field: "limits", Msg: "only an administrator may change the limits of a company"}
+	case !strings.EqualFold(d.Domain, is.Domain):
+		return &pbx.Error{Kind: pbx.Denied, Field: "domain", Msg: "only an administrator may change the domain of a company"}
+	}
+	return nil
 }
 
 func (s *Server) deleteTenant(ctx context.Context, q *request, _ *InTenant) (*struct{}, error) {

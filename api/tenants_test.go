@@ -166,3 +166,26 @@ func TestListAndDelete(t *testing.T) {
 	r.ask("DELETE", "/api/v1/tenants/acme", adminToken, nil).want(t, 404)
 	r.ask("GET", "/api/v1/tenants/acme", adminToken, nil).want(t, 404)
 }
+
+// TestLimitsAreTheAdministrators: a company's own token may change its document,
+// but not what bounds the damage of a stolen one.
+func TestLimitsAreTheAdministrators(t *testing.T) {
+	r := newRig(t)
+	var doc map[string]any
+	r.ask("GET", "/api/v1/tenants/acme", acmeToken, nil).into(t, &doc)
+	put := func(token string) answer {
+		return r.ask("PUT", "/api/v1/tenants/acme", token, doc)
+	}
+	doc["name"] = "Acme and Sons"
+	put(acmeToken).want(t, 200)
+	doc["limits"] = map[string]any{"calls": 9999, "international": true}
+	if p := put(acmeToken).want(t, 403); p.Field != "limits" {
+		t.Errorf("refused for %q", p.Field)
+	}
+	put(adminToken).want(t, 200)
+	put(acmeToken).want(t, 200) // nothing of it differs now
+	doc["domain"] = "elsewhere.test"
+	if p := put(acmeToken).want(t, 403); p.Field != "domain" {
+		t.Errorf("refused for %q", p.Field)
+	}
+}

@@ -10,6 +10,10 @@ const (
 	// takeover is how long after the first packet the exact address of the SDP may
 	// still replace another port of an allowed host.
 	takeover = 500 * time.Millisecond
+	// changeover is how long after a new SDP the source that was given up for it
+	// may still be replaced when it was the first to be heard again: its packets
+	// that were under way come before those from a phone's new port behind a NAT.
+	changeover = 2 * time.Second
 	// rtpSilence and rtcpSilence are how long the locked source must have been
 	// quiet before the same SSRC may come from another port (a NAT's new mapping),
 	// and the exact address of the SDP with any SSRC: one packet forged before the
@@ -45,6 +49,7 @@ type latch struct {
 	silence time.Duration
 
 	addr  netip.AddrPort // the locked source; invalid: none
+	left  netip.AddrPort // the source that was given up for a new SDP
 	ssrc  uint32
 	want  netip.AddrPort // the SDP's address under which it was locked
 	since time.Time      // when it was locked or, later, the SDP came
@@ -78,7 +83,7 @@ func (l *latch) admit(src netip.AddrPort, ssrc uint32, from source, at time.Time
 // any stays (early media), every other is given up.
 func (l *latch) renew(from source, at time.Time) {
 	if l.want != (netip.AddrPort{}) || !from.allows(l.addr.Addr()) {
-		l.addr = netip.AddrPort{}
+		l.left, l.addr = l.addr, netip.AddrPort{}
 	}
 	l.want, l.since, l.moved = from.sdp, at, false
 }
@@ -86,6 +91,9 @@ func (l *latch) renew(from source, at time.Time) {
 // mayMove reports whether an allowed host's packet may replace the locked source.
 func (l *latch) mayMove(src netip.AddrPort, ssrc uint32, at time.Time) bool {
 	if src == l.want && !l.moved && at.Sub(l.since) <= takeover {
+		return true
+	}
+	if l.addr == l.left && !l.moved && at.Sub(l.since) <= changeover {
 		return true
 	}
 	return (src == l.want || ssrc == l.ssrc) && at.Sub(l.last) >= l.silence

@@ -108,6 +108,7 @@ func TestLockBehindNAT(t *testing.T) {
 func TestLatch(t *testing.T) {
 	exact, other, third := netip.MustParseAddrPort("198.51.100.1:4000"), netip.MustParseAddrPort("198.51.100.1:4002"), netip.MustParseAddrPort("198.51.100.9:4000")
 	signal := netip.MustParseAddrPort("198.51.100.8:7000")
+	signal2, signal3 := netip.AddrPortFrom(signal.Addr(), 7002), netip.AddrPortFrom(signal.Addr(), 7004)
 	stranger := netip.MustParseAddrPort("203.0.113.66:4000")
 	moved := netip.MustParseAddrPort("198.51.100.1:9000")
 	type step struct {
@@ -133,6 +134,8 @@ func TestLatch(t *testing.T) {
 		{"SSRC may change in place", []step{{0, exact, 1, exact, locked}, {0, exact, 2, exact, passed}, {time.Second, other, 2, exact, locked}}},
 		{"exact after silence", []step{{0, other, 1, exact, locked}, {999 * ms, exact, 2, exact, refused}, {1 * ms, exact, 2, exact, locked}, {10 * ms, other, 1, exact, refused}}},
 		{"new SDP address", []step{{0, exact, 1, exact, locked}, {20 * ms, third, 1, exact, refused}, {20 * ms, third, 1, third, locked}, {20 * ms, exact, 1, third, refused}}},
+		{"late packet of the old port, NAT", []step{{0, signal, 1, exact, locked}, {20 * ms, signal, 1, moved, locked}, {300 * ms, signal2, 2, moved, locked}, {20 * ms, signal, 1, moved, refused}, {20 * ms, signal3, 3, moved, refused}}},
+		{"old port goes on", []step{{0, signal, 1, exact, locked}, {20 * ms, signal, 1, moved, locked}, {2010 * ms, signal, 1, moved, passed}, {0, signal2, 2, moved, refused}}},
 		{"new SDP port", []step{{0, exact, 1, exact, locked}, {20 * ms, moved, 1, moved, locked}}},
 		{"early media, then SDP", []step{{0, signal, 1, netip.AddrPort{}, locked}, {3 * time.Second, signal, 1, exact, passed}, {100 * ms, exact, 2, exact, locked}}},
 		{"nobody before SDP but the signalling host", []step{{0, exact, 1, netip.AddrPort{}, refused}}},

@@ -106,6 +106,14 @@ func TestInterruptedCalls(t *testing.T) {
 			{At: now.Add(2 * time.Second), Kind: pbx.Bridged, Who: "101", Leg: "b"},
 			{At: now.Add(2 * time.Second), Kind: pbx.RecordStart, Recording: rec},
 		}
+		whole, err := a.recordings.Start("acme", "x", now) // closed, but its end was not noted
+		if err != nil {
+			t.Fatal(err)
+		}
+		trace = append(trace, pbx.CallEvent{At: now.Add(2 * time.Second), Kind: pbx.RecordStart,
+			Recording: &pbx.Recording{ID: whole.ID(), Tenant: "acme", Call: "x"}})
+		time.Sleep(3 * time.Second)
+		whole.Close()
 		if err := a.store.JournalCall(t.Context(), "acme", id, trace); err != nil {
 			t.Fatal(err)
 		}
@@ -125,8 +133,14 @@ func TestInterruptedCalls(t *testing.T) {
 		if cdr.Cause.Reason != pbx.Interrupted || cdr.Outcome != pbx.OutcomeAnswered {
 			t.Errorf("record %+v", cdr)
 		}
-		if len(cdr.Recordings) != 1 || cdr.Recordings[0].Error == "" || cdr.Recordings[0].Call != "x" {
-			t.Errorf("recordings %+v, want the missing one with its reason", cdr.Recordings)
+		if len(cdr.Recordings) != 2 {
+			t.Fatalf("recordings %+v, want two", cdr.Recordings)
+		}
+		for _, r := range cdr.Recordings {
+			missing := r.ID == rec.ID
+			if r.Call != "x" || missing != (r.Error != "") || missing != (r.Seconds == 0) {
+				t.Errorf("recording %+v", r)
+			}
 		}
 	})
 }

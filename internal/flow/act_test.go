@@ -262,11 +262,7 @@ func (a *agent) relogin(c *command) error {
 		return err
 	}
 	a.cfg.Password = password
-	var err error
-	if a.phone, err = phone.New(a.cfg); err == nil {
-		a.w.wg.Go(a.receive)
-	}
-	return err
+	return a.switchOn()
 }
 
 // replay sends the credentials of the last REGISTER again.

@@ -189,10 +189,18 @@ func (a *agent) open(ip string, cfg phone.Config) error {
 	}
 	cfg.KeepAlive = keepalive
 	a.cfg = cfg
-	if a.phone, err = phone.New(cfg); err == nil {
-		a.w.wg.Go(a.receive)
+	return a.switchOn()
+}
+
+// switchOn makes the phone and lets it take calls.
+func (a *agent) switchOn() error {
+	p, err := phone.New(a.cfg)
+	if err != nil {
+		return err
 	}
-	return err
+	a.phone = p
+	a.w.wg.Go(func() { a.receive(p) })
+	return nil
 }
 
 // isExtension tells whether the agent is a phone that registers.
@@ -239,40 +247,44 @@ func contactsOf(r *phone.Reply) string {
 }
 
 // receive takes the calls that come in until the flow is over.
-func (a *agent) receive() {
+func (a *agent) receive(p *phone.Phone) {
 	for {
 		select {
-		case c := <-a.phone.Incoming():
-			a.w.wg.Go(func() { a.w.calleeOf(a, c).take(c) })
+		case c := <-p.Incoming():
+			a.w.wg.Go(func() {
+				callee, b := a.w.calleeOf(a, c)
+				callee.take(c, b)
+			})
 		case <-a.w.over:
 			return
 		}
 	}
 }
 
-// calleeOf gives the agent that a call at a is for: at a provider the number
-// that was dialled.
-func (w *world) calleeOf(a *agent, c *phone.Call) *agent {
+// calleeOf gives the agent that a call at a is for, and how it behaves: at a
+// provider it is the number that was dialled, which behaves as the provider does
+// when the script says nothing of it.
+func (w *world) calleeOf(a *agent, c *phone.Call) (*agent, behaviour) {
 	if a.ext != "" || a.name[0] == '+' {
-		return a
+		return a, a.b
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	number := c.DialledNumber()
-	if to := w.agents[number]; to != nil {
-		if to.unnamed {
-			to.b = a.b
-		}
-		return to
+	to := w.agents[number]
+	if to == nil {
+		to = &agent{w: w, name: number, unnamed: true, phone: a.phone, host: a.host, link: a.link, tone: a.tone, cfg: a.cfg}
+		w.agents[number] = to
+		w.order = append(w.order, to)
 	}
-	to := &agent{w: w, name: number, unnamed: true, phone: a.phone, host: a.host, link: a.link, tone: a.tone, b: a.b, cfg: a.cfg}
-	w.agents[number] = to
-	w.order = append(w.order, to)
-	return to
+	if to.unnamed {
+		return to, a.b
+	}
+	return to, to.b
 }
 
 // take deals with a call that comes in.
-func (a *agent) take(c *phone.Call) {
+func (a *agent) take(c *phone.Call, b behaviour) {
 	a.begun(c)
 	ctx := a.w.ctx
 	from := c.RemoteNumber()
@@ -281,28 +293,28 @@ func (a *agent) take(c *phone.Call) {
 	}
 	a.note("is called by %s", from)
 	a.w.wg.Go(func() { a.ended(c, "is told that the call is over") })
-	c.Misbehave(a.b.fault)
-	if a.b.dead {
+	c.Misbehave(b.fault)
+	if b.dead {
 		c.Gone()
 		return
 	}
-	if a.b.reject != 0 {
+	if b.reject != 0 {
 		var headers []string
-		if a.b.target != "" {
-			headers = []string{"Contact", "<sip:" + a.b.target + "@" + a.domain + ">"}
+		if b.target != "" {
+			headers = []string{"Contact", "<sip:" + b.target + "@" + a.domain + ">"}
 		}
-		_ = c.Reject(a.b.reject, headers...) // it may have been cancelled
+		_ = c.Reject(b.reject, headers...) // it may have been cancelled
 		return
 	}
-	if a.b.early < 0 {
+	if b.early < 0 {
 		_ = c.Ring(180, false) // as above
 	} else {
-		if !pause(c, a.b.early) {
+		if !pause(c, b.early) {
 			return
 		}
 		_ = c.Ring(183, true)
 	}
-	if a.b.answers < 0 || !pause(c, a.b.answers-max(0, a.b.early)) {
+	if b.answers < 0 || !pause(c, b.answers-max(0, b.early)) {
 		return
 	}
 	if err := c.Answer(ctx); err != nil {
@@ -311,7 +323,7 @@ func (a *agent) take(c *phone.Call) {
 		}
 		return
 	}
-	if a.b.talk > 0 && pause(c, a.b.talk) {
+	if b.talk > 0 && pause(c, b.talk) {
 		a.hangUp(c)
 	}
 }
@@ -424,7 +436,7 @@ func (a *agent) options(c *command) (to string, o phone.DialOptions, err error) 
 		o.Misbehave = &phone.Misbehave{NoACK: c.has("noack"), Mute: c.has("silent")}
 	}
 	if via := c.opts["via"]; via != "" { // a call of a provider at which the PBX is registered
-		list := a.w.agents[via].phone.Bindings()
+		list := a.w.agent(via).phone.Bindings()
 		if len(list) == 0 {
 			return to, o, fmt.Errorf("line %d: nobody is registered at %s", c.line, via)
 		}
@@ -450,7 +462,7 @@ func (a *agent) dialOnce(c *command) error {
 	}
 	p := a.phone
 	if via := c.opts["via"]; via != "" {
-		p = a.w.agents[via].phone
+		p = a.w.agent(via).phone
 	}
 	a.note("calls %s", c.args[2])
 	call, err := p.Dial(a.w.ctx, to, o)

@@ -164,10 +164,7 @@ func partyText(p pbx.Participant) string {
 		s += " " + p.Codec
 	}
 	if q := p.Quality; q != nil {
-		s += fmt.Sprintf(" mos=%.1f", q.MOS)
-		if loss := math.Round(q.Loss * 100); loss > 0 {
-			s += fmt.Sprintf(" loss=%.0f%%", loss)
-		}
+		s += " mos=" + mosText(*q)
 		if rtt := math.Round(q.RTTMs/10) * 10; rtt > 10 {
 			s += fmt.Sprintf(" rtt=%.0fms", rtt)
 		}
@@ -179,6 +176,20 @@ func partyText(p pbx.Participant) string {
 		}
 	}
 	return s
+}
+
+// mosText is the quality of a leg, coarse where packets were lost: which ones
+// depends on the port the PBX chose.
+func mosText(q pbx.Quality) string {
+	switch {
+	case q.Loss < 0.005:
+		return fmt.Sprintf("%.1f", q.MOS)
+	case q.Loss < 0.05:
+		return fmt.Sprintf("%.0f loss<5%%", q.MOS)
+	case q.Loss < 0.15:
+		return fmt.Sprintf("%.0f loss<15%%", q.MOS)
+	}
+	return fmt.Sprintf("%.0f loss>15%%", q.MOS)
 }
 
 // sound fetches the recordings of a call and tells what is in them.
