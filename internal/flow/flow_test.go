@@ -53,8 +53,9 @@ func runFile(t *testing.T, file string) {
 // its transcript.
 func runSeed(t *testing.T, s *script, seed uint64) (text string) {
 	synctest.Test(t, func(t *testing.T) {
-		w, err := newWorld(t, s, seed)
+		w := newWorld(t, seed)
 		defer w.net.Close()
+		err := w.furnish(s)
 		var cdrs string
 		all := map[string][]record{}
 		if err == nil {

@@ -64,9 +64,8 @@ type made struct {
 	call *phone.Call
 }
 
-// newWorld makes the network, the CRM and the agents of a script. Nothing is
-// started. It must be called in a bubble.
-func newWorld(t *testing.T, s *script, seed uint64) (*world, error) {
+// newWorld makes a network with the PBX's host on it. It must be called in a bubble.
+func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{t: t, files: t.TempDir(), agents: map[string]*agent{}, tokens: map[string]string{}}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.over = w.ctx.Done()
@@ -75,16 +74,22 @@ func newWorld(t *testing.T, s *script, seed uint64) (*world, error) {
 	w.pbx = w.net.Host(pbxIP)
 	tool := w.net.Host(toolIP)
 	w.http = &http.Client{Transport: &http.Transport{DialContext: tool.Dial}}
+	return w
+}
+
+// furnish makes the files, the CRM and the agents of a script. The PBX is not
+// started yet.
+func (w *world) furnish(s *script) error {
 	if err := w.writeFiles(s); err != nil {
-		return w, err
+		return err
 	}
 	if err := w.configure(s); err != nil {
-		return w, err
+		return err
 	}
 	if err := w.startCRM(s); err != nil {
-		return w, err
+		return err
 	}
-	return w, w.makeAgents(s)
+	return w.makeAgents(s)
 }
 
 // logLevel is how much of the program's log a failing flow shows: FLOW_LOG.
