@@ -270,7 +270,7 @@ func (c *Call) finish() {
 	for _, p := range slices.Clone(c.parties) {
 		c.letGo(p, c.cause)
 	}
-	if !c.caller.over {
+	if !c.caller.over && c.caller.leg != nil { // nil: none of the caller's own phones has answered
 		c.letGo(c.caller, c.cause)
 	}
 	cause := c.cause
@@ -299,11 +299,8 @@ func (c *Call) note(e pbx.CallEvent) {
 	c.trace = append(c.trace, e)
 	c.snapshot(e)
 	c.m.Publish(pbx.Live{Tenant: c.company.ID, Call: c.id, CallEvent: e})
-	switch e.Kind {
-	case pbx.Arrived, pbx.Routed, pbx.Bridged, pbx.RecordStart, pbx.Held, pbx.Resumed:
-		if err := c.m.Journal.JournalCall(context.Background(), c.company.ID, c.id, c.trace); err != nil {
-			c.log.Warn("journal not written", "error", err)
-		}
+	if err := c.m.Journal.JournalCall(context.Background(), c.company.ID, c.id, c.trace); err != nil {
+		c.log.Warn("journal not written", "error", err)
 	}
 }
 

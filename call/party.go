@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"vpbx/media"
 	"vpbx/pbx"
@@ -23,7 +24,8 @@ type party struct {
 	usage    string // what it counts against, "" for the caller
 	answered bool
 	over     bool
-	held     bool // it has put the other side on hold
+	waited   time.Duration // how long it rang until we gave up
+	held     bool          // it has put the other side on hold
 }
 
 // party finds whose leg l is, among those who are still there.
@@ -270,6 +272,9 @@ func (c *Call) failure(p *party, cause pbx.Cause) string {
 	}
 	switch cause.Reason {
 	case pbx.NoAnswer:
+		if p.waited > 0 {
+			return fmt.Sprintf("%s did not answer in %v s", who, p.waited.Seconds())
+		}
 		return who + " did not answer"
 	case pbx.Busy:
 		return who + " was busy"

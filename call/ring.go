@@ -119,7 +119,7 @@ func (c *Call) first(d time.Duration) (*party, error) {
 		}
 		switch e := e.(type) {
 		case expired:
-			c.dropUnanswered()
+			c.dropUnanswered(d)
 		case sip.Rang:
 			c.rang(c.party(e.L), e)
 		case sip.PickedUp:
@@ -231,12 +231,12 @@ func (c *Call) pickedUp(p *party, e sip.PickedUp) *party {
 	return p
 }
 
-// dropUnanswered gives up on all who still ring.
-func (c *Call) dropUnanswered() {
+// dropUnanswered gives up on all who still ring after d.
+func (c *Call) dropUnanswered(d time.Duration) {
 	for _, p := range slices.Clone(c.parties) {
 		cause := pbx.NewCause(pbx.PartyCallee, pbx.NoAnswer)
-		p.leg.Hangup(cause)
-		c.over(p, cause)
+		p.waited = d
+		c.letGo(p, cause)
 	}
 }
 

@@ -13,7 +13,7 @@ type Quality struct {
 	Received    uint64  // packets of the peer that were used
 	Lost        uint64  // packets of the peer that never came
 	Duplicates  uint64  // packets of the peer that came twice
-	Dropped     uint64  // packets that were refused, whatever the reason
+	Dropped     uint64  // packets at our port that are none of the peer's: from strangers, or garbage
 	Loss        float64 // Lost as a share of what the peer sent, 0 to 1
 	JitterMs    float64 // RFC 3550 A.8, now
 	MaxJitterMs float64 // its highest value
@@ -54,9 +54,7 @@ func (r *receiver) quality(end time.Time) Quality {
 		RemoteLoss: r.remoteLoss, RemoteJitterMs: ms(r.remoteJitter),
 		FirstRTPMs: -1, OneWay: !r.expectAt.IsZero(),
 	}
-	for why := dropMalformed; why < dropEvent; why++ {
-		q.Dropped += r.drops[why]
-	}
+	q.Dropped = r.drops[dropMalformed] + r.drops[dropSource]
 	if expected > 0 {
 		q.Loss = float64(lost) / float64(expected)
 	}

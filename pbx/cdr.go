@@ -121,6 +121,9 @@ func (f *fold) add(e CallEvent) {
 			c.Recordings = append(c.Recordings, r)
 		}
 	case LegEnded:
+		if f.party(e.Leg) == nil && e.Who == c.Caller.Who && c.Caller.Answered == nil {
+			c.Caller.Leg = e.Leg // click-to-call: a phone on which the caller did not pick up
+		}
 		if p := f.party(e.Leg); p != nil {
 			at := e.At
 			p.Ended, p.Codec, p.Quality, p.Cause = &at, e.Codec, e.Quality, e.Cause
