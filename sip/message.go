@@ -53,8 +53,9 @@ var compact = map[string]string{
 // the message; name is in lower case.
 func values(m msg.Message, name string) []string {
 	var l []string
+	short := compact[name]
 	for _, h := range headersOf(m) {
-		if n := strings.ToLower(h.Name()); n == name || n == compact[name] {
+		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
 			l = append(l, h.Value())
 		}
 	}
@@ -170,7 +171,8 @@ func validate(m msg.Message) error {
 }
 
 func validateHeaders(m msg.Message) error {
-	seen := map[string]int{}
+	var via int
+	var once [len(single)]int
 	for _, h := range headersOf(m) {
 		name := h.Name()
 		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == ':' || r >= 0x7f }) {
@@ -179,19 +181,31 @@ func validateHeaders(m msg.Message) error {
 		if control(h.Value()) {
 			return fmt.Errorf("control character in %s", name)
 		}
-		seen[strings.ToLower(name)]++
+		if strings.EqualFold(name, "Via") {
+			via++
+			continue
+		}
+		for i := range single {
+			if strings.EqualFold(name, single[i]) {
+				once[i]++
+				break
+			}
+		}
 	}
-	if seen["via"] == 0 {
+	if via == 0 {
 		return errors.New("no Via")
 	}
 	_, answer := m.(*msg.Response)
-	for _, name := range []string{"from", "to", "call-id", "cseq"} {
-		if n := seen[name]; n > 1 || n == 0 && !answer {
-			return fmt.Errorf("%d %s headers", n, name)
+	for i, n := range once {
+		if n > 1 || n == 0 && !answer {
+			return fmt.Errorf("%d %s headers", n, single[i])
 		}
 	}
 	return nil
 }
+
+// single are the headers that a request has once, and a response at most once.
+var single = [...]string{"From", "To", "Call-ID", "CSeq"}
 
 // control says whether s holds a control character other than a tab: a line
 // break in it would be a header of somebody else's making.
