@@ -87,6 +87,7 @@ func (c *Call) post(e any) {
 func (c *Call) run() {
 	defer c.m.forget(c)
 	defer close(c.gone)
+	defer c.recovered()
 	defer c.finish() // hang up what is left, stop media, write the record
 	defer c.recovered()
 	c.limit = time.NewTimer(c.m.MaxLength)
@@ -231,7 +232,15 @@ func await[T any](c *Call, f func(context.Context) T) (T, error) {
 	defer cancel()
 	c.awaits++
 	n := c.awaits
-	go func() { c.post(result{n, f(ctx)}) }()
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				c.broke(r)
+				c.post(hangup{pbx.NewCause(pbx.PartyPBX, pbx.Broken)})
+			}
+		}()
+		c.post(result{n, f(ctx)})
+	}()
 	for {
 		e, err := c.next(nil)
 		if err != nil {
@@ -254,10 +263,15 @@ func (c *Call) end(cause pbx.Cause) error {
 
 func (c *Call) recovered() {
 	if r := recover(); r != nil {
-		c.log.Error("call broke", "panic", r, "stack", string(debug.Stack()))
-		c.m.metrics.panics.Inc()
+		c.broke(r)
 		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
 	}
+}
+
+// broke tells of a panic: one call is lost, not the process.
+func (c *Call) broke(panicked any) {
+	c.log.Error("call broke", "panic", panicked, "stack", string(debug.Stack()))
+	c.m.metrics.panics.Inc()
 }
 
 // finish lets go of everybody, closes the recording and writes the record.

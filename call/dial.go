@@ -21,13 +21,14 @@ func (c *Call) dial(s routing.Dial) bool {
 	}
 	for _, t := range s.Trunks {
 		c.failed = pbx.Cause{}
-		if err := c.dialTrunk(s, t); err != nil {
+		p, err := c.dialTrunk(s, t)
+		if err != nil {
 			return true
 		}
 		if c.race(s.For) {
 			return true
 		}
-		if !nextTrunk(c.failed) {
+		if !nextTrunk(c.failed, p != nil && p.alerted) {
 			return false
 		}
 	}
@@ -35,8 +36,12 @@ func (c *Call) dial(s routing.Dial) bool {
 }
 
 // nextTrunk tells whether another trunk may succeed where one failed so: not
-// when the called party itself has spoken.
-func nextTrunk(c pbx.Cause) bool {
+// when the called party itself has spoken, and not when its phone has rung: it
+// is not rung twice for one call.
+func nextTrunk(c pbx.Cause, alerted bool) bool {
+	if alerted {
+		return false
+	}
 	switch c.Reason {
 	case pbx.NoReply, pbx.OverLimit, pbx.NoRoute:
 		return true
@@ -46,14 +51,14 @@ func nextTrunk(c pbx.Cause) bool {
 	return false
 }
 
-// dialTrunk sends the INVITE. What the trunk says arrives later; an error means
-// that the call is over.
-func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) error {
+// dialTrunk sends the INVITE and gives whom it dialled, nil when it could not.
+// What the trunk says arrives later; an error means that the call is over.
+func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) (*party, error) {
 	key, ok := c.use("trunk", t.Name, t.Calls)
 	if !ok {
 		c.fail(pbx.NewCause(pbx.PartyPBX, pbx.OverLimit))
 		c.why(fmt.Sprintf("trunk %s has %d calls already", t.Name, t.Calls))
-		return nil
+		return nil, nil
 	}
 	type found struct {
 		target sip.Target
@@ -64,14 +69,14 @@ func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) error {
 		return found{target, err}
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if f.err != nil {
 		c.log.Warn("trunk not found", "trunk", t.Name, "error", f.err)
 		c.release(key)
 		c.fail(pbx.NewCause(pbx.PartyTrunk, pbx.NoReply))
 		c.why("trunk " + t.Name + " cannot be found")
-		return nil
+		return nil, nil
 	}
 	p := &party{who: s.Number, trunk: t.Name, usage: key}
 	from := sip.Party{User: s.Caller, Name: ""}
@@ -79,8 +84,9 @@ func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) error {
 		c.release(key)
 		c.fail(c.mediaCause(pbx.PartyCallee, err))
 		c.why(fmt.Sprintf("%s could not be called: %v", s.Number, err))
+		return nil, nil
 	}
-	return nil
+	return p, nil
 }
 
 // ringCaller rings the phones of the extension for which the call was asked

@@ -21,9 +21,10 @@ type party struct {
 	name     string // display name it gave
 	leg      *sip.Leg
 	media    *media.Session
-	usage    string // what it counts against, "" for the caller
+	usage    string // what it counts against, "" for the caller and the other phones of an extension
 	answered bool
 	over     bool
+	alerted  bool          // its phone has rung (180)
 	waited   time.Duration // how long it rang until we gave up
 	held     bool          // it has put the other side on hold
 }
@@ -229,10 +230,22 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 		c.fail(cause)
 		e.Why = []string{c.failure(p, cause)}
 	}
-	if p.usage != "" {
-		c.release(p.usage)
-	}
+	c.giveUp(p)
 	c.note(e)
+}
+
+// giveUp ends what p counts against; while another phone of the same extension
+// is in the call, that one counts.
+func (c *Call) giveUp(p *party) {
+	if p.usage == "" {
+		return
+	}
+	i := slices.IndexFunc(c.parties, func(q *party) bool { return p.number != "" && q.number == p.number && q.usage == "" })
+	if i < 0 {
+		c.release(p.usage)
+		return
+	}
+	c.parties[i].usage = p.usage
 }
 
 // dialling tells whether another leg to the same number is still going on.

@@ -140,6 +140,7 @@ func (c *Call) rang(p *party, e sip.Rang) {
 	if p == c.caller {
 		return
 	}
+	p.alerted = p.alerted || e.Code == 180
 	c.note(pbx.CallEvent{Kind: pbx.Ringing, Who: p.who, Leg: p.leg.ID})
 	if c.caller.leg == nil {
 		return // it is the caller's own phone that rings (click-to-call)
@@ -152,13 +153,14 @@ func (c *Call) rang(p *party, e sip.Rang) {
 
 // ringing lets the caller know that somebody rings.
 func (c *Call) ringing() {
+	if c.early != nil {
+		return // it hears the other side already
+	}
 	if c.caller.answered {
 		c.caller.media.Play(c.m.prompts.ringback(c.company.Country), true)
 		return
 	}
-	if c.early == nil {
-		c.caller.leg.Ring(180, nil)
-	}
+	c.caller.leg.Ring(180, nil)
 	c.reached()
 }
 

@@ -75,7 +75,7 @@ func newRig(tb testing.TB) *rig {
 	}
 	config := filepath.Join(dir, "vpbx.yaml")
 	r.write(filepath.Join(dir, "acme.yaml"), r.company())
-	r.write(config, fmt.Sprintf("data: %s/data\nsip: {listen: [udp://127.0.0.1:0]}\nmedia: {listen: 127.0.0.1, ports: 10000-59999}\nhttp: {listen: 127.0.0.1:0, token: benchmark}\nlog: {format: text}\nprovision: [%s/acme.yaml]\n", dir, dir))
+	r.write(config, fmt.Sprintf("data: %s/data\nsip: {listen: [udp://127.0.0.1:0]}\nmedia: {listen: 127.0.0.1, ports: 1024-32767}\nhttp: {listen: 127.0.0.1:0, token: benchmark}\nlog: {format: text}\nprovision: [%s/acme.yaml]\n", dir, dir))
 	r.server = exec.Command(filepath.Join(program.dir, "vpbx"), "serve", "--config", config)
 	r.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.start()

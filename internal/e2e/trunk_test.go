@@ -102,7 +102,7 @@ func TestTrunkIn(t *testing.T) {
 	})
 }
 
-// TestLossyTrunk brings twenty calls over a carrier that loses every tenth
+// TestLossyTrunk brings calls over a carrier that loses every fourth
 // message in each direction: retransmissions make up for it, each call is one.
 func TestLossyTrunk(t *testing.T) {
 	s := serve(t, serverOptions{Company: acme{Carrier: "127.0.0.10:5060", Steps: `[{ring: "101"}]`}.String()})
