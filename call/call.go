@@ -19,6 +19,7 @@ import (
 const (
 	maxSteps   = 64                     // steps of a plan
 	maxParties = 32                     // legs dialled by one call at once
+	maxTrace   = 2000                   // events after which those that a peer can repeat are no longer noted
 	ringback   = 100 * time.Millisecond // silence a caller hears before we say that it rings
 	saveBound  = 5 * time.Second
 )
@@ -302,8 +303,12 @@ func (c *Call) finish() {
 		"party", cause.Party, "wait", cdr.Wait, "talk", cdr.Talk)
 }
 
-// note appends to the trace and tells whoever watches.
+// note appends to the trace and tells whoever watches. A peer that rings, holds
+// and resumes without end does not make the trace grow without end.
 func (c *Call) note(e pbx.CallEvent) {
+	if len(c.trace) >= maxTrace && repeatable(e.Kind) {
+		return
+	}
 	switch {
 	case !c.endedAt.IsZero():
 		e.At = c.endedAt
@@ -316,6 +321,11 @@ func (c *Call) note(e pbx.CallEvent) {
 	if err := c.m.Journal.JournalCall(context.Background(), c.company.ID, c.id, c.trace); err != nil {
 		c.log.Warn("journal not written", "error", err)
 	}
+}
+
+// repeatable tells whether a peer alone decides how often an event happens.
+func repeatable(k pbx.EventKind) bool {
+	return k == pbx.Ringing || k == pbx.EarlyMedia || k == pbx.Held || k == pbx.Resumed || k == pbx.Pressed
 }
 
 // why adds a line to what a manager reads, with no event of its own kind.

@@ -44,7 +44,7 @@ func TestPortsRunOutAndComeBack(t *testing.T) {
 		// Late packets of the old call must not reach a new one.
 		_, err = r.e.Open(Options{Peer: netip.MustParseAddr("198.51.100.1")})
 		is(t, err, ErrNoPorts)
-		time.Sleep(quarantine)
+		time.Sleep(leastRest)
 		if p := r.open("198.51.100.1"); p.port != list[1].port {
 			t.Errorf("port %d, want %d", p.port, list[1].port)
 		}
@@ -199,5 +199,34 @@ func TestMetricsTwice(t *testing.T) {
 	defer e.Close()
 	if _, err := New(Config{Metrics: reg}); err == nil {
 		t.Error("two engines under the same names")
+	}
+}
+
+// A pair rests as long as others are free; when none is, the longest rested one
+// is taken, but never one whose call has just ended.
+func TestPortsRest(t *testing.T) {
+	p := newPorts(20000, 20005)
+	at := time.Unix(0, 0)
+	for range 3 {
+		if _, ok := p.reserve(at, 0); !ok {
+			t.Fatal("a fresh pair is refused")
+		}
+	}
+	for i, port := range []uint16{20004, 20000, 20002} {
+		p.release(port, at.Add(time.Duration(i)*100*time.Millisecond))
+	}
+	for _, step := range []struct {
+		at   time.Duration
+		want uint16
+	}{
+		{leastRest - time.Millisecond, 0},
+		{leastRest + 150*time.Millisecond, 20004},
+		{leastRest + 150*time.Millisecond, 20000},
+		{leastRest + 150*time.Millisecond, 0},
+		{quarantine + 200*time.Millisecond, 20002},
+	} {
+		if got, ok := p.reserve(at.Add(step.at), 0); got != step.want || ok != (step.want != 0) {
+			t.Errorf("after %v: port %d, want %d", step.at, got, step.want)
+		}
 	}
 }

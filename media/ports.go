@@ -5,9 +5,12 @@ import (
 	"time"
 )
 
-// quarantine is how long a pair of ports rests after a session, so that late
-// packets of one call are not heard in the next.
-const quarantine = 5 * time.Second
+// A pair of ports rests after a session, so that late packets of one call are not
+// heard in the next: for quarantine while others are free, for leastRest always.
+const (
+	quarantine = 5 * time.Second
+	leastRest  = time.Second
+)
 
 // ports hands out pairs of an even port and the next one.
 type ports struct {
@@ -25,25 +28,38 @@ func newPorts(low, high uint16) *ports {
 	return p
 }
 
-// reserve takes the first free pair at or after the given one, round the range.
+// reserve takes the first free pair at or after the given one, round the range;
+// when all that are not taken still rest, the one that has rested longest.
 func (p *ports) reserve(at time.Time, from int) (uint16, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	var rested uint16
+	longest := leastRest
 	for i := range p.pairs {
 		port := p.first + 2*uint16((from+i)%p.pairs)
 		if p.taken[port] {
 			continue
 		}
-		if freed, resting := p.freed[port]; resting {
-			if at.Sub(freed) < quarantine {
-				continue
-			}
-			delete(p.freed, port)
+		freed, resting := p.freed[port]
+		rest := at.Sub(freed)
+		if !resting || rest >= quarantine {
+			return p.take(port), true
 		}
-		p.taken[port] = true
-		return port, true
+		if rest >= longest {
+			rested, longest = port, rest
+		}
 	}
-	return 0, false
+	if rested == 0 {
+		return 0, false
+	}
+	return p.take(rested), true
+}
+
+// take marks a pair; mu is held.
+func (p *ports) take(port uint16) uint16 {
+	delete(p.freed, port)
+	p.taken[port] = true
+	return port
 }
 
 // release gives a pair back.
