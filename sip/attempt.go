@@ -2,6 +2,8 @@ package sip
 
 import (
 	"context"
+	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -132,7 +134,7 @@ func (l *Leg) authenticate(a *attempt, res *msg.Response) bool {
 	if code != 401 && code != 407 || l.Trunk == nil || l.Trunk.Username == "" || a.kind == kindCancel {
 		return false
 	}
-	if l.phase == ended && a.kind != kindBye {
+	if l.phase == ended && a.kind != kindBye || !l.toTrunk(a) {
 		return false
 	}
 	name := credentialsHeader(code)
@@ -155,6 +157,20 @@ func (l *Leg) authenticate(a *attempt, res *msg.Response) bool {
 		l.ours = b
 	}
 	return true
+}
+
+// toTrunk says whether a request went to the trunk itself. A caller who came in
+// from the trunk's address chose Contact and Record-Route: elsewhere our digest
+// would serve somebody who guesses the password at leisure.
+func (l *Leg) toTrunk(a *attempt) bool {
+	if l.Outbound {
+		return true
+	}
+	if len(a.hops) == 0 {
+		return false
+	}
+	to, err := addrPort(a.hops[0].dest)
+	return err == nil && (to.Addr() == l.Source.Addr() || slices.ContainsFunc(l.Trunk.From, func(p netip.Prefix) bool { return p.Contains(to.Addr()) }))
 }
 
 // resend sends a request again with the next sequence number and a new branch

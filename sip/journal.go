@@ -41,6 +41,7 @@ type pending struct {
 const (
 	storeFor   = 10 * time.Second // one batch
 	storeAgain = time.Second      // after a failure
+	maxPending = 100_000          // changes that wait for a store that fails
 )
 
 func (j *journal) init(store BindingStore, log *slog.Logger, failures counter) {

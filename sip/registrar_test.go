@@ -3,6 +3,8 @@ package sip
 import (
 	"errors"
 	"fmt"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -230,6 +232,38 @@ func TestKeepalive(t *testing.T) {
 		lan.register("102", "secret102", "Contact: <sip:102@192.168.1.9:5060>")
 		if m := lan.receive(2 * time.Minute); m != nil {
 			t.Errorf("a phone on the LAN got %v", m)
+		}
+	})
+}
+
+// TestManyContacts: a phone that makes up contacts without end does not fill
+// memory with what was to be done about them, nor with what a store that fails
+// has not taken.
+func TestManyContacts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rows := &memory{fail: errors.New("disk full")}
+		r := newRig(t, func(c *Config) { c.Bindings = rows })
+		reg := &r.s.reg
+		for i := range 200_000 {
+			c := contact{uri: fmt.Sprintf("sip:101@203.0.113.5:5060;n=%d", i)}
+			ask := registration{callID: "x", cseq: uint32(i + 1), contacts: []wish{{c, time.Hour}}}
+			reg.register(account{"acme", "101"}, ask, 10, pbx.Binding{Transport: "udp", Source: "203.0.113.5:5060"})
+		}
+		reg.mu.Lock()
+		tasks := len(reg.agenda)
+		reg.mu.Unlock()
+		if tasks > 1000 {
+			t.Errorf("%d tasks for 10 bindings", tasks)
+		}
+		reg.journal.mu.Lock()
+		waiting := len(reg.journal.pending)
+		reg.journal.mu.Unlock()
+		if waiting > maxPending {
+			t.Errorf("%d changes wait for the store", waiting)
+		}
+		time.Sleep(time.Hour + time.Second)
+		if n := len(r.s.Registrations("acme")); n != 0 {
+			t.Errorf("%d bindings are left", n)
 		}
 	})
 }

@@ -304,6 +304,32 @@ func TestTrunkChallenges(t *testing.T) {
 	})
 }
 
+// TestCallerFishesForDigest: whoever calls in the name of a trunk, and names a
+// route of its own, gets no digest of the trunk's password out of our requests
+// (CVE-2021-41158 of another engine); the trunk itself does.
+func TestCallerFishesForDigest(t *testing.T) {
+	const challenge = `WWW-Authenticate: Digest realm="prov", nonce="n1", algorithm=MD5, qop="auth"`
+	inBubble(t, nil, func(r *legRig) {
+		thief := r.newPeer("203.0.113.9")
+		l, _ := r.answered("Record-Route: <sip:" + thief.addr + ";lr>")
+		l.Hangup(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
+		thief.reply(thief.want("BYE"), "401 Unauthorized", "", "", challenge)
+		thief.quiet(40 * time.Second)
+		r.endedBy(pbx.PartyPBX, pbx.Hangup, 200)
+	})
+	inBubble(t, nil, func(r *legRig) {
+		l, _ := r.answered()
+		l.Hangup(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
+		r.peer.reply(r.peer.want("BYE"), "401 Unauthorized", "", "", challenge)
+		bye := r.peer.want("BYE")
+		if bye.one("Authorization") == "" {
+			t.Error("the trunk got no credentials")
+		}
+		r.peer.reply(bye, "200 OK", "", "")
+		r.endedBy(pbx.PartyPBX, pbx.Hangup, 200)
+	})
+}
+
 func TestGlare(t *testing.T) {
 	inBubble(t, nil, func(r *legRig) { // we made the Call-ID
 		l, c, _ := r.pickedUp()
