@@ -137,6 +137,7 @@ func (r *registrar) remove(b *binding, event string, ch *changes) {
 		delete(r.bindings, who)
 	}
 	r.count--
+	r.tidy()
 	r.leave(b.source.Addr())
 	ch.drop = append(ch.drop, b.Binding)
 	ch.news = append(ch.news, Registration{b.Binding, event})
@@ -288,6 +289,18 @@ func (r *registrar) plan(t task) {
 	case r.wake <- struct{}{}:
 	default:
 	}
+}
+
+// tidy takes off the agenda what is no longer to be done, when that is most of
+// it. The caller holds the mutex.
+func (r *registrar) tidy() {
+	if len(r.agenda) < 256+8*r.count {
+		return
+	}
+	r.agenda = slices.DeleteFunc(r.agenda, func(t task) bool {
+		return t.b.gone || t.kind == expiry && !t.at.Equal(t.b.due)
+	})
+	heap.Init(&r.agenda)
 }
 
 // watch does what is on the agenda, each thing at its time.

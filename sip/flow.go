@@ -30,8 +30,8 @@ type flows struct {
 	mu     sync.Mutex
 	closed bool
 	open   map[string]*flow
-	from   map[netip.Addr]int // accepted connections per source
-	count  int                // accepted connections in all
+	from   map[netip.Prefix]int // accepted connections per source
+	count  int                  // accepted connections in all
 }
 
 // flow is one connection, with its time limits.
@@ -39,7 +39,7 @@ type flow struct {
 	net.Conn
 	all      *flows
 	key      string
-	source   netip.Addr
+	source   netip.Prefix
 	accepted bool
 	opened   time.Time
 	heard    atomic.Bool // a whole message came
@@ -51,7 +51,7 @@ type flow struct {
 func (f *flows) init(l Limits) {
 	f.limits = l
 	f.open = map[string]*flow{}
-	f.from = map[netip.Addr]int{}
+	f.from = map[netip.Prefix]int{}
 }
 
 // add takes in an accepted connection; nil and the reason when there is no
@@ -64,14 +64,15 @@ func (f *flows) add(transport string, c net.Conn, blocked func(netip.Addr) bool)
 	if blocked(peer.Addr()) {
 		return nil, guessing
 	}
+	source := sourceOf(peer.Addr())
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || f.count >= f.limits.Connections || f.from[peer.Addr()] >= f.limits.ConnectionsPerSource {
+	if f.closed || f.count >= f.limits.Connections || f.from[source] >= f.limits.ConnectionsPerSource {
 		return nil, connections
 	}
 	f.count++
-	f.from[peer.Addr()]++
-	n := &flow{Conn: c, all: f, key: flowKey(transport, peer.String()), source: peer.Addr(), accepted: true, opened: time.Now()}
+	f.from[source]++
+	n := &flow{Conn: c, all: f, key: flowKey(transport, peer.String()), source: source, accepted: true, opened: time.Now()}
 	f.open[n.key] = n
 	return n, ""
 }

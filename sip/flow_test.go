@@ -439,3 +439,31 @@ func TestRealSockets(t *testing.T) {
 		}
 	}
 }
+
+// peerConn is a connection as far as its peer's address goes.
+type peerConn struct {
+	net.Conn
+	peer net.Addr
+}
+
+func (c peerConn) RemoteAddr() net.Addr { return c.peer }
+
+// TestConnectionsOfOneCustomer: the /64 of one IPv6 customer is one source, or
+// it would take all the room there is.
+func TestConnectionsOfOneCustomer(t *testing.T) {
+	var f flows
+	f.init(Limits{Connections: 100, ConnectionsPerSource: 3})
+	heard := func(netip.Addr) bool { return false }
+	for i, c := range []struct {
+		peer string
+		in   bool
+	}{
+		{"[2001:db8::1]:1", true}, {"[2001:db8::2]:1", true}, {"[2001:db8::3]:1", true}, {"[2001:db8::4]:1", false},
+		{"[2001:db8:0:1::4]:1", true}, {"192.0.2.1:1", true}, {"192.0.2.2:1", true},
+	} {
+		n, why := f.add("tcp", peerConn{peer: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.peer))}, heard)
+		if (n != nil) != c.in {
+			t.Errorf("connection %d from %s: in %v (%s), want %v", i, c.peer, n != nil, why, c.in)
+		}
+	}
+}

@@ -292,3 +292,36 @@ func TestHop(t *testing.T) {
 		}
 	})
 }
+
+// TestStrangersCostNothing: what is refused before anybody is identified is
+// answered without a transaction (RFC 3261 §8.2.7, §26.3.2.4): it takes no
+// memory, and an INVITE with a false source is not answered eleven times.
+func TestStrangersCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		p := r.raw("203.0.113.9")
+		for _, c := range []struct {
+			method, uri, from string
+			code              int
+		}{
+			{"INVITE", "sip:102@acme.test", "sip:101@acme.test", 401},
+			{"INVITE", "sip:102@nobody.test", "sip:101@nobody.test", 403},
+			{"INVITE", "http://acme.test", "sip:101@acme.test", 416},
+			{"REGISTER", acme, "sip:101@acme.test", 401},
+			{"OPTIONS", acme, "sip:101@acme.test", 200},
+			{"BYE", acme, "sip:101@acme.test", 481},
+			{"PUBLISH", acme, "sip:101@acme.test", 405},
+		} {
+			text := p.request(c.method, c.uri, c.from, c.from, "Contact: <sip:101@203.0.113.9>")
+			for range 2 { // the same again: the answer was lost
+				p.send(text)
+				if got := p.status(); got != c.code {
+					t.Errorf("%s %s: %d, want %d", c.method, c.uri, got, c.code)
+				}
+			}
+		}
+		if m := p.receive(40 * time.Second); m != nil {
+			t.Errorf("an answer came by itself: %v", m)
+		}
+	})
+}

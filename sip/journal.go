@@ -11,8 +11,7 @@ import (
 
 // journal writes bindings to the store behind the backs of the phones: what
 // comes in while one batch is being saved makes the next one. What cannot be
-// saved is kept and tried again; there is never more of it than there are
-// bindings.
+// saved is kept and tried again; of bindings that are gone, maxPending at most.
 type journal struct {
 	store    BindingStore // nil: nothing is saved
 	log      *slog.Logger
@@ -79,6 +78,10 @@ func (j *journal) save(put, drop []pbx.Binding) <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, b := range drop {
+		if len(j.pending) >= maxPending { // it will expire, in the store as well
+			delete(j.pending, keyOf(b))
+			continue
+		}
 		j.pending[keyOf(b)] = pending{b, true}
 	}
 	for _, b := range put {
