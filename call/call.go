@@ -357,6 +357,9 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		i.State, i.With = e.Kind, e.Who
 	case pbx.Bridged, pbx.Served:
 		i.State, i.With = e.Kind, e.Who
+		if e.Kind == pbx.Served {
+			i.With = e.Text
+		}
 		if i.Answered == nil {
 			i.Answered = &e.At
 		}

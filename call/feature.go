@@ -1,8 +1,10 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"vpbx/media"
@@ -48,7 +50,7 @@ func (c *Call) set(s routing.Feature, change func(*pbx.Extension)) {
 		return
 	}
 	c.why(done(s))
-	if c.serve(s, g711) != nil {
+	if c.serve(s) != nil {
 		return
 	}
 	c.caller.media.Play(c.m.prompts.confirmation(), false)
@@ -79,11 +81,7 @@ func done(s routing.Feature) string {
 
 // echo sends the caller back what it says, until it hangs up.
 func (c *Call) echo() {
-	codecs := g711
-	if offered := c.caller.media.Codecs(); len(offered) > 0 {
-		codecs = offered
-	}
-	if c.serve(routing.Feature{Code: routing.Echo}, codecs) != nil {
+	if c.serve(routing.Feature{Code: routing.Echo}) != nil {
 		return
 	}
 	c.bridge = media.Echo(c.caller.media)
@@ -101,14 +99,25 @@ func (c *Call) echo() {
 	}
 }
 
-// serve answers the caller of a feature code.
-func (c *Call) serve(s routing.Feature, codecs []media.Codec) error {
+// serve answers the caller of a feature code. A phone without G.711 hears no
+// tone, but its code is done all the same.
+func (c *Call) serve(s routing.Feature) error {
+	codecs := slices.Clone(c.codecs(nil))
+	slices.SortStableFunc(codecs, func(a, b media.Codec) int { return cmp.Compare(order(a), order(b)) })
 	if err := c.answerAlone(codecs); err != nil {
 		c.why(fmt.Sprintf("%s could not be answered: %v", s.Code, err))
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
 	c.note(pbx.CallEvent{Kind: pbx.Served, Who: c.caller.who, Leg: c.caller.leg.ID, Text: string(s.Code)})
 	return nil
+}
+
+// order puts first what we can speak.
+func order(k media.Codec) int {
+	if k.G711() {
+		return 0
+	}
+	return 1
 }
 
 // confirmation is the tone that says "done".
