@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"vpbx/media"
@@ -51,7 +52,10 @@ type Call struct {
 	parted   bool     // they no longer are
 	early    *party   // whose sound the caller hears before the answer
 	bridge   *media.Bridge
+	asked    routing.Request
 	decision routing.Decision
+	hops     []routing.Hop // the forwardings of the step that goes on
+	forwards int           // of all steps
 	recorder *recordings.Recorder
 	failed   pbx.Cause // what the last step came to
 	signaled bool      // the caller has been told that it rings, or been answered
@@ -123,6 +127,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.dial(s)
 	case routing.Play:
 		return c.play(s)
+	case routing.Feature:
+		return c.feature(s)
 	case routing.Reject:
 		c.end(s.Cause)
 		return true
@@ -154,7 +160,7 @@ func (c *Call) arrival() pbx.CallEvent {
 	switch {
 	case c.caller.trunk != "":
 		e.Direction, e.To = pbx.In, c.company.E164(c.dialled)
-	case c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
+	case strings.HasPrefix(c.dialled, "*") || c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
 		e.Direction = pbx.InternalTo
 	}
 	return e
@@ -167,8 +173,9 @@ func (c *Call) route() (routing.Decision, error) {
 		t := time.AfterFunc(ringback, func() { leg.Ring(180, nil) })
 		defer t.Stop()
 	}
-	r := routing.Request{Company: c.company, Direction: c.trace[0].Direction, From: c.caller.who, To: c.dialled,
+	c.asked = routing.Request{Company: c.company, Direction: c.trace[0].Direction, From: c.caller.who, To: c.dialled,
 		Trunk: c.caller.trunk, Caller: c.company.Extensions[c.caller.number], At: time.Now()}
+	r := c.asked
 	d, err := await(c, func(ctx context.Context) routing.Decision { return c.m.Router.Route(ctx, r, c.id) })
 	if err != nil {
 		return d, err
@@ -348,8 +355,11 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		}
 	case pbx.Ringing:
 		i.State, i.With = e.Kind, e.Who
-	case pbx.Bridged:
+	case pbx.Bridged, pbx.Served:
 		i.State, i.With = e.Kind, e.Who
+		if e.Kind == pbx.Served {
+			i.With = e.Text
+		}
 		if i.Answered == nil {
 			i.Answered = &e.At
 		}

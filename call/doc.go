@@ -18,7 +18,8 @@
 // and the record is a pure function of it. A call keeps the configuration it
 // began with. A leg has one owner. Nothing of one company is looked up with
 // the id of another: all look-ups start at c.company. No call holds a pointer
-// to another call.
+// to another call. A call is forwarded maxForwards times at most, and
+// routing.MaxHops times in a row.
 //
 // Where the tests are: the behaviour is in the flows (internal/flow); pure
 // parts are tested beside their files.

@@ -25,6 +25,13 @@ type Journal interface {
 	Record(ctx context.Context, tenant pbx.TenantID, cdr pbx.CDR, trace []pbx.CallEvent) error
 }
 
+// Extensions keeps what phones set by feature codes. Package store implements
+// it.
+type Extensions interface {
+	// UpdateExtension changes an extension; new calls see it when it returns.
+	UpdateExtension(ctx context.Context, tenant pbx.TenantID, number string, change func(*pbx.Extension)) error
+}
+
 // Config is what a Manager works with. All fields but MaxLength are needed.
 type Config struct {
 	SIP        *sip.Server
@@ -33,6 +40,7 @@ type Config struct {
 	Recordings *recordings.Store
 	Journal    Journal
 	Directory  func() *pbx.Directory
+	Extensions Extensions
 	Publish    func(pbx.Live) // must not block
 	MaxLength  time.Duration  // longest call, 0: 4 h
 	Log        *slog.Logger

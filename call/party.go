@@ -158,7 +158,7 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 		return errors.Join(fmt.Errorf("make an offer for %s: %w", p.who, err), s.Close())
 	}
 	p.media = s
-	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, SDP: offer, Events: c.mail, Gone: c.gone})
+	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, SDP: offer, Headers: c.diverted(p, t, from), Events: c.mail, Gone: c.gone})
 	c.parties = append(c.parties, p)
 	kind := pbx.Dialled
 	if c.caller.leg == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +33,7 @@ func (c *Call) play(s routing.Play) bool {
 		c.why("prompt " + s.Prompt.Name + " cannot be played")
 		return false
 	}
-	if err := c.answerToPlay(); err != nil {
+	if err := c.answerAlone(g711); err != nil {
 		c.why(fmt.Sprintf("prompt %s cannot be played: %v", s.Prompt.Name, err))
 		return false
 	}
@@ -49,27 +51,26 @@ func (c *Call) play(s routing.Play) bool {
 	}
 }
 
-// answerToPlay answers the caller with a codec in which we can speak.
-func (c *Call) answerToPlay() error {
+// answerAlone answers the caller with one of the codecs, with nobody on the
+// other side.
+func (c *Call) answerAlone(codecs []media.Codec) error {
 	s := c.caller.media
+	agreed := s.Codec()
+	if agreed.Name != "" && !slices.ContainsFunc(codecs, func(k media.Codec) bool { return strings.EqualFold(k.Name, agreed.Name) }) {
+		return media.ErrNoCodec
+	}
 	if c.caller.answered {
-		if !s.Codec().G711() {
-			return media.ErrNoCodec
-		}
 		return nil
 	}
 	var sdp []byte
 	var err error
 	switch {
-	case s.Codec().Name != "":
-		if !s.Codec().G711() {
-			return media.ErrNoCodec
-		}
+	case agreed.Name != "":
 		sdp = s.LocalSDP() // the caller has heard early sound
 	case c.caller.leg.SDP == nil:
-		sdp, err = s.Offer(g711)
+		sdp, err = s.Offer(codecs)
 	default:
-		sdp, err = s.Answer(g711)
+		sdp, err = s.Answer(codecs)
 	}
 	if err != nil {
 		return fmt.Errorf("agree on a codec: %w", err)
@@ -87,6 +88,7 @@ type prompts struct {
 	mu    sync.Mutex
 	files map[promptKey]*media.Prompt
 	tones map[string]*media.Prompt
+	done  *media.Prompt
 }
 
 type promptKey struct {

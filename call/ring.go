@@ -19,6 +19,9 @@ func (c *Call) ring(s routing.Ring) bool {
 	if s.Why != "" {
 		c.why(s.Why)
 	}
+	if s.Group == "" && len(s.Who) == 1 {
+		return c.ringOne(s)
+	}
 	if !s.Linear {
 		return c.ringAll(s.Who, s.For)
 	}
@@ -44,6 +47,11 @@ func (c *Call) ringExtension(number string) {
 	if ext == nil {
 		c.fail(pbx.NewCause(pbx.PartyPBX, pbx.UnknownNumber))
 		c.why(number + " is not an extension")
+		return
+	}
+	if ext.DND() {
+		c.fail(pbx.NewCause(pbx.PartyCallee, pbx.Busy))
+		c.why(number + " does not want to be disturbed")
 		return
 	}
 	targets := c.m.SIP.Targets(c.company.ID, number)

@@ -47,6 +47,9 @@ func Join(a, b *Session) *Bridge {
 	return br
 }
 
+// Echo makes a session hear itself.
+func Echo(s *Session) *Bridge { return Join(s, s) }
+
 // Close ends the relay. The sessions stay. It is idempotent.
 func (b *Bridge) Close() {
 	e := b.a.e

@@ -73,3 +73,11 @@ func (p *Prompt) frame(n int, c audio.Codec) []byte {
 func RingbackPrompt(country string) *Prompt {
 	return TonePrompt(audio.Ringback(country))
 }
+
+// ConfirmationPrompt is the tone that says "done": two short ones, after a
+// silence in which a phone opens its ear.
+func ConfirmationPrompt() *Prompt {
+	const short = 150 * time.Millisecond
+	return TonePrompt(audio.Cadence{Freqs: []float64{425}, Amplitude: 0.15,
+		Pattern: []time.Duration{0, 2 * short, short, short, short, 2 * short}})
+}

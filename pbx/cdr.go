@@ -10,7 +10,7 @@ type Outcome string
 
 // The outcomes of a call.
 const (
-	OutcomeAnswered  Outcome = "answered"  // caller and callee heard each other
+	OutcomeAnswered  Outcome = "answered"  // caller and callee heard each other, or the PBX did what a feature code asked
 	OutcomeMissed    Outcome = "missed"    // nobody answered
 	OutcomeBusy      Outcome = "busy"      // the callee was busy
 	OutcomeRejected  Outcome = "rejected"  // the callee or a rule said no
@@ -106,7 +106,7 @@ func (f *fold) add(e CallEvent) {
 			at := e.At
 			p.Answered = &at
 		}
-	case Bridged:
+	case Bridged, Served:
 		f.unbridge(e.At)
 		f.bridged = e.At
 		if c.Answered == nil {

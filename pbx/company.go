@@ -62,6 +62,9 @@ type Extension struct {
 	Caller    string   `json:"caller,omitempty"`   // number shown outside
 	Calls     int      `json:"calls,omitempty"`    // calls at once, 0: no limit
 	Contacts  int      `json:"contacts,omitempty"` // bindings at most, 0: 10
+	// Personal is what the phone's owner has set, nil when nothing. It is
+	// replaced, never changed.
+	Personal *Personal `json:"personal,omitempty"`
 }
 
 // Forward says where calls to an extension go when it cannot take them.

@@ -17,6 +17,7 @@ const (
 	Ringing       EventKind = "ringing"        // Who rings: Leg
 	EarlyMedia    EventKind = "early_media"    // Who sends sound before the answer: Leg
 	Answered      EventKind = "answered"       // Who picked up: Leg; of the caller's leg: we did
+	Served        EventKind = "served"         // the PBX itself answered the caller, by a feature code: Text
 	Bridged       EventKind = "bridged"        // caller and Who hear each other: Leg
 	Unbridged     EventKind = "unbridged"      // they no longer do: Leg
 	Held          EventKind = "held"           // Who put the other side on hold: Leg

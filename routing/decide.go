@@ -23,7 +23,8 @@ func decide(req Request, contact pbx.Contact, lookup *pbx.Lookup, registered fun
 
 // plan is a decision in the making.
 type plan struct {
-	req Request
+	req  Request
+	hops []Hop // the forwardings that led here
 	Decision
 }
 
@@ -58,7 +59,7 @@ func (p *plan) dialled() {
 		p.reject(pbx.UnknownNumber, "the dialled number cannot be read")
 	case to[0] == '*':
 		p.To = to
-		p.reject(pbx.UnknownNumber, "feature code "+to+" is not available")
+		p.feature(to)
 	case c.Extensions[to] != nil:
 		p.To = to
 		if to == p.req.Caller.Number {
@@ -148,7 +149,7 @@ func (p *plan) ring(target string, d time.Duration) {
 			p.why(target + " is the caller")
 			return
 		}
-		p.Steps = append(p.Steps, Ring{Who: []string{target}, For: ringTime(d, DefaultRing), Why: "extension " + target})
+		p.Steps = append(p.Steps, Ring{Who: []string{target}, For: ringTime(d, ForwardAfter(e)), Why: "extension " + target})
 		return
 	}
 	g := c.Groups[target]
@@ -158,7 +159,7 @@ func (p *plan) ring(target string, d time.Duration) {
 	}
 	var who []string
 	for _, m := range g.Members {
-		if c.Extensions[m] != nil && !p.isCaller(m) && !slices.Contains(who, m) {
+		if c.Extensions[m] != nil && !p.isCaller(m) && !p.forwarded(m) && !slices.Contains(who, m) {
 			who = append(who, m)
 		}
 	}

@@ -40,7 +40,7 @@ type Decision struct {
 	Why []string
 }
 
-// Step is one thing to do with a caller: Ring, Play, Dial or Reject.
+// Step is one thing to do with a caller: Ring, Play, Dial, Feature or Reject.
 type Step interface{ step() }
 
 // Ring rings extensions of the company, each on all its phones.
@@ -65,12 +65,32 @@ type Dial struct {
 	For    time.Duration // how long to wait for an answer on one trunk
 }
 
+// Code is a feature code that can be done.
+type Code string
+
+// The feature codes.
+const (
+	ForwardTo  Code = "*72" // with a number behind it
+	ForwardOff Code = "*73"
+	DNDOn      Code = "*78"
+	DNDOff     Code = "*79"
+	Echo       Code = "*43"
+)
+
+// Feature does what a feature code asks for, for the extension that dialled it,
+// and ends the call.
+type Feature struct {
+	Code   Code
+	Number string // of ForwardTo: where to, normalised
+}
+
 // Reject ends the call with that cause.
 type Reject struct {
 	Cause pbx.Cause
 }
 
-func (Ring) step()   {}
-func (Play) step()   {}
-func (Dial) step()   {}
-func (Reject) step() {}
+func (Ring) step()    {}
+func (Play) step()    {}
+func (Dial) step()    {}
+func (Feature) step() {}
+func (Reject) step()  {}

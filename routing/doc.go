@@ -3,7 +3,8 @@
 //
 // What it is: one pure function, decide, over the company's configuration, the
 // call and what the CRM said, and a Router that asks the CRM first where a
-// rule wants the owner of the caller. A [Decision] is data: a list of steps
+// rule wants the owner of the caller; and [Forward], as pure, which says where a
+// call goes that an extension sends on. A [Decision] is data: a list of steps
 // with reasons that a manager can read. The call executes it and never asks
 // which rule it is in.
 //
@@ -14,11 +15,11 @@
 // as the CRM lookup takes, which that lookup bounds.
 //
 // Invariants: a decision has 1 to [MaxSteps] steps; nothing follows a Reject;
-// the last step connects or refuses (Ring, Dial or Reject). Every target is of
+// the last step connects or refuses (Ring, Dial, Feature or Reject). Every target is of
 // the company of the request. A failing CRM is a reason, never an error and
 // never the end of a call. What is refused is refused with a reason. A number
 // that may lie abroad and cannot be read counts as one abroad.
 //
-// Where the tests are: decide_test.go holds the tables, property_test.go the
-// invariants above over random companies, with a fuzz target.
+// Where the tests are: decide_test.go and forward_test.go hold the tables,
+// property_test.go the invariants above over random companies, with fuzz targets.
 package routing

@@ -99,6 +99,10 @@ func check(t *testing.T, req Request, d Decision) {
 			if !c.Limits.International && abroad(c.Country, s.Number) {
 				t.Fatalf("%s is abroad of %s", s.Number, c.Country)
 			}
+		case Feature:
+			if !last || req.Caller == nil || (s.Code == ForwardTo) != (s.Number != "") {
+				t.Fatalf("bad %+v", s)
+			}
 		case Reject:
 			if !last || s.Cause.SIP < 400 || s.Cause.SIP > 699 || s.Cause.Reason == "" || len(d.Why) == 0 && i == 0 {
 				t.Fatalf("step %d of %d, why %q: bad %+v", i, len(d.Steps), d.Why, s)
@@ -132,7 +136,7 @@ func tryWild(t *testing.T, seed uint64, from, to, owner string) {
 }
 
 func TestInvariants(t *testing.T) {
-	dialled := []string{"+74950000000", "84950000001", "101", "104", "600", "602", "*97", "112", "+49301234567", "", "x", "+18765550100"}
+	dialled := []string{"+74950000000", "84950000001", "101", "104", "600", "602", "*97", "*78", "*72112", "*72102", "*7281049301234567", "112", "+49301234567", "", "x", "+18765550100"}
 	for seed := range uint64(3000) {
 		tryWild(t, seed, "+79160000001", dialled[seed%uint64(len(dialled))], fmt.Sprint(100+seed%8))
 	}

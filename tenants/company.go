@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -84,6 +85,7 @@ func (b *build) extension(path string, e *Extension) {
 	if f := e.Forward; f != nil && *f != (Forward{}) {
 		x.Forward = &pbx.Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: time.Duration(f.After)}
 	}
+	b.personal(x)
 	domain := b.company.Domain
 	switch {
 	case e.Password != "":
@@ -96,6 +98,25 @@ func (b *build) extension(path string, e *Extension) {
 		x.HA1MD5, x.HA1SHA256 = b.old.Extensions[e.Number].HA1MD5, b.old.Extensions[e.Number].HA1SHA256
 	}
 	b.company.Extensions[e.Number] = x
+}
+
+// personal keeps what was set by the phone of an extension. A forward that was
+// set so gives way to a document that says something new about forwarding.
+func (b *build) personal(x *pbx.Extension) {
+	if b.old == nil {
+		return
+	}
+	was := b.old.Extensions[x.Number]
+	if was == nil || was.Personal == nil {
+		return
+	}
+	kept := *was.Personal
+	if !reflect.DeepEqual(was.Forward, x.Forward) {
+		kept.Forward = nil
+	}
+	if kept != (pbx.Personal{}) {
+		x.Personal = &kept
+	}
 }
 
 // hashes gives what a digest is checked against (RFC 7616 §3.4.2, A1).

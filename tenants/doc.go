@@ -21,7 +21,7 @@
 // # Invariants
 //
 // A document with a mistake changes nothing. A key that this build cannot act on
-// is refused, never ignored, except what is only kept for later: forward,
+// is refused, never ignored, except what is only kept for later:
 // voicemail and email of an extension. Applying a document twice changes nothing
 // the second time, and so does applying what [FromCompany] gave: a secret that
 // is left out stays what it was, but only for the same domain, provider or CRM.

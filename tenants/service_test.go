@@ -131,3 +131,33 @@ func TestService(t *testing.T) {
 		t.Errorf("document of a removed company: %v", err)
 	}
 }
+
+// TestPersonalStays: what phones have set outlives the document that does not
+// speak of it, and gives way to one that does.
+func TestPersonalStays(t *testing.T) {
+	dir := companyDir(t)
+	store := &memory{pbx.NewDirectory(nil)}
+	s := NewService(store)
+	applied(t, s, example, dir)
+	err := store.UpdateCompany(t.Context(), "acme", func(c *pbx.Company) (*pbx.Company, error) {
+		c.Extensions["101"].SetDND(true)
+		c.Extensions["101"].SetForward("102")
+		return c, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ from, to, changes, forward string }{
+		{"", "", "", "102"},
+		{"Анна Петрова", "Анна Иванова", "changed extension 101", "102"},
+		{"name: Анна Петрова", "forward: {busy: \"102\"}, name: Анна Петрова", "changed extension 101", ""},
+	} {
+		if got := applied(t, s, strings.Replace(example, test.from, test.to, 1), dir); got != test.changes {
+			t.Errorf("with %q: changes %s", test.to, got)
+		}
+		e := store.Directory().Company("acme").Extensions["101"]
+		if got := e.ForwardOn(pbx.OnAlways); got != test.forward || !e.DND() {
+			t.Errorf("with %q it forwards to %q, do not disturb: %v", test.to, got, e.DND())
+		}
+	}
+}

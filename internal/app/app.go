@@ -111,7 +111,7 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Journal: a.store,
 		Router:    &routing.Router{Owners: a.lookup, Registered: a.registered},
-		Directory: a.store.Directory, Publish: a.publish, Log: a.log, Metrics: a.metrics})
+		Directory: a.store.Directory, Extensions: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
 	return a.buildAPI(ctx)
 }
 

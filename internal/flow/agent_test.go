@@ -288,6 +288,12 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	if d := c.RemoteDisplay(); d != "" && d != from {
 		from += fmt.Sprintf(" %q", d)
 	}
+	for _, h := range c.Headers("Diversion") {
+		from += ", diverted by " + h
+	}
+	if h := c.Headers("History-Info"); len(h) > 0 {
+		from += ", history " + strings.Join(h, ", ")
+	}
 	a.note("is called by %s", from)
 	a.w.wg.Go(func() { a.ended(c, "is told that the call is over") })
 	c.Misbehave(b.fault)

@@ -99,6 +99,8 @@ func eventText(e pbx.CallEvent) string {
 		if e.Trunk != "" {
 			return "dialled " + e.Who + " over " + e.Trunk
 		}
+	case pbx.Served:
+		return "serves " + e.Who + " " + e.Text
 	case pbx.Playing:
 		return "playing " + e.Text
 	case pbx.Pressed:

@@ -181,6 +181,17 @@ func (c *Call) Header(name string) string {
 	return value
 }
 
+// Headers are all values of a header of the same message.
+func (c *Call) Headers(name string) []string {
+	var list []string
+	c.p.do(func() {
+		for _, h := range c.first.GetHeaders(name) {
+			list = append(list, h.Value())
+		}
+	})
+	return list
+}
+
 // CallID is the Call-ID of the dialog.
 func (c *Call) CallID() string { return c.callID }
 

@@ -26,6 +26,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"companies":            testCompanies,
 		"company conflicts":    testConflicts,
 		"company removed":      testRemoved,
+		"extension set":        testExtension,
 		"call saved once":      testSavedOnce,
 		"calls by query":       testQueries,
 		"calls by page":        testPages,

@@ -1,0 +1,131 @@
+package call
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"vpbx/media"
+	"vpbx/pbx"
+	"vpbx/routing"
+)
+
+// echoBound is the longest echo test.
+const echoBound = 5 * time.Minute
+
+// feature does what a feature code asks for. It always ends the call.
+func (c *Call) feature(s routing.Feature) bool {
+	switch s.Code {
+	case routing.Echo:
+		c.echo()
+	case routing.DNDOn, routing.DNDOff:
+		on := s.Code == routing.DNDOn
+		c.set(s, func(e *pbx.Extension) { e.SetDND(on) })
+	case routing.ForwardTo, routing.ForwardOff:
+		c.set(s, func(e *pbx.Extension) { e.SetForward(s.Number) })
+	default:
+		c.log.Error("unknown feature code", "code", s.Code)
+		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
+	}
+	return true
+}
+
+// set keeps a setting of the calling extension and confirms it with a tone.
+func (c *Call) set(s routing.Feature, change func(*pbx.Extension)) {
+	type saved struct{ err error }
+	r, err := await(c, func(ctx context.Context) saved {
+		ctx, cancel := context.WithTimeout(ctx, saveBound)
+		defer cancel()
+		return saved{c.m.Extensions.UpdateExtension(ctx, c.company.ID, c.caller.number, change)}
+	})
+	if err != nil {
+		return
+	}
+	if r.err != nil {
+		c.log.Error("setting of a phone not saved", "extension", c.caller.number, "error", r.err)
+		c.why("the setting could not be saved")
+		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
+		return
+	}
+	c.why(done(s))
+	if c.serve(s) != nil {
+		return
+	}
+	c.caller.media.Play(c.m.prompts.confirmation(), false)
+	for {
+		e, err := c.next(nil)
+		if err != nil {
+			return
+		}
+		if _, ok := e.(media.PlayDone); ok {
+			c.end(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
+			return
+		}
+	}
+}
+
+// done tells what a feature code has done.
+func done(s routing.Feature) string {
+	switch s.Code {
+	case routing.DNDOn:
+		return "do not disturb on"
+	case routing.DNDOff:
+		return "do not disturb off"
+	case routing.ForwardTo:
+		return "forward on to " + s.Number
+	}
+	return "forward off"
+}
+
+// echo sends the caller back what it says, until it hangs up.
+func (c *Call) echo() {
+	if c.serve(routing.Feature{Code: routing.Echo}) != nil {
+		return
+	}
+	c.bridge = media.Echo(c.caller.media)
+	timer := time.NewTimer(echoBound)
+	defer timer.Stop()
+	for {
+		e, err := c.next(timer.C)
+		if err != nil {
+			return
+		}
+		if _, ok := e.(expired); ok {
+			c.end(pbx.NewCause(pbx.PartyPBX, pbx.TooLong))
+			return
+		}
+	}
+}
+
+// serve answers the caller of a feature code. A phone without G.711 hears no
+// tone, but its code is done all the same.
+func (c *Call) serve(s routing.Feature) error {
+	codecs := slices.Clone(c.codecs(nil))
+	slices.SortStableFunc(codecs, func(a, b media.Codec) int { return cmp.Compare(order(a), order(b)) })
+	if err := c.answerAlone(codecs); err != nil {
+		c.why(fmt.Sprintf("%s could not be answered: %v", s.Code, err))
+		return c.end(c.mediaCause(pbx.PartyCaller, err))
+	}
+	c.note(pbx.CallEvent{Kind: pbx.Served, Who: c.caller.who, Leg: c.caller.leg.ID, Text: string(s.Code)})
+	return nil
+}
+
+// order puts first what we can speak.
+func order(k media.Codec) int {
+	if k.G711() {
+		return 0
+	}
+	return 1
+}
+
+// confirmation is the tone that says "done".
+func (p *prompts) confirmation() *media.Prompt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done == nil {
+		p.done = media.ConfirmationPrompt()
+	}
+	return p.done
+}
