@@ -118,7 +118,7 @@ func accepts(list string) bool {
 
 // onOptions says what we can do (RFC 3261 §11.2).
 func (s *Server) onOptions(req *msg.Request, tx msg.ServerTransaction) {
-	s.reply(req, tx, 200, msg.NewHeader("Allow", allow), msg.NewHeader("Accept", sdpType), msg.NewHeader("Supported", supported))
+	s.dismiss(req, tx, 200, msg.NewHeader("Allow", allow), msg.NewHeader("Accept", sdpType), msg.NewHeader("Supported", supported))
 }
 
 // onAck gets ACKs without a To tag: there is nothing they could belong to.
@@ -126,7 +126,7 @@ func (s *Server) onAck(*msg.Request, msg.ServerTransaction) {}
 
 // onStranger gets CANCELs whose INVITE is not known, and requests that only
 // make sense in a dialog but name none.
-func (s *Server) onStranger(req *msg.Request, tx msg.ServerTransaction) { s.reply(req, tx, 481) }
+func (s *Server) onStranger(req *msg.Request, tx msg.ServerTransaction) { s.dismiss(req, tx, 481) }
 
 // onUnsupported gets all other methods (RFC 3261 §8.2.1).
 func (s *Server) onUnsupported(req *msg.Request, tx msg.ServerTransaction) {
@@ -134,5 +134,5 @@ func (s *Server) onUnsupported(req *msg.Request, tx msg.ServerTransaction) {
 	if known[req.Method] {
 		code = 405
 	}
-	s.reply(req, tx, code, msg.NewHeader("Allow", allow))
+	s.dismiss(req, tx, code, msg.NewHeader("Allow", allow))
 }

@@ -125,7 +125,7 @@ func (s *Server) inDialog(req *msg.Request, tx msg.ServerTransaction) {
 	switch {
 	case l == nil && req.IsAck():
 	case l == nil:
-		s.reply(req, tx, 481) // RFC 3261 §12.2.2
+		s.dismiss(req, tx, 481) // RFC 3261 §12.2.2
 	case req.IsAck():
 		l.post(acked{req})
 	default:

@@ -195,7 +195,7 @@ func (s *Server) challenge(req *msg.Request, tx msg.ServerTransaction, source ne
 		}
 		h = append(h, msg.NewHeader("WWW-Authenticate", v))
 	}
-	s.reply(req, tx, 401, h...)
+	s.dismiss(req, tx, 401, h...)
 }
 
 // answerIn finds the credentials for a realm in a request, the strongest when

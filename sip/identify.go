@@ -26,16 +26,16 @@ type arrival struct {
 // else is refused.
 func (s *Server) onInvite(req *msg.Request, tx msg.ServerTransaction) {
 	if s.draining.Load() {
-		s.reply(req, tx, 503, msg.NewHeader("Retry-After", "30"))
+		s.dismiss(req, tx, 503, msg.NewHeader("Retry-After", "30"))
 		return
 	}
 	if m := req.MaxForwards(); m != nil && m.Val() == 0 {
-		s.reply(req, tx, 483)
+		s.dismiss(req, tx, 483)
 		return
 	}
 	source, err := addrPort(req.Source())
 	if err != nil {
-		s.reply(req, tx, 400)
+		s.dismiss(req, tx, 400)
 		return
 	}
 	dir := s.cfg.Directory()
@@ -51,7 +51,7 @@ func (s *Server) onInvite(req *msg.Request, tx msg.ServerTransaction) {
 			if !ok {
 				s.met.rejected(unknownOwner)
 				s.log.Info("sip: call to a number of no company on that trunk", "source", source, "dialled", dialled)
-				s.reply(req, tx, 404)
+				s.dismiss(req, tx, 404)
 				return
 			}
 			s.fromTrunk(req, tx, t, dialled, source)
@@ -70,7 +70,7 @@ func (s *Server) fromPhone(req *msg.Request, tx msg.ServerTransaction, dir *pbx.
 	if c == nil {
 		s.met.rejected(unknownDomain)
 		s.log.Info("sip: call from nobody's domain", "source", source, "from", req.From().Address.Host)
-		s.reply(req, tx, 403)
+		s.dismiss(req, tx, 403)
 		return
 	}
 	user, ok := s.authenticate(req, tx, c)

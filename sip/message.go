@@ -133,6 +133,15 @@ func (s *Server) reply(req *msg.Request, tx msg.ServerTransaction, code int, hea
 	return s.respond(tx, req, s.response(req, code, headers...))
 }
 
+// dismiss is reply to somebody of whom nothing is known: no transaction is kept
+// (RFC 3261 §8.2.7, §26.3.2.4). It costs us no memory then, and a source that
+// was forged is not told eleven times. A request that comes again is answered
+// again.
+func (s *Server) dismiss(req *msg.Request, tx msg.ServerTransaction, code int, headers ...msg.Header) {
+	s.reply(req, tx, code, headers...)
+	tx.Terminate()
+}
+
 // sourceHost gives the address a request came from, without brackets.
 func sourceHost(req *msg.Request) string {
 	host, _, err := net.SplitHostPort(req.Source())

@@ -23,7 +23,7 @@ func (s *Server) onRegister(req *msg.Request, tx msg.ServerTransaction) {
 	if c == nil {
 		s.met.rejected(unknownDomain)
 		s.log.Info("sip: registration in nobody's domain", "source", req.Source(), "domain", clean(to.Host))
-		s.reply(req, tx, 403)
+		s.dismiss(req, tx, 403)
 		return
 	}
 	user, ok := s.authenticate(req, tx, c)

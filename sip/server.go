@@ -137,6 +137,7 @@ func (s *Server) handler(f func(*msg.Request, msg.ServerTransaction)) sipgo.Requ
 		if res := s.check(req); res != nil {
 			if !req.IsAck() {
 				s.respond(tx, req, res)
+				tx.Terminate() // as dismiss does
 			}
 			return
 		}
