@@ -333,6 +333,23 @@ func (c *Call) why(lines ...string) {
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: lines})
 }
 
+// blame notes who could not be called, or is silent, and why.
+func (c *Call) blame(who string, cause pbx.Cause, why string) {
+	c.note(pbx.CallEvent{Kind: pbx.Noted, Who: who, Cause: &cause, Why: []string{why}})
+}
+
+// pass notes that somebody could not be called, and goes on.
+func (c *Call) pass(who string, cause pbx.Cause, why string) {
+	c.fail(cause)
+	c.blame(who, cause, why)
+}
+
+// passTrunk is pass about a trunk.
+func (c *Call) passTrunk(name string, cause pbx.Cause, why string) {
+	c.fail(cause)
+	c.note(pbx.CallEvent{Kind: pbx.Noted, Who: name, Trunk: name, Cause: &cause, Why: []string{why}})
+}
+
 // snapshot renews what Live shows of this call.
 func (c *Call) snapshot(e pbx.CallEvent) {
 	i := pbx.CallInfo{ID: c.id, Tenant: c.company.ID, Started: c.arrived}

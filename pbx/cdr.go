@@ -39,6 +39,7 @@ type CDR struct {
 	Outcome    Outcome       `json:"outcome"`
 	Cause      CDRCause      `json:"cause"`
 	Why        []string      `json:"why"`
+	Explained  Text          `json:"explained"` // the call in one sentence; empty in records older than that
 	Caller     Participant   `json:"caller"`
 	Parties    []Participant `json:"parties"` // who was called, in the order of dialling
 	Recordings []Recording   `json:"recordings"`
@@ -71,7 +72,9 @@ func Summarize(tenant TenantID, id CallID, trace []CallEvent) CDR {
 	for _, e := range trace {
 		f.add(e)
 	}
-	return f.finish()
+	cdr := f.finish()
+	cdr.Explained = Explain(cdr, trace)
+	return cdr
 }
 
 // fold is the state of Summarize between two events.

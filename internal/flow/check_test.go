@@ -129,6 +129,11 @@ func checkRecord(r record) error {
 	if len(r.Trace) == 0 || r.Trace[0].Kind != pbx.Arrived {
 		bad("its trace does not begin with its arrival")
 	}
+	for _, text := range []string{r.Explained.EN, r.Explained.RU} {
+		if strings.Count(text, ".") < 1 || !strings.HasSuffix(text, ".") || strings.Contains(text, "{") || strings.Contains(text, "  ") {
+			bad("it is explained as %q", text)
+		}
+	}
 	legs := map[pbx.LegID]bool{}
 	for i, e := range r.Trace {
 		if e.Kind == pbx.Ended && i != len(r.Trace)-1 {
