@@ -56,6 +56,7 @@ type Call struct {
 	failed   pbx.Cause // what the last step came to
 	signaled bool      // the caller has been told that it rings, or been answered
 
+	legs    []whose // all legs there were, for the ladder
 	trace   []pbx.CallEvent
 	cause   pbx.Cause // why the call is over; zero: it is not
 	endedAt time.Time
@@ -291,6 +292,7 @@ func (c *Call) finish() {
 	cause := c.cause
 	c.trace = append(c.trace, pbx.CallEvent{At: c.endedAt, Kind: pbx.Ended, Cause: &cause})
 	cdr := pbx.Summarize(c.company.ID, c.id, c.trace)
+	cdr.Ladder = c.ladder()
 	ctx, cancel := context.WithTimeout(context.Background(), saveBound)
 	defer cancel()
 	if err := c.m.Journal.Record(ctx, c.company.ID, cdr, c.trace); err != nil {

@@ -44,6 +44,11 @@ type CDR struct {
 	Parties    []Participant `json:"parties"` // who was called, in the order of dialling
 	Recordings []Recording   `json:"recordings"`
 	CRM        *Lookup       `json:"crm"`
+
+	// Ladder is the SIP messages of all legs in the order of time. It is stored
+	// beside the record, which must stay small: the record of one call carries
+	// it, lists of records do not.
+	Ladder []Message `json:"-"`
 }
 
 // CDRCause is a cause with its words.
