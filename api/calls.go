@@ -23,7 +23,8 @@ type inCalls struct {
 // CallRecord is what is known of an ended call: its record and its trace.
 type CallRecord struct {
 	pbx.CDR
-	Trace []pbx.CallEvent `json:"trace" nullable:"false" doc:"Everything that happened, in order"`
+	Trace  []pbx.CallEvent `json:"trace" nullable:"false" doc:"Everything that happened, in order"`
+	Ladder []pbx.Message   `json:"ladder" nullable:"false" doc:"The SIP messages of all legs in the order of time, trimmed and without secrets"`
 }
 
 type anyOut struct {
@@ -108,5 +109,5 @@ func (s *Server) call(ctx context.Context, q *request, in *InCall) (*anyOut, err
 		return nil, err
 	}
 	loc := zoneOf(q.company)
-	return &anyOut{Body: CallRecord{CDR: recordInZone(record, loc), Trace: traceInZone(trace, loc)}}, nil
+	return &anyOut{Body: CallRecord{CDR: recordInZone(record, loc), Trace: traceInZone(trace, loc), Ladder: ladderInZone(record.Ladder, loc)}}, nil
 }

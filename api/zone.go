@@ -50,6 +50,15 @@ func traceInZone(trace []pbx.CallEvent, loc *time.Location) []pbx.CallEvent {
 	return out
 }
 
+func ladderInZone(ladder []pbx.Message, loc *time.Location) []pbx.Message {
+	out := make([]pbx.Message, len(ladder))
+	for i, m := range ladder {
+		m.At = m.At.In(loc)
+		out[i] = m
+	}
+	return out
+}
+
 func liveInZone(c pbx.CallInfo, loc *time.Location) pbx.CallInfo {
 	c.Started, c.Answered = c.Started.In(loc), inZone(c.Answered, loc)
 	return c

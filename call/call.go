@@ -60,6 +60,7 @@ type Call struct {
 	failed   pbx.Cause // what the last step came to
 	signaled bool      // the caller has been told that it rings, or been answered
 
+	legs    []whose // all legs there were, for the ladder
 	trace   []pbx.CallEvent
 	cause   pbx.Cause // why the call is over; zero: it is not
 	endedAt time.Time
@@ -298,6 +299,7 @@ func (c *Call) finish() {
 	cause := c.cause
 	c.trace = append(c.trace, pbx.CallEvent{At: c.endedAt, Kind: pbx.Ended, Cause: &cause})
 	cdr := pbx.Summarize(c.company.ID, c.id, c.trace)
+	cdr.Ladder = c.ladder()
 	ctx, cancel := context.WithTimeout(context.Background(), saveBound)
 	defer cancel()
 	if err := c.m.Journal.Record(ctx, c.company.ID, cdr, c.trace); err != nil {
@@ -338,6 +340,23 @@ func repeatable(k pbx.EventKind) bool {
 // why adds a line to what a manager reads, with no event of its own kind.
 func (c *Call) why(lines ...string) {
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: lines})
+}
+
+// blame notes who could not be called, or is silent, and why.
+func (c *Call) blame(who string, cause pbx.Cause, why string) {
+	c.note(pbx.CallEvent{Kind: pbx.Noted, Who: who, Cause: &cause, Why: []string{why}})
+}
+
+// pass notes that somebody could not be called, and goes on.
+func (c *Call) pass(who string, cause pbx.Cause, why string) {
+	c.fail(cause)
+	c.blame(who, cause, why)
+}
+
+// passTrunk is pass about a trunk.
+func (c *Call) passTrunk(name string, cause pbx.Cause, why string) {
+	c.fail(cause)
+	c.note(pbx.CallEvent{Kind: pbx.Noted, Who: name, Trunk: name, Cause: &cause, Why: []string{why}})
 }
 
 // snapshot renews what Live shows of this call.

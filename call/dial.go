@@ -56,8 +56,7 @@ func nextTrunk(c pbx.Cause, alerted bool) bool {
 func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) (*party, error) {
 	key, ok := c.use("trunk", t.Name, t.Calls)
 	if !ok {
-		c.fail(pbx.NewCause(pbx.PartyPBX, pbx.OverLimit))
-		c.why(fmt.Sprintf("trunk %s has %d calls already", t.Name, t.Calls))
+		c.passTrunk(t.Name, pbx.NewCause(pbx.PartyPBX, pbx.OverLimit), fmt.Sprintf("trunk %s has %d calls already", t.Name, t.Calls))
 		return nil, nil
 	}
 	type found struct {
@@ -74,16 +73,14 @@ func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) (*party, error) {
 	if f.err != nil {
 		c.log.Warn("trunk not found", "trunk", t.Name, "error", f.err)
 		c.release(key)
-		c.fail(pbx.NewCause(pbx.PartyTrunk, pbx.NoReply))
-		c.why("trunk " + t.Name + " cannot be found")
+		c.passTrunk(t.Name, pbx.NewCause(pbx.PartyTrunk, pbx.NoReply), "trunk "+t.Name+" cannot be found")
 		return nil, nil
 	}
 	p := &party{who: s.Number, trunk: t.Name, usage: key}
 	from := sip.Party{User: s.Caller, Name: ""}
 	if err := c.invite(p, f.target, from, c.codecs(t.Codecs)); err != nil {
 		c.release(key)
-		c.fail(c.mediaCause(pbx.PartyCallee, err))
-		c.why(fmt.Sprintf("%s could not be called: %v", s.Number, err))
+		c.pass(s.Number, c.mediaCause(pbx.PartyCallee, err), fmt.Sprintf("%s could not be called: %v", s.Number, err))
 		return nil, nil
 	}
 	return p, nil

@@ -88,6 +88,7 @@ func (m *Manager) Accept(l *sip.Leg) {
 	c := m.newCall(l.Company, l.Arrived)
 	c.caller = &party{leg: l, who: callerNumber(l), number: l.Extension, trunk: trunkName(l.Trunk), name: l.From.Name}
 	c.dialled = l.To
+	c.keep(c.caller)
 	l.Own(c.mail, c.gone)
 	m.start(c)
 }

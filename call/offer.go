@@ -88,6 +88,7 @@ func (c *Call) silent(s *media.Session) error {
 	if p == nil || !p.answered {
 		return nil
 	}
-	c.why(fmt.Sprintf("no sound came from %s any more", p.who))
-	return c.end(pbx.NewCause(pbx.PartyMedia, pbx.NoMedia))
+	cause := pbx.NewCause(pbx.PartyMedia, pbx.NoMedia)
+	c.blame(p.who, cause, fmt.Sprintf("no sound came from %s any more", p.who))
+	return c.end(cause)
 }

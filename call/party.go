@@ -160,6 +160,7 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	p.media = s
 	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, SDP: offer, Headers: c.diverted(p, t, from), Events: c.mail, Gone: c.gone})
 	c.parties = append(c.parties, p)
+	c.keep(p)
 	kind := pbx.Dialled
 	if c.caller.leg == nil {
 		kind = pbx.CallerDialled

@@ -17,7 +17,7 @@ import (
 // first who answers with the caller. It returns true when the call is over.
 func (c *Call) ring(s routing.Ring) bool {
 	if s.Why != "" {
-		c.why(s.Why)
+		c.note(pbx.CallEvent{Kind: pbx.Noted, To: s.Group, Why: []string{s.Why}})
 	}
 	if s.Group == "" && len(s.Who) == 1 {
 		return c.ringOne(s)
@@ -45,8 +45,7 @@ func (c *Call) ringAll(who []string, d time.Duration) bool {
 func (c *Call) ringExtension(number string) {
 	ext := c.company.Extensions[number]
 	if ext == nil {
-		c.fail(pbx.NewCause(pbx.PartyPBX, pbx.UnknownNumber))
-		c.why(number + " is not an extension")
+		c.pass(number, pbx.NewCause(pbx.PartyPBX, pbx.UnknownNumber), number+" is not an extension")
 		return
 	}
 	if ext.DND() {
@@ -56,14 +55,12 @@ func (c *Call) ringExtension(number string) {
 	}
 	targets := c.m.SIP.Targets(c.company.ID, number)
 	if len(targets) == 0 {
-		c.fail(pbx.NewCause(pbx.PartyCallee, pbx.Unregistered))
-		c.why(number + " is not registered")
+		c.pass(number, pbx.NewCause(pbx.PartyCallee, pbx.Unregistered), number+" is not registered")
 		return
 	}
 	key, ok := c.use("ext", number, ext.Calls)
 	if !ok {
-		c.fail(pbx.NewCause(pbx.PartyCallee, pbx.Busy))
-		c.why(fmt.Sprintf("%s has %d calls already", number, ext.Calls))
+		c.pass(number, pbx.NewCause(pbx.PartyCallee, pbx.Busy), fmt.Sprintf("%s has %d calls already", number, ext.Calls))
 		return
 	}
 	codecs := c.codecs(ext.Codecs)
@@ -71,8 +68,7 @@ func (c *Call) ringExtension(number string) {
 	for _, t := range targets {
 		p := &party{who: number, number: number}
 		if err := c.invite(p, t, c.shown(), codecs); err != nil {
-			c.fail(c.mediaCause(pbx.PartyCallee, err))
-			c.why(fmt.Sprintf("%s could not be called: %v", number, err))
+			c.pass(number, c.mediaCause(pbx.PartyCallee, err), fmt.Sprintf("%s could not be called: %v", number, err))
 			continue
 		}
 		if dialled++; dialled == 1 {

@@ -39,10 +39,16 @@ type CDR struct {
 	Outcome    Outcome       `json:"outcome"`
 	Cause      CDRCause      `json:"cause"`
 	Why        []string      `json:"why"`
+	Explained  Text          `json:"explained"` // the call in one sentence; empty in records older than that
 	Caller     Participant   `json:"caller"`
 	Parties    []Participant `json:"parties"` // who was called, in the order of dialling
 	Recordings []Recording   `json:"recordings"`
 	CRM        *Lookup       `json:"crm"`
+
+	// Ladder is the SIP messages of all legs in the order of time. It is stored
+	// beside the record, which must stay small: the record of one call carries
+	// it, lists of records do not.
+	Ladder []Message `json:"-"`
 }
 
 // CDRCause is a cause with its words.
@@ -71,7 +77,9 @@ func Summarize(tenant TenantID, id CallID, trace []CallEvent) CDR {
 	for _, e := range trace {
 		f.add(e)
 	}
-	return f.finish()
+	cdr := f.finish()
+	cdr.Explained = Explain(cdr, trace)
+	return cdr
 }
 
 // fold is the state of Summarize between two events.

@@ -11,7 +11,7 @@ const (
 	Arrived       EventKind = "arrived"        // a call is there: From, To, Direction, Trunk
 	LookedUp      EventKind = "looked_up"      // the CRM was asked: CRM
 	Routed        EventKind = "routed"         // what will be done with it: Why
-	Noted         EventKind = "noted"          // something a manager should read: Why
+	Noted         EventKind = "noted"          // something a manager should read: Why; To: a group that is rung; Who, Cause: who is at fault
 	Dialled       EventKind = "dialled"        // an INVITE went to Who: Leg
 	CallerDialled EventKind = "caller_dialled" // click-to-call: an INVITE went to the caller's own phone: Leg
 	Ringing       EventKind = "ringing"        // Who rings: Leg

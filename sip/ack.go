@@ -38,6 +38,7 @@ func (l *Leg) acknowledge(a *attempt, d *dialog) {
 // needs no waiting; names and new connections do.
 func (l *Leg) sendACK(k *ackSent) {
 	req := k.req.Clone()
+	l.out(k.way.transport, k.way.addr, req)
 	if k.way.literal() && (k.way.transport == "udp" || l.s.connected(k.way.transport, k.way.addr)) {
 		l.write(req, k.way)
 		return

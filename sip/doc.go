@@ -41,7 +41,8 @@
 //   - A contact is sent back as it was written.
 //   - Nothing is sent whose headers hold a line break that is not ours: see
 //     validate.
-//   - Every map here has a bound.
+//   - Every map here has a bound, and so has the ladder of a leg: what the two
+//     sent each other, trimmed and without secrets.
 //   - A store that fails never refuses a phone.
 //
 // Decisions that are ours to make: a contact more than the limit of an

@@ -15,6 +15,7 @@ type exchange struct {
 	req       *msg.Request
 	tx        msg.ServerTransaction
 	cancelled chan struct{} // closed by the CANCEL; sipgo has answered both then
+	cancel    *msg.Request  // the CANCEL, set before that
 	settled   chan struct{} // closed by the leg when nothing more will be sent
 
 	initial   bool
@@ -40,10 +41,11 @@ func newExchange(req *msg.Request, tx msg.ServerTransaction) *exchange {
 
 // watch listens for the CANCEL; false when it came already.
 func (x *exchange) watch() bool {
-	return x.tx.OnCancel(func(*msg.Request) {
+	return x.tx.OnCancel(func(req *msg.Request) {
 		select {
 		case <-x.cancelled:
 		default:
+			x.cancel = req
 			close(x.cancelled)
 		}
 	})
@@ -98,6 +100,9 @@ func (l *Leg) respond(x *exchange, res *msg.Response) bool {
 		// our late response for the one to repeat: put the 487 back.
 		x.tx.Respond(l.s.response(x.req, 487))
 		return false
+	}
+	if err == nil {
+		l.out(transportOf(x.req), x.req.Source(), res)
 	}
 	if err != nil {
 		l.log.Info("sip: response not sent", "code", res.StatusCode, "error", err)

@@ -46,6 +46,7 @@ type Leg struct {
 	owners chan owner    // Own meets run here: what run has taken, it will serve
 	over   chan struct{} // closed when run has returned
 	state  atomic.Pointer[LegState]
+	ladder ladder
 
 	// Everything below belongs to run.
 	owner  owner
@@ -300,8 +301,10 @@ func (l *Leg) handle(m any) {
 	case refusing:
 		l.refuse(m.code)
 	case *exchange:
+		l.in(transportOf(m.req), m.req.Source(), m.req)
 		l.onRequest(m)
 	case acked:
+		l.in(transportOf(m.req), m.req.Source(), m.req)
 		l.onACK(m.req)
 	case cancelled:
 		l.onCancel(m.x)
@@ -310,11 +313,19 @@ func (l *Leg) handle(m any) {
 	case started:
 		m.a.hops = []hop{m.h}
 		l.near(m.h)
+		l.ladder.at(m.h)
+		l.out(m.h.transport, m.h.dest, m.a.req)
 	case responded:
+		l.in(transportOf(m.res), m.res.Source(), m.res)
+		if m.a.kind == kindInvite && m.res.StatusCode >= 300 && len(m.a.hops) > 0 {
+			h := m.a.hops[0]
+			l.out(h.transport, h.dest, ackOf(m.a.req, m.res)) // as sipgo has sent it
+		}
 		l.onResponse(m.a, m.res)
 	case undone:
 		l.onFailure(m.a, m.err)
 	case again:
+		l.in(transportOf(m.res), m.res.Source(), m.res)
 		l.onAgain(m.res)
 	}
 }

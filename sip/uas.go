@@ -19,6 +19,7 @@ const (
 // acceptInvite makes the leg of an identified initial INVITE and hands it to
 // Config.Accept. It returns when the INVITE has been answered for good.
 func (s *Server) acceptInvite(req *msg.Request, tx msg.ServerTransaction, a arrival) {
+	came := string(trim(nil, req)) // as it came
 	// Our tag goes into the request itself, so that sipgo's own responses (487
 	// to a cancelled INVITE) carry it too (RFC 3261 §8.2.6.2).
 	to := msg.HeaderClone(req.To()).(*msg.ToHeader)
@@ -42,11 +43,17 @@ func (s *Server) acceptInvite(req *msg.Request, tx msg.ServerTransaction, a arri
 	l := newInbound(x, a)
 	l.d.target, l.d.routes = target, routes
 	l.prepare(s)
+	if h, err := s.hop(l.Transport, req.Source()); err == nil {
+		l.ladder.at(h)
+	}
+	trying := s.response(req, 100)
+	l.ladder.put(rung{l.Arrived, true, l.Transport, req.Source(), came})
+	l.out(l.Transport, req.Source(), trying)
 	if !s.dlg.add(l) {
 		s.reply(req, tx, 503, retryHeader())
 		return
 	}
-	s.respond(tx, req, s.response(req, 100))
+	s.respond(tx, req, trying)
 	s.cfg.Accept(l)
 	l.serve(x)
 }
@@ -226,6 +233,11 @@ func (l *Leg) reject(c pbx.Cause) {
 // answered, sipgo does not pass it on and the call stands (RFC 3261 §9.2).
 func (l *Leg) onCancel(x *exchange) {
 	x.settle()
+	if c := x.cancel; c != nil { // sipgo has answered both
+		l.in(transportOf(c), c.Source(), c)
+		l.out(transportOf(c), c.Source(), l.s.response(c, 200))
+		l.out(transportOf(x.req), x.req.Source(), l.s.response(x.req, 487))
+	}
 	if l.theirs != x {
 		return
 	}

@@ -231,7 +231,7 @@ func TestTornSpool(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := json.Marshal(spooled{c.Tenant, body, events})
+		b, err := json.Marshal(spooled{c.Tenant, body, events, nil})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -506,7 +506,7 @@ func FuzzSpoolLine(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	line, err := json.Marshal(spooled{"acme", body, events})
+	line, err := json.Marshal(spooled{"acme", body, events, nil})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -53,15 +53,16 @@ func (s *Store) Recordings(ctx context.Context, t pbx.TenantID, q pbx.CallQuery)
 	return page[pbx.Recording](ctx, s, selection{from, `r.started`, `r.id`, `r.body`}, w, q)
 }
 
-// Call gives the record and the trace of a call, a NotFound error when the
+// Call gives the record with its ladder and the trace of a call, a NotFound error when the
 // company has no such call.
 func (s *Store) Call(ctx context.Context, t pbx.TenantID, id pbx.CallID) (pbx.CDR, []pbx.CallEvent, error) {
 	defer s.metrics.time("call")()
 	var c pbx.CDR
 	var events []pbx.CallEvent
 	var body, trace string
-	err := s.readDB.QueryRowContext(ctx, `SELECT body, trace FROM calls WHERE tenant = $1 AND id = $2`,
-		string(t), string(id)).Scan(&body, &trace)
+	var packed []byte
+	err := s.readDB.QueryRowContext(ctx, `SELECT body, trace, ladder FROM calls WHERE tenant = $1 AND id = $2`,
+		string(t), string(id)).Scan(&body, &trace, &packed)
 	if err != nil {
 		return c, nil, found(err, "call")
 	}
@@ -70,6 +71,9 @@ func (s *Store) Call(ctx context.Context, t pbx.TenantID, id pbx.CallID) (pbx.CD
 	}
 	if err := json.Unmarshal([]byte(trace), &events); err != nil {
 		return c, nil, fmt.Errorf("decode the trace of call %s: %w", id, err)
+	}
+	if c.Ladder, err = unpackLadder(packed); err != nil {
+		return c, nil, fmt.Errorf("decode call %s: %w", id, err)
 	}
 	return c, events, nil
 }

@@ -47,8 +47,8 @@ func (s *Store) Record(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []p
 	return nil
 }
 
-// SaveCall writes the record of an ended call, its trace, its recordings and,
-// when the company has a CRM, an outbox row, and takes the call out of the
+// SaveCall writes the record of an ended call, its trace, its ladder, its
+// recordings and, when the company has a CRM, an outbox row, and takes the call out of the
 // journal, in one transaction. A call that is saved already is left as it is.
 func (s *Store) SaveCall(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []pbx.CallEvent) error {
 	if t == "" || c.ID == "" {
@@ -63,6 +63,9 @@ func (s *Store) SaveCall(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace [
 		return fmt.Errorf("save call %s: %w", c.ID, err)
 	}
 	r.body, r.trace = string(body), string(events)
+	if r.packed, err = packLadder(c.Ladder); err != nil {
+		return fmt.Errorf("save call %s: %w", c.ID, err)
+	}
 	if company := s.Directory().Company(t); company != nil {
 		r.outbox = company.CRM.Kind != "" && company.CRM.Kind != "none"
 	}
@@ -78,14 +81,15 @@ type record struct {
 	store  *Store
 	body   string
 	trace  string
+	packed []byte // the ladder; nil: none
 	outbox bool
 }
 
 func (r *record) save(tx *txn) error {
 	tenant, id, started := string(r.Tenant), string(r.ID), micros(r.Started)
-	saved, err := tx.exec(`INSERT INTO calls (tenant, id, started, direction, outcome, caller, called, body, trace)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant, id) DO NOTHING`,
-		tenant, id, started, string(r.Direction), string(r.Outcome), column(r.From), column(r.To), r.body, r.trace)
+	saved, err := tx.exec(`INSERT INTO calls (tenant, id, started, direction, outcome, caller, called, body, trace, ladder)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant, id) DO NOTHING`,
+		tenant, id, started, string(r.Direction), string(r.Outcome), column(r.From), column(r.To), r.body, r.trace, r.packed)
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,7 @@ type spooled struct {
 	Tenant pbx.TenantID    `json:"tenant"`
 	CDR    json.RawMessage `json:"cdr"`
 	Trace  json.RawMessage `json:"trace"`
+	Ladder []byte          `json:"ladder,omitempty"` // as packLadder makes it
 }
 
 // parseLine reads a line of the spool.
@@ -61,6 +62,9 @@ func parseLine(line []byte) (t pbx.TenantID, c pbx.CDR, trace []pbx.CallEvent, e
 	var r spooled
 	if err = json.Unmarshal(line, &r); err == nil {
 		err = errors.Join(json.Unmarshal(r.CDR, &c), json.Unmarshal(r.Trace, &trace))
+	}
+	if err == nil {
+		c.Ladder, err = unpackLadder(r.Ladder)
 	}
 	if err == nil && (r.Tenant == "" || c.ID == "") {
 		err = errors.New("no company or no call id")
@@ -101,7 +105,11 @@ func (s *Spool) Append(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []p
 	if err != nil {
 		return fmt.Errorf("spool call %s: %w", c.ID, err)
 	}
-	line, err := json.Marshal(spooled{t, body, events})
+	packed, err := packLadder(c.Ladder)
+	if err != nil {
+		return fmt.Errorf("spool call %s: %w", c.ID, err)
+	}
+	line, err := json.Marshal(spooled{t, body, events, packed})
 	if err != nil {
 		return fmt.Errorf("spool call %s: %w", c.ID, err)
 	}

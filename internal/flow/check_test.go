@@ -129,6 +129,11 @@ func checkRecord(r record) error {
 	if len(r.Trace) == 0 || r.Trace[0].Kind != pbx.Arrived {
 		bad("its trace does not begin with its arrival")
 	}
+	for _, text := range []string{r.Explained.EN, r.Explained.RU} {
+		if strings.Count(text, ".") < 1 || !strings.HasSuffix(text, ".") || strings.Contains(text, "{") || strings.Contains(text, "  ") {
+			bad("it is explained as %q", text)
+		}
+	}
 	legs := map[pbx.LegID]bool{}
 	for i, e := range r.Trace {
 		if e.Kind == pbx.Ended && i != len(r.Trace)-1 {
@@ -145,6 +150,9 @@ func checkRecord(r record) error {
 		}
 	}
 	interrupted := r.Cause.Reason == pbx.Interrupted
+	if err := checkLadder(r); err != nil && !interrupted {
+		errs = append(errs, err)
+	}
 	if len(legs) > 0 && !interrupted {
 		bad("%d of its legs did not end", len(legs))
 	}
@@ -152,6 +160,30 @@ func checkRecord(r record) error {
 		bad("its trace does not end")
 	}
 	return errors.Join(errs...)
+}
+
+// checkLadder looks through the SIP messages of a call: of each leg that was
+// called or called us there are some, in order, and none tells a secret.
+func checkLadder(r record) error {
+	legs := map[pbx.LegID]int{}
+	for i, m := range r.Ladder {
+		legs[m.Leg]++
+		if i > 0 && m.At.Before(r.Ladder[i-1].At) {
+			return fmt.Errorf("message %d of its ladder comes before the one before it", i)
+		}
+		if m.Who == "" || m.Dir != "in" && m.Dir != "out" || m.Start == "" || len(m.Headers) == 0 {
+			return fmt.Errorf("message %d of its ladder: %+v", i, m)
+		}
+		for _, h := range m.Headers {
+			if name, value, _ := strings.Cut(h, ": "); strings.Contains(strings.ToLower(name), "auth") && value != "(not kept)" {
+				return fmt.Errorf("message %d of its ladder has a secret: %s", i, h)
+			}
+		}
+	}
+	if r.Caller.Leg != "" && legs[r.Caller.Leg] == 0 {
+		return fmt.Errorf("its ladder has no messages of the caller's leg")
+	}
+	return nil
 }
 
 // w1 says whether two times in seconds are the same to the rounding.

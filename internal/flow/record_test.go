@@ -17,7 +17,8 @@ import (
 // record is a call as the API gives it.
 type record struct {
 	pbx.CDR
-	Trace []pbx.CallEvent `json:"trace"`
+	Trace  []pbx.CallEvent `json:"trace"`
+	Ladder []pbx.Message   `json:"ladder"`
 }
 
 // records reads all records of a company, oldest first.

@@ -230,9 +230,10 @@ func testRemoved(t *testing.T, open Open) {
 func testSavedOnce(t *testing.T, open Open) {
 	s := open(t)
 	c, trace := Call("acme", 1)
+	c.Ladder = []pbx.Message{{At: t0, Leg: "leg", Who: "101", Dir: "in", Start: "SIP/2.0 200 OK", Headers: []string{"CSeq: 1 INVITE"}, SDP: []string{"a=sendonly"}, LeftOut: 2}}
 	save(t, s, c, trace)
 	again := c
-	again.Outcome, again.Recordings = pbx.OutcomeFailed, []pbx.Recording{{ID: "r"}}
+	again.Outcome, again.Recordings, again.Ladder = pbx.OutcomeFailed, []pbx.Recording{{ID: "r"}}, nil
 	save(t, s, again, trace[:1])
 	closeStore(t, s)
 	s = open(t)

@@ -1,0 +1,58 @@
+package call
+
+import (
+	"slices"
+	"time"
+
+	"vpbx/pbx"
+	"vpbx/sip"
+)
+
+const (
+	maxLegs     = 64          // legs of a call whose messages are kept
+	maxMessages = 512         // of a call
+	lastAnswers = time.Second // the record waits so long for the answers to our last requests
+)
+
+// whose is a leg and who it was.
+type whose struct {
+	who string
+	leg *sip.Leg
+}
+
+// keep notes a leg for the ladder.
+func (c *Call) keep(p *party) {
+	if len(c.legs) < maxLegs {
+		c.legs = append(c.legs, whose{p.who, p.leg})
+	}
+}
+
+// ladder gives the SIP messages of all legs in the order of time. The legs are
+// hung up; their last messages are waited for a moment.
+func (c *Call) ladder() []pbx.Message {
+	late := time.NewTimer(lastAnswers)
+	defer late.Stop()
+	patient := true
+	var all []pbx.Message
+	for _, l := range c.legs {
+		if patient {
+			select {
+			case <-l.leg.Done():
+			case <-late.C:
+				patient = false
+			}
+		}
+		messages := l.leg.Ladder()
+		for i := range messages {
+			messages[i].Who = l.who
+		}
+		all = append(all, messages...)
+	}
+	slices.SortStableFunc(all, func(a, b pbx.Message) int { return a.At.Compare(b.At) })
+	if n := len(all); n > maxMessages { // the beginning and the end say most
+		left := n - maxMessages
+		all = slices.Delete(all, maxMessages/2, maxMessages/2+left)
+		all[maxMessages/2].LeftOut += left
+	}
+	return all
+}
