@@ -65,7 +65,7 @@ func (c *Call) forward(hop routing.Hop) bool {
 	c.hops = append(c.hops, hop)
 	defer func() { c.hops = c.hops[:len(c.hops)-1] }()
 	f := routing.Forward(c.asked, c.hops)
-	c.why(f.Why...)
+	c.note(pbx.CallEvent{Kind: pbx.Noted, Who: hop.By, To: hop.To, Why: f.Why})
 	c.decision.Record = c.decision.Record || f.Record
 	before := c.failed
 	if len(f.Steps) == 0 {

@@ -115,13 +115,17 @@ func (x *explanation) routed(e CallEvent) {
 }
 
 // noted takes what has no event of its own: a group that is rung, somebody who
-// could not be called, silence.
+// forwards, somebody who could not be called, silence.
 func (x *explanation) noted(e CallEvent) {
 	switch {
 	case e.Cause != nil && e.Cause.Reason == NoMedia:
 		x.silent = named(e.Who)
 	case e.Cause != nil:
 		x.fail(failure{who: named(e.Who), trunk: e.Trunk != "", cause: *e.Cause})
+	case e.To != "" && e.Who != "":
+		x.flush()
+		by, to := named(e.Who), named(e.To)
+		x.say(Text{by + " forwards to " + to, "переадресация с " + by + " на " + to})
 	case e.To != "":
 		x.flush()
 		x.group = named(e.To)
