@@ -33,6 +33,7 @@ const (
 	kindOffer              // re-INVITE or UPDATE
 	kindCancel
 	kindBye
+	kindPrack // confirms a provisional response
 )
 
 // Messages about our transactions.
@@ -163,7 +164,8 @@ func (l *Leg) resend(a *attempt) *attempt {
 	b := *a
 	b.req = a.req.Clone()
 	b.req.RemoveHeader("Via")
-	b.d.localSeq++
+	b.d.localSeq = max(b.d.localSeq, l.d.localSeq) + 1 // a PRACK has a dialog of its own, with our numbers
+	l.d.localSeq = max(b.d.localSeq, l.d.localSeq)
 	b.req.CSeq().SeqNo = b.d.localSeq
 	b.hops, b.rang = nil, false
 	l.send(&b)

@@ -42,6 +42,8 @@
 //   - Nothing is sent whose headers hold a line break that is not ours: see
 //     validate.
 //   - Every map here has a bound.
+//   - A provisional response with a number is confirmed before the next one, and
+//     before the 2xx when it describes the session (RFC 3262).
 //   - A store that fails never refuses a phone.
 //
 // Decisions that are ours to make: a contact more than the limit of an

@@ -69,7 +69,7 @@ func (l *Leg) inviteRequest(extra []Header) *msg.Request {
 		l.log.Warn("sip: call not sent", "error", err)
 		return nil
 	}
-	l.capabilities(req)
+	l.capabilities(req, l.sent != nil)
 	s := session{Interval: l.s.cfg.SessionExpires, Ours: true}
 	header(req, "Session-Expires", s.header(true))
 	req.AppendHeader(minSE())
@@ -84,8 +84,15 @@ func (l *Leg) inviteRequest(extra []Header) *msg.Request {
 	return req
 }
 
-func (l *Leg) capabilities(req *msg.Request) {
+// capabilities says what we can do. Without an offer in the INVITE the peer's
+// would come in a reliable provisional, where we cannot answer it: then we do
+// not list 100rel.
+func (l *Leg) capabilities(req *msg.Request, offer bool) {
 	header(req, "Allow", allow)
+	if !offer || req.Method != msg.INVITE {
+		header(req, "Supported", "timer")
+		return
+	}
 	header(req, "Supported", supported)
 }
 
@@ -159,7 +166,7 @@ func (l *Leg) onProvisional(res *msg.Response) {
 		l.sendCancel()
 		return
 	}
-	if res.StatusCode == 100 {
+	if res.StatusCode == 100 || !l.inOrder(res) {
 		return
 	}
 	f := fork{toTag(res), res.StatusCode, sdpOf(res)}
