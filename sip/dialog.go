@@ -44,7 +44,7 @@ func (d *dialogs) init(s *Server) {
 	d.s = s
 	d.legs = make(map[dialogKey]*Leg)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
-	d.names.init(s.cfg.Resolve)
+	d.names.init(&s.cfg)
 	d.lines.init(s)
 	d.finals.init()
 }

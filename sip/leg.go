@@ -317,7 +317,7 @@ func (l *Leg) handle(m any) {
 	case lost:
 		l.onLost(m.x)
 	case started:
-		m.a.hops = []hop{m.h}
+		m.a.hops, m.a.rest = []hop{m.h}, m.rest
 		l.near(m.h)
 	case responded:
 		l.onResponse(m.a, m.res)
