@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"vpbx/pbx"
@@ -19,7 +20,7 @@ func (c *Call) dial(s routing.Dial) bool {
 	if s.For <= 0 {
 		s.For = defaultRing
 	}
-	for _, t := range s.Trunks {
+	for _, t := range c.working(s.Trunks) {
 		c.failed = pbx.Cause{}
 		p, err := c.dialTrunk(s, t)
 		if err != nil {
@@ -33,6 +34,25 @@ func (c *Call) dial(s routing.Dial) bool {
 		}
 	}
 	return false
+}
+
+// working leaves out the trunks that are down, unless all are.
+func (c *Call) working(trunks []*pbx.Trunk) []*pbx.Trunk {
+	var up []*pbx.Trunk
+	for _, t := range trunks {
+		if c.m.SIP.TrunkUp(c.company.ID, t.Name) {
+			up = append(up, t)
+		}
+	}
+	if len(up) == 0 || len(up) == len(trunks) {
+		return trunks
+	}
+	for _, t := range trunks {
+		if !slices.Contains(up, t) {
+			c.why("trunk " + t.Name + " is down")
+		}
+	}
+	return up
 }
 
 // nextTrunk tells whether another trunk may succeed where one failed so: not

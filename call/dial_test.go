@@ -23,6 +23,9 @@ func TestNextTrunk(t *testing.T) {
 		{pbx.FromSIP(pbx.PartyCallee, 486), false, false},
 		{pbx.FromSIP(pbx.PartyCallee, 603), false, false},
 		{pbx.FromSIP(pbx.PartyCallee, 404), false, false},
+		{pbx.FromSIP(pbx.PartyCallee, 484), false, false},
+		{pbx.FromSIP(pbx.PartyCallee, 600), false, false},
+		{pbx.FromSIP(pbx.PartyCallee, 604), false, false},
 		{pbx.NewCause(pbx.PartyCallee, pbx.NoAnswer), false, false},
 		{pbx.FromSIP(pbx.PartyTrunk, 403), false, false},
 	} {

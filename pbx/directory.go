@@ -52,7 +52,7 @@ func (d *Directory) Companies() []*Company { return d.companies }
 
 // TrunksFrom lists the trunks whose From holds the source address. Several
 // companies may share a provider, so several trunks may match; the dialled
-// number decides between them (see [Directory.Owner]).
+// number decides between them (see [Owner]).
 func (d *Directory) TrunksFrom(source netip.Addr) []TrunkOf {
 	source = source.Unmap()
 	var found []TrunkOf

@@ -68,9 +68,27 @@ func (l *Leg) onAgain(res *msg.Response) {
 			return
 		}
 	}
+	if l.call != nil { // a target that had its turn answers after all (RFC 3263 §4.3)
+		for _, req := range l.call.silent {
+			if sameBranch(req, res) {
+				l.refuseFork(&attempt{req: req}, res)
+				return
+			}
+		}
+	}
 	if l.Outbound && len(l.acks) > 0 && seq == l.acks[0].seq {
 		l.refuseFork(nil, res)
 	}
+}
+
+// sameBranch says whether a response belongs to a request.
+func sameBranch(req *msg.Request, res *msg.Response) bool {
+	if req.Via() == nil || res.Via() == nil {
+		return false
+	}
+	a, _ := param(req.Via().Params, "branch")
+	b, _ := param(res.Via().Params, "branch")
+	return a == b
 }
 
 // refuseFork acknowledges a 2xx that we do not want, and hangs it up.

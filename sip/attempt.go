@@ -19,13 +19,15 @@ type attempt struct {
 	d      *dialog // whose sequence numbers it uses
 	way    way
 	hops   []hop // where it goes, or went, once that is known
+	rest   []hop // where it may go next (RFC 3263 §4.3)
 	cancel context.CancelFunc
 
-	offer  bool // it carries an offer
-	mine   bool // the owner asked for it
-	rang   bool // it had a provisional response
-	auth   int  // credentials sent so far
-	longer bool // sent again after a 422
+	offer  bool           // it carries an offer
+	mine   bool           // the owner asked for it
+	rang   bool           // it had a provisional response
+	auth   int            // credentials sent so far
+	longer bool           // sent again after a 422
+	silent []*msg.Request // sent before to targets that did not answer in their turn
 }
 
 type kind int
@@ -35,13 +37,15 @@ const (
 	kindOffer              // re-INVITE or UPDATE
 	kindCancel
 	kindBye
+	kindPrack // confirms a provisional response
 )
 
 // Messages about our transactions.
 type (
 	started struct {
-		a *attempt
-		h hop
+		a    *attempt
+		h    hop
+		rest []hop
 	}
 	responded struct {
 		a   *attempt
@@ -67,7 +71,7 @@ func (l *Leg) send(a *attempt) {
 // address of the way it went to, and everything else, is told by messages; of
 // a only the pointer is used.
 func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, a *attempt) {
-	tx, h, err := l.s.dlg.transact(ctx, l, req, w, hops)
+	tx, h, rest, err := l.s.dlg.transact(ctx, l, req, w, hops)
 	if err != nil {
 		l.post(undone{a, err})
 		return
@@ -75,10 +79,20 @@ func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, a
 	if req.IsInvite() {
 		tx.OnRetransmission(func(res *msg.Response) { l.post(again{res}) })
 	}
-	l.post(started{a, h})
+	l.post(started{a, h, rest})
+	turn := time.NewTimer(nextTarget)
+	defer turn.Stop()
+	if !req.IsInvite() || len(rest) == 0 {
+		turn.Stop()
+	}
 	for {
 		select {
+		case <-turn.C:
+			tx.Terminate()
+			l.post(undone{a, errSilent})
+			return
 		case res := <-tx.Responses():
+			turn.Stop()
 			if req.IsInvite() && res.StatusCode >= 300 {
 				l.s.dlg.finals.keep(req, res, h, time.Now())
 				tx.Terminate()
@@ -98,27 +112,27 @@ func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, a
 }
 
 // transact finds the addresses of a way and starts the transaction over the
-// first that takes it.
-func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, w way, hops []hop) (tx msg.ClientTransaction, h hop, err error) {
+// first that takes it; rest are those behind it.
+func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, w way, hops []hop) (tx msg.ClientTransaction, h hop, rest []hop, err error) {
 	if hops == nil {
 		if hops, err = d.reach(ctx, w); err != nil {
-			return nil, hop{}, err
+			return nil, hop{}, nil, err
 		}
 	}
-	for _, h = range hops {
+	for i, h := range hops {
 		switch req.Method {
 		case msg.INVITE, msg.UPDATE:
 			req.RemoveHeader("Contact")
 			req.AppendHeader(&msg.ContactHeader{Address: l.contact(h)})
 		}
 		if tx, err = d.s.send(ctx, h, req); err == nil {
-			return tx, h, nil
+			return tx, h, hops[i+1:], nil
 		}
 		if req.Method != msg.CANCEL {
 			req.RemoveHeader("Via")
 		}
 	}
-	return nil, hop{}, err
+	return nil, hop{}, nil, err
 }
 
 // done forgets a transaction that has its final response.
@@ -179,9 +193,13 @@ func (l *Leg) resend(a *attempt) *attempt {
 	b := *a
 	b.req = a.req.Clone()
 	b.req.RemoveHeader("Via")
-	b.d.localSeq++
+	b.d.localSeq = max(b.d.localSeq, l.d.localSeq) + 1 // a PRACK has a dialog of its own, with our numbers
+	l.d.localSeq = max(b.d.localSeq, l.d.localSeq)
 	b.req.CSeq().SeqNo = b.d.localSeq
-	b.hops, b.rang = nil, false
+	b.hops, b.rest, b.rang = a.hops, nil, false // whom it has challenged knows the nonce
+	if len(a.rest) > 0 && len(a.hops) > 0 {
+		b.hops = append(a.hops[:1:1], a.rest...)
+	}
 	l.send(&b)
 	return &b
 }

@@ -25,6 +25,7 @@ type dialogs struct {
 	s      *Server
 	names  names
 	lines  lines
+	health health
 	finals finals
 
 	ctx    context.Context // ends when goroutines must stop at once
@@ -44,16 +45,21 @@ func (d *dialogs) init(s *Server) {
 	d.s = s
 	d.legs = make(map[dialogKey]*Leg)
 	d.ctx, d.cancel = context.WithCancel(context.Background())
-	d.names.init(s.cfg.Resolve)
+	d.names.init(&s.cfg)
 	d.lines.init(s)
+	d.health.init(s)
 	d.finals.init()
 }
 
 // start begins the registrations at providers.
-func (d *dialogs) start(context.Context) { d.lines.follow(d.s.cfg.Directory()) }
+func (d *dialogs) start(context.Context) { d.reload() }
 
 // reload lets the registrations at providers follow the directory.
-func (d *dialogs) reload() { d.lines.follow(d.s.cfg.Directory()) }
+func (d *dialogs) reload() {
+	dir := d.s.cfg.Directory()
+	d.health.follow(dir)
+	d.lines.follow(dir)
+}
 
 // close hangs up all legs and unregisters from all providers, gives that
 // closeWait, then stops what is left and waits for it.
@@ -66,6 +72,7 @@ func (d *dialogs) close() {
 	}
 	d.mu.Unlock()
 	d.lines.stop()
+	d.health.stop()
 	for _, l := range legs {
 		l.Hangup(pbx.NewCause(pbx.PartyPBX, pbx.ShuttingDown))
 	}

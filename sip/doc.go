@@ -43,6 +43,8 @@
 //     validate.
 //   - Every map here has a bound, and so has the ladder of a leg: what the two
 //     sent each other, trimmed and without secrets.
+//   - A provisional response with a number is confirmed before the next one, and
+//     before the 2xx when it describes the session (RFC 3262).
 //   - A store that fails never refuses a phone.
 //
 // Decisions that are ours to make: a contact more than the limit of an

@@ -19,7 +19,8 @@ type exchange struct {
 	settled   chan struct{} // closed by the leg when nothing more will be sent
 
 	initial   bool
-	offerless bool // an INVITE without offer: ours goes into the 2xx
+	offerless bool   // an INVITE without offer: ours goes into the 2xx
+	answer    []byte // to our offer, when a PRACK brought it
 	ask       sessionAsk
 	final     *msg.Response // 2xx that waits for its ACK
 	pause     time.Duration // until it is repeated

@@ -34,8 +34,10 @@ func (l *Leg) onRequest(x *exchange) {
 		l.close(x, 200)
 	case msg.OPTIONS:
 		l.close(x, 200, msg.NewHeader("Allow", allow), msg.NewHeader("Accept", sdpType), msg.NewHeader("Supported", supported))
-	case msg.PRACK, msg.CANCEL:
-		l.close(x, 481) // we send no reliable provisionals (RFC 3262 §3); the INVITE is not there
+	case msg.PRACK:
+		l.onPrack(x)
+	case msg.CANCEL:
+		l.close(x, 481) // the INVITE is not there
 	default:
 		l.close(x, 405, msg.NewHeader("Allow", allow))
 	}

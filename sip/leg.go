@@ -69,11 +69,19 @@ type Leg struct {
 	unacked *exchange // INVITE of the peer whose 2xx waits for the ACK
 	ringing *msg.Response
 
-	call   *attempt // our initial INVITE, until its final response
-	ours   *attempt // our re-INVITE or UPDATE
-	open   map[*attempt]struct{}
-	acks   []*ackSent
-	forks  []fork
+	call  *attempt // our initial INVITE, until its final response
+	ours  *attempt // our re-INVITE or UPDATE
+	open  map[*attempt]struct{}
+	acks  []*ackSent
+	forks []fork
+	seen  []seenReliable // RFC 3262: reliable provisionals of the forks
+
+	rel       *reliable  // our provisional that waits for its PRACK
+	rseq      uint32     // of our last reliable provisional
+	waits     *ringing   // the provisional to send after that PRACK
+	picked    *answering // the answer to send after that PRACK
+	described []byte     // what the peer has confirmed by PRACK
+
 	ending pbx.Cause // why we hang up, for a BYE or CANCEL that has to wait
 	tried  bool      // CANCEL is sent
 }
@@ -94,16 +102,17 @@ func (p phase) String() string {
 
 // The clocks of a leg; they share one timer.
 const (
-	clockOwner   = iota // nobody took the leg
-	clockRing           // the last provisional is repeated (RFC 3261 §13.3.1.1)
-	clockRepeat         // the 2xx is repeated (RFC 3261 §13.3.1.4)
-	clockACK            // the ACK does not come any more
-	clockOffer          // the owner did not answer an offer
-	clockGlare          // our offer was crossed and is sent again
-	clockReply          // our request got no final response
-	clockRefresh        // RFC 4028: our refresh is due
-	clockExpire         // RFC 4028: the session is over
-	clockLinger         // leftovers have had their time
+	clockOwner    = iota // nobody took the leg
+	clockRing            // the last provisional is repeated (RFC 3261 §13.3.1.1)
+	clockReliable        // a reliable provisional is repeated (RFC 3262 §3)
+	clockRepeat          // the 2xx is repeated (RFC 3261 §13.3.1.4)
+	clockACK             // the ACK does not come any more
+	clockOffer           // the owner did not answer an offer
+	clockGlare           // our offer was crossed and is sent again
+	clockReply           // our request got no final response
+	clockRefresh         // RFC 4028: our refresh is due
+	clockExpire          // RFC 4028: the session is over
+	clockLinger          // leftovers have had their time
 	clocks
 )
 
@@ -311,7 +320,7 @@ func (l *Leg) handle(m any) {
 	case lost:
 		l.onLost(m.x)
 	case started:
-		m.a.hops = []hop{m.h}
+		m.a.hops, m.a.rest = []hop{m.h}, m.rest
 		l.near(m.h)
 		l.ladder.at(m.h)
 		l.out(m.h.transport, m.h.dest, m.a.req)
@@ -346,6 +355,8 @@ func (l *Leg) tick(now time.Time) {
 			l.queue = nil
 		case clockRing:
 			l.ringAgain()
+		case clockReliable:
+			l.repeatReliable()
 		case clockRepeat:
 			l.repeat()
 		case clockACK:
@@ -451,7 +462,7 @@ func (l *Leg) end(c pbx.Cause) {
 		return
 	}
 	l.phase = ended
-	l.stop(clockRing, clockOffer, clockGlare, clockReply, clockRefresh, clockExpire)
+	l.stop(clockRing, clockReliable, clockOffer, clockGlare, clockReply, clockRefresh, clockExpire)
 	if l.owner.events != nil {
 		l.stop(clockOwner)
 	}

@@ -13,8 +13,8 @@ import (
 // allow lists the methods we take part in (RFC 3261 §20.5), supported the
 // extensions (§20.37).
 const (
-	allow     = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER"
-	supported = "timer"
+	allow     = "INVITE, ACK, PRACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER"
+	supported = "timer, 100rel"
 	sdpType   = "application/sdp"
 )
 

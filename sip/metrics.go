@@ -59,7 +59,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}, []string{"method", "code"}),
 		rejections: map[reason]prometheus.Counter{},
 		trunkUp: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "vpbx_trunk_up", Help: "1 while a trunk that registers is registered at its provider.",
+			Name: "vpbx_trunk_up", Help: "1 while a trunk answers OPTIONS and, when it registers, is registered.",
 		}, []string{"tenant", "trunk"}),
 		storeFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "vpbx_sip_binding_store_failures_total", Help: "Attempts to save bindings that failed.",

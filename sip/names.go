@@ -3,7 +3,9 @@ package sip
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,10 +15,12 @@ import (
 // names resolves host names of trunks and remembers the answers for a minute.
 // A name server that fails does not take a trunk down: old answers stay.
 type names struct {
-	resolve func(context.Context, string) ([]netip.Addr, error)
+	resolve    func(context.Context, string) ([]netip.Addr, error)
+	resolveSRV func(ctx context.Context, service, proto, name string) ([]*net.SRV, error)
 
-	mu    sync.Mutex
-	known map[string]answer
+	mu       sync.Mutex
+	known    map[string]answer
+	services map[string]services // by transport and host
 }
 
 type answer struct {
@@ -29,28 +33,38 @@ const (
 	maxNames = 4096
 )
 
-func (n *names) init(resolve func(context.Context, string) ([]netip.Addr, error)) {
-	n.resolve = resolve
+func (n *names) init(c *Config) {
+	n.resolve, n.resolveSRV = c.Resolve, c.ResolveSRV
 	n.known = make(map[string]answer)
+	n.services = make(map[string]services)
 }
 
-// lookup gives the addresses of a "host:port", at least one, in the order of
-// the name server.
-func (n *names) lookup(ctx context.Context, hostPort string) ([]netip.AddrPort, error) {
+// lookup gives the addresses of a way, at least one, in the order in which they
+// are tried.
+func (n *names) lookup(ctx context.Context, w way) ([]netip.AddrPort, error) {
+	hostPort := w.addr
 	if a, err := addrPort(hostPort); err == nil {
 		return []netip.AddrPort{a}, nil
+	}
+	if !strings.Contains(hostPort, ":") {
+		return n.servers(ctx, w.transport, hostPort)
 	}
 	host, port, err := msg.ParseAddr(hostPort)
 	if err != nil || port < 1 || port > 65535 {
 		return nil, fmt.Errorf("%q is no host and port", hostPort)
 	}
+	return n.at(ctx, host, uint16(port))
+}
+
+// at gives the addresses of a host with a port.
+func (n *names) at(ctx context.Context, host string, port uint16) ([]netip.AddrPort, error) {
 	addrs, err := n.addrs(ctx, host)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]netip.AddrPort, len(addrs))
 	for i, a := range addrs {
-		out[i] = netip.AddrPortFrom(a, uint16(port))
+		out[i] = netip.AddrPortFrom(a, port)
 	}
 	return out, nil
 }

@@ -36,7 +36,7 @@ func (l *Leg) propose(method msg.RequestMethod, sdp []byte, mine bool) {
 		l.wanted = nil
 		return
 	}
-	l.capabilities(req)
+	l.capabilities(req, false) // nobody rings within a call
 	if l.sess.Interval != 0 {
 		header(req, "Session-Expires", l.sess.header(true))
 		req.AppendHeader(minSE())

@@ -25,17 +25,19 @@ type Config struct {
 	LocalNets []netip.Prefix     // our own networks: no External, no rate limit, no keepalive without need
 	TLS       func() *tls.Config // asked for every handshake, so certificates can be replaced
 
-	ListenPacket func(network, address string) (net.PacketConn, error)                // nil: the real network, receive buffer of 4 MiB
-	ListenTCP    func(network, address string) (net.Listener, error)                  // nil: the real network
-	Dial         func(ctx context.Context, network, address string) (net.Conn, error) // nil: the real network; TCP only
-	LocalFor     func(peer netip.Addr) netip.Addr                                     // our address as peer sees it, when listening on a wildcard; nil: the routing table
-	Resolve      func(ctx context.Context, host string) ([]netip.Addr, error)         // nil: net.DefaultResolver
+	ListenPacket func(network, address string) (net.PacketConn, error)                      // nil: the real network, receive buffer of 4 MiB
+	ListenTCP    func(network, address string) (net.Listener, error)                        // nil: the real network
+	Dial         func(ctx context.Context, network, address string) (net.Conn, error)       // nil: the real network; TCP only
+	LocalFor     func(peer netip.Addr) netip.Addr                                           // our address as peer sees it, when listening on a wildcard; nil: the routing table
+	Resolve      func(ctx context.Context, host string) ([]netip.Addr, error)               // nil: net.DefaultResolver
+	ResolveSRV   func(ctx context.Context, service, proto, name string) ([]*net.SRV, error) // nil: net.DefaultResolver, or none when Resolve is given
 
 	Directory func() *pbx.Directory // the current companies
 	Bindings  BindingStore          // nil: bindings do not survive a restart
 	Accept    func(*Leg)            // every identified and authenticated initial INVITE; must return at once
 	Publish   func(Registration)    // what became of a binding; nil: nobody wants to know; must not block
 
+	ProbeEvery     time.Duration // how often trunks are asked by OPTIONS whether they are there; 0: never
 	SessionExpires time.Duration // RFC 4028, default 1800 s
 	Limits         Limits
 	Log            *slog.Logger // nil: nothing is logged
@@ -90,6 +92,15 @@ func (c *Config) fill() {
 	}
 	if c.LocalFor == nil {
 		c.LocalFor = new(routes).to
+	}
+	if c.ResolveSRV == nil && c.Resolve == nil {
+		c.ResolveSRV = func(ctx context.Context, service, proto, name string) ([]*net.SRV, error) {
+			_, found, err := net.DefaultResolver.LookupSRV(ctx, service, proto, name)
+			return found, err
+		}
+	}
+	if c.ResolveSRV == nil {
+		c.ResolveSRV = func(context.Context, string, string, string) ([]*net.SRV, error) { return nil, nil }
 	}
 	if c.Resolve == nil {
 		c.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {

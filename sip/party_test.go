@@ -122,7 +122,8 @@ func TestWays(t *testing.T) {
 	for uri, want := range map[string]way{
 		"sip:10.0.0.1":                            {"udp", "10.0.0.1:5060"},
 		"sip:a@10.0.0.1:5070;transport=TCP":       {"tcp", "10.0.0.1:5070"},
-		"sips:x.test":                             {"tls", "x.test:5061"},
+		"sips:x.test":                             {"tls", "x.test"},
+		"sip:x.test:5061;transport=tls":           {"tls", "x.test:5061"},
 		"sip:[2001:db8::1]:5060;lr":               {"udp", "[2001:db8::1]:5060"},
 		"sip:x.test;maddr=10.1.1.1;transport=tls": {"tls", "10.1.1.1:5061"},
 	} {
@@ -142,7 +143,7 @@ func TestWays(t *testing.T) {
 		}
 	}
 	for host, want := range map[string][2]string{
-		"sip.p.test": {"sip.p.test:5060", "sip.p.test"}, "10.0.0.1:5070": {"10.0.0.1:5070", "10.0.0.1:5070"}, "[::1]:5070": {"[::1]:5070", "[::1]:5070"}, "::1": {"[::1]:5060", "[::1]"},
+		"sip.p.test": {"sip.p.test", "sip.p.test"}, "sip.p.test:5070": {"sip.p.test:5070", "sip.p.test:5070"}, "10.0.0.1:5070": {"10.0.0.1:5070", "10.0.0.1:5070"}, "[::1]:5070": {"[::1]:5070", "[::1]:5070"}, "::1": {"[::1]:5060", "[::1]"},
 	} {
 		tr := &pbx.Trunk{Host: host}
 		if w, _ := trunkWay(tr); w.addr != want[0] || trunkURI(tr) != want[1] {

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	msg "github.com/emiago/sipgo/sip"
-
 	"vpbx/pbx"
 )
 
@@ -98,7 +96,7 @@ func (s *Server) Locate(ctx context.Context, t Target) (Target, error) {
 	if t.peer.IsValid() {
 		return t, nil
 	}
-	addrs, err := s.dlg.names.lookup(ctx, t.way.addr)
+	addrs, err := s.dlg.names.lookup(ctx, t.way)
 	if err != nil {
 		return t, fmt.Errorf("find %s: %w", t, err)
 	}
@@ -122,10 +120,7 @@ func trunkWay(t *pbx.Trunk) (w way, host string) {
 		w.transport = "udp"
 	}
 	host, port := splitHost(t.Host)
-	if port == 0 {
-		port = msg.DefaultPort(w.transport)
-	}
-	w.addr = net.JoinHostPort(host, strconv.Itoa(port))
+	w.addr = destination(w.transport, host, port)
 	return w, bracket(host)
 }
 

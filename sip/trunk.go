@@ -157,8 +157,6 @@ func lineToken(name lineName, t *pbx.Trunk) string {
 
 // run keeps the line registered until it is stopped, then unregisters.
 func (l *line) run(ctx context.Context) {
-	up := l.s.met.trunkUp.WithLabelValues(string(l.name.tenant), l.name.trunk)
-	up.Set(0)
 	registered := false
 	for {
 		granted, err := l.register(ctx, l.ask)
@@ -174,24 +172,13 @@ func (l *line) run(ctx context.Context) {
 			l.log.Warn("sip: trunk is not registered", "error", err, "retry", sleep)
 		}
 		registered = err == nil
-		up.Set(map[bool]float64{true: 1}[registered])
+		l.s.dlg.health.registered(l.name, registered)
 		if !pause(ctx.Done(), sleep) {
 			break
 		}
 	}
 	if registered {
 		l.leave()
-	}
-	l.retire()
-}
-
-// retire takes the gauge away, unless a new line of that name has it now.
-func (l *line) retire() {
-	ls := &l.s.dlg.lines
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	if ls.byName[l.name] == nil {
-		l.s.met.trunkUp.DeleteLabelValues(string(l.name.tenant), l.name.trunk)
 	}
 }
 

@@ -69,7 +69,7 @@ func (l *Leg) inviteRequest(extra []Header) *msg.Request {
 		l.log.Warn("sip: call not sent", "error", err)
 		return nil
 	}
-	l.capabilities(req)
+	l.capabilities(req, l.sent != nil)
 	s := session{Interval: l.s.cfg.SessionExpires, Ours: true}
 	header(req, "Session-Expires", s.header(true))
 	req.AppendHeader(minSE())
@@ -84,8 +84,15 @@ func (l *Leg) inviteRequest(extra []Header) *msg.Request {
 	return req
 }
 
-func (l *Leg) capabilities(req *msg.Request) {
+// capabilities says what we can do. Without an offer in the INVITE the peer's
+// would come in a reliable provisional, where we cannot answer it: then we do
+// not list 100rel.
+func (l *Leg) capabilities(req *msg.Request, offer bool) {
 	header(req, "Allow", allow)
+	if !offer || req.Method != msg.INVITE {
+		header(req, "Supported", "timer")
+		return
+	}
 	header(req, "Supported", supported)
 }
 
@@ -109,7 +116,7 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 		return
 	}
 	l.done(a)
-	if l.authenticate(a, res) {
+	if l.authenticate(a, res) || res.StatusCode == 503 && l.nextHop(a, false) {
 		return
 	}
 	switch a.kind {
@@ -124,8 +131,11 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 // onFailure takes the end of a transaction without final response.
 func (l *Leg) onFailure(a *attempt, err error) {
 	l.done(a)
+	if l.nextHop(a, errors.Is(err, errSilent)) {
+		return
+	}
 	code := 503 // RFC 3261 §8.1.3.1
-	if errors.Is(err, msg.ErrTransactionTimeout) {
+	if errors.Is(err, msg.ErrTransactionTimeout) || errors.Is(err, errSilent) {
 		code = 408
 	}
 	if l.phase != ended {
@@ -159,7 +169,7 @@ func (l *Leg) onProvisional(res *msg.Response) {
 		l.sendCancel()
 		return
 	}
-	if res.StatusCode == 100 {
+	if res.StatusCode == 100 || !l.inOrder(res) {
 		return
 	}
 	f := fork{toTag(res), res.StatusCode, sdpOf(res)}

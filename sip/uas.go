@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -91,18 +92,23 @@ func (l *Leg) onRing(code int, sdp []byte) {
 	if l.Outbound || l.phase != early || l.theirs == nil || code <= 100 || code >= 200 {
 		return
 	}
-	l.ringing = l.outcome(l.theirs, code, sdp)
-	l.respond(l.theirs, l.ringing)
+	l.provide(code, sdp)
 	l.after(clockRing, ringEvery)
 }
 
 // ringAgain repeats the last provisional, so that no proxy on the way takes
 // the call for dead.
 func (l *Leg) ringAgain() {
-	if l.phase == early && l.theirs != nil {
+	switch {
+	case l.phase != early || l.theirs == nil:
+		return
+	case l.rel != nil: // it is repeated anyway
+	case l.ringing.GetHeader("RSeq") != nil:
+		l.provide(l.ringing.StatusCode, nil)
+	default:
 		l.respond(l.theirs, l.ringing)
-		l.after(clockRing, ringEvery)
 	}
+	l.after(clockRing, ringEvery)
 }
 
 // onAnswer accepts the call.
@@ -111,6 +117,14 @@ func (l *Leg) onAnswer(sdp []byte) {
 		return
 	}
 	l.stop(clockRing)
+	if l.rel != nil && l.rel.sdp { // RFC 3262 §3: no 2xx before its PRACK
+		l.picked, l.waits = &answering{sdp}, nil
+		return
+	}
+	l.stop(clockReliable)
+	if sdp != nil && bytes.Equal(sdp, l.described) {
+		sdp = nil // the peer has it from a reliable provisional (RFC 6337 §3.1.1)
+	}
 	if !l.accept(sdp) {
 		l.end(pbx.NewCause(l.peer(), pbx.Cancelled))
 		return
@@ -163,6 +177,9 @@ func (l *Leg) acknowledged(answer []byte) {
 	l.unacked = nil
 	l.stop(clockRepeat, clockACK)
 	x.settle()
+	if answer == nil {
+		answer = x.answer
+	}
 	if !x.offerless {
 		answer = nil
 	} else if answer != nil {

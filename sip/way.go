@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -11,10 +12,10 @@ import (
 )
 
 // way is where requests go: a transport and a "host:port", whose host may be a
-// name still.
+// name still. A name alone stands for what its SRV records say (RFC 3263).
 type way struct{ transport, addr string }
 
-// wayTo is the next hop to a URI (RFC 3261 §8.1.2, without SRV), over the
+// wayTo is the next hop to a URI (RFC 3261 §8.1.2), over the
 // transport given unless the URI names another one.
 func wayTo(uri, transport string) (way, error) {
 	var u msg.Uri
@@ -32,16 +33,26 @@ func wayTo(uri, transport string) (way, error) {
 	if m, ok := param(u.UriParams, "maddr"); ok && m != "" {
 		host = strings.Trim(m, "[]")
 	}
-	if port == 0 {
-		port = msg.DefaultPort(w.transport)
-	}
-	w.addr = net.JoinHostPort(host, strconv.Itoa(port))
+	w.addr = destination(w.transport, host, port)
 	return w, nil
+}
+
+// destination is where a URI or a trunk with a host and maybe a port (else 0)
+// leads to: without a port an address has the default one, and a name is left
+// to its SRV records (RFC 3263 §4.2).
+func destination(transport, host string, port int) string {
+	if port == 0 {
+		if _, err := netip.ParseAddr(host); err != nil && host != "" && !strings.Contains(host, ":") {
+			return host
+		}
+		port = msg.DefaultPort(transport)
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // reach plans the hops of a way, best first: one for each address of its host.
 func (d *dialogs) reach(ctx context.Context, w way) ([]hop, error) {
-	addrs, err := d.names.lookup(ctx, w.addr)
+	addrs, err := d.names.lookup(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +65,7 @@ func (d *dialogs) reach(ctx context.Context, w way) ([]hop, error) {
 			continue
 		}
 		if !w.literal() {
-			h.name, _, _ = net.SplitHostPort(w.addr)
+			h.name, _ = splitHost(w.addr)
 		}
 		hops = append(hops, h)
 	}
@@ -89,6 +100,11 @@ func (l *Leg) wayOf(d *dialog) way {
 	}
 	if err != nil || !l.s.localTransport(w.transport) || unreachable(w.addr, l.heard.addr) {
 		return l.heard
+	}
+	if l.Trunk != nil && !strings.Contains(w.addr, ":") {
+		if t, _ := trunkWay(l.Trunk); t == w {
+			return l.heard // the target that serves this call, not any of the trunk's
+		}
 	}
 	if l.heard.transport != "udp" && l.s.connected(l.heard.transport, l.heard.addr) {
 		return l.heard // the peer's own connection is still open

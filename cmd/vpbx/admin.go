@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -48,7 +47,7 @@ func (p *passwdCmd) Run(ctx context.Context) error {
 	}
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if line == "" {
-		return errors.Join(errors.New("no password on standard input"), err)
+		return fmt.Errorf("no password on standard input: %w", err)
 	}
 	if err := app.SetPassword(ctx, cfg, pbx.TenantID(p.Tenant), p.Extension, strings.TrimRight(line, "\r\n")); err != nil {
 		return err

@@ -30,14 +30,17 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c commands
-	k, err := kong.New(&c, kong.Name("vpbx"), kong.UsageOnError(),
+	k, err := kong.New(&c, kong.Name("vpbx"),
 		kong.Description("Telephony engine of a virtual PBX."), kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "vpbx:", err)
 		os.Exit(1)
 	}
 	cmd, err := k.Parse(os.Args[1:])
-	k.FatalIfErrorf(err)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "vpbx: %v; vpbx help lists every command\n", err)
+		os.Exit(1)
+	}
 	if err := cmd.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "vpbx:", err)
 		stop()

@@ -84,7 +84,11 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.tenants = tenants.NewService(a.store)
-	if err := a.provision(ctx); err != nil {
+	docs, err := ReadCompanies(a.cfg)
+	if err != nil {
+		return err
+	}
+	if err := a.provision(ctx, docs); err != nil {
 		return err
 	}
 	if a.recordings, err = recordings.New(recordings.Options{Dir: filepath.Join(a.cfg.Data, "recordings"), Log: a.log, Metrics: a.metrics}); err != nil {
@@ -93,9 +97,11 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.recover(ctx); err != nil {
 		return err
 	}
-	if err := a.loadCertificate(); err != nil {
+	cert, err := a.certificate()
+	if err != nil {
 		return err
 	}
+	a.cert.Store(cert)
 	a.bus = new(events.Bus)
 	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial})
 	if a.lookup, err = crm.NewLookup(crm.Options{Connectors: map[string]crm.Connector{"rtk": a.connector}, Log: a.log, Metrics: a.metrics}); err != nil {
@@ -117,7 +123,7 @@ func (a *App) build(ctx context.Context) error {
 
 func (a *App) sipConfig() sip.Config {
 	c := sip.Config{LocalNets: a.cfg.SIP.LocalNets, TLS: a.tlsConfig,
-		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve, Dial: a.host.Dial,
+		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve, ResolveSRV: a.host.ResolveSRV, ProbeEvery: 30 * time.Second, Dial: a.host.Dial,
 		Directory: a.store.Directory, Bindings: a.store,
 		Accept:  func(l *sip.Leg) { a.calls.Accept(l) },
 		Publish: a.registration, Log: a.log, Metrics: a.metrics}
@@ -174,7 +180,7 @@ func (a *App) Run(ctx context.Context, reload <-chan os.Signal) error {
 		select {
 		case <-reload:
 			if err := a.Reload(ctx); err != nil {
-				a.log.Error("reload refused, everything stays as it was", "error", err)
+				a.log.Error("reload refused", "error", err)
 			}
 		case <-ctx.Done():
 			a.log.Info("draining", "calls_end_in", drainTime)
@@ -186,12 +192,20 @@ func (a *App) Run(ctx context.Context, reload <-chan os.Signal) error {
 }
 
 // Reload reads company files and certificates again. Live calls go on with what
-// they began with. On an error nothing has changed.
+// they began with. All files are read and checked before anything changes; when
+// the store refuses a company all the same, those before it have changed.
 func (a *App) Reload(ctx context.Context) error {
-	if err := a.loadCertificate(); err != nil {
+	cert, err := a.certificate()
+	if err != nil {
 		return err
 	}
-	if err := a.provision(ctx); err != nil {
+	docs, err := ReadCompanies(a.cfg)
+	if err != nil {
+		return err
+	}
+	a.cert.Store(cert)
+	defer a.sip.Reload()
+	if err := a.provision(ctx, docs); err != nil {
 		return err
 	}
 	for _, c := range a.store.Directory().Companies() { // a tool may have changed them beside us
@@ -199,7 +213,6 @@ func (a *App) Reload(ctx context.Context) error {
 			return fmt.Errorf("read company %s again: %w", c.ID, err)
 		}
 	}
-	a.sip.Reload()
 	a.log.Info("company files and certificates are read again")
 	return nil
 }

@@ -189,3 +189,46 @@ func TestTools(t *testing.T) {
 		}
 	})
 }
+
+// TestReloadHalfway: when one company cannot be applied, those that were are
+// taken up by the SIP side as well.
+func TestReloadHalfway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := simnet.New(simnet.Options{})
+		defer net.Close()
+		cfg := testConfig(t, company)
+		other := filepath.Join(t.TempDir(), "beta.yaml")
+		write := func(file, text string) {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		beta := strings.NewReplacer("tenant: acme", "tenant: beta", "acme.test", "beta.test").Replace(company)
+		write(other, beta)
+		cfg.Provision = append(cfg.Provision, other)
+		a, err := New(t.Context(), cfg, hostOf(net), slog.New(slog.DiscardHandler), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close(t.Context())
+		if err := a.Start(); err != nil {
+			t.Fatal(err)
+		}
+		write(cfg.Provision[0], company+"trunks:\n  - {name: prov, host: 10.0.0.9, username: u1, password: p1, register: true}\n")
+		write(other, strings.ReplaceAll(beta, "beta.test", "acme.test"))
+		if err := a.Reload(t.Context()); err == nil {
+			t.Fatal("two companies have one domain")
+		}
+		synctest.Wait()
+		families, err := a.metrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "vpbx_trunk_up" {
+				return
+			}
+		}
+		t.Error("the trunk of the company that was applied is not registered")
+	})
+}

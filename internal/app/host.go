@@ -19,4 +19,7 @@ type Host struct {
 	LocalFor func(peer netip.Addr) netip.Addr
 	// Resolve looks a host name up. nil: the system's resolver.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// ResolveSRV looks the SRV records of _service._proto.name up. nil: the
+	// system's resolver, or none when Resolve is given.
+	ResolveSRV func(ctx context.Context, service, proto, name string) ([]*net.SRV, error)
 }

@@ -13,13 +13,9 @@ import (
 	"vpbx/tenants"
 )
 
-// provision applies the company files. All are read and checked before the
-// first is applied, so that a mistake in one changes nothing.
-func (a *App) provision(ctx context.Context) error {
-	docs, err := ReadCompanies(a.cfg)
-	if err != nil {
-		return err
-	}
+// provision applies the company files that were read. One that cannot be
+// applied keeps those behind it from being so.
+func (a *App) provision(ctx context.Context, docs []*tenants.Document) error {
 	for i, d := range docs {
 		changes, err := a.tenants.Apply(ctx, d)
 		if err != nil {
@@ -57,17 +53,16 @@ func ReadCompanies(cfg config.Config) ([]*tenants.Document, error) {
 	return docs, errors.Join(errs...)
 }
 
-// loadCertificate reads the certificate for TLS when one is configured.
-func (a *App) loadCertificate() error {
+// certificate reads the certificate for TLS, nil when none is configured.
+func (a *App) certificate() (*tls.Certificate, error) {
 	if a.cfg.TLS.Cert == "" {
-		return nil
+		return nil, nil
 	}
 	cert, err := tls.LoadX509KeyPair(a.cfg.TLS.Cert, a.cfg.TLS.Key)
 	if err != nil {
-		return fmt.Errorf("tls: %w", err)
+		return nil, fmt.Errorf("tls: %w", err)
 	}
-	a.cert.Store(&cert)
-	return nil
+	return &cert, nil
 }
 
 // tlsConfig is asked at each handshake: a certificate that was replaced counts

@@ -156,7 +156,7 @@ func (a *agent) config() phone.Config {
 	cfg := phone.Config{
 		Server: pbxIP + ":" + sipPort, Media: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
 		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
-		ReuseNonce: c.has("reuse"), ContactParams: c.opts["contact"], RingWith: -1,
+		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], RingWith: -1,
 		Log: a.w.logger.With("agent", a.name), Trace: a.watch,
 	}
 	if c.has("md5") {

@@ -56,7 +56,7 @@ func startEngine(cfg config.Config, h *simnet.Host, log *slog.Logger) (*engine, 
 	e.stop = cancel
 	var err error
 	e.app, err = app.New(ctx, cfg, app.Host{ListenPacket: e.host.ListenPacket, Listen: e.host.Listen, Dial: e.host.Dial,
-		LocalFor: h.LocalFor, Resolve: resolve}, log, io.Discard)
+		LocalFor: h.LocalFor, Resolve: resolve, ResolveSRV: resolveSRV}, log, io.Discard)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("build the program: %w", err)
@@ -90,6 +90,20 @@ func (e *engine) kill() {
 func resolve(_ context.Context, host string) ([]netip.Addr, error) {
 	if host == "sip.provider.test" {
 		return []netip.Addr{netip.MustParseAddr(providerIP)}, nil
+	}
+	switch host {
+	case "a.cluster.test":
+		return []netip.Addr{netip.MustParseAddr("10.0.1.99")}, nil
+	case "b.cluster.test":
+		return []netip.Addr{netip.MustParseAddr(carrierIP)}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+// resolveSRV knows a carrier with two servers, of which nobody is at the first.
+func resolveSRV(_ context.Context, service, proto, host string) ([]*net.SRV, error) {
+	if host == "cluster.test" && service == "sip" && proto == "udp" {
+		return []*net.SRV{{Target: "b.cluster.test.", Port: 5060, Priority: 20}, {Target: "a.cluster.test.", Port: 5060, Priority: 10}}, nil
 	}
 	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }

@@ -86,6 +86,7 @@ type Call struct {
 	// Our INVITE that has no final answer, or theirs.
 	invite     *request
 	inviteTx   *serverTx
+	rseq       int // of our last reliable 18x
 	cancelling bool
 	cancelSent bool
 	reinviting bool

@@ -219,6 +219,7 @@ func (c *Call) accepted(res *sip.Response) {
 	c.localSeq--
 	var problem error
 	switch {
+	case c.offered && len(res.Body()) == 0 && c.remoteSDP != nil: // answered in a reliable 18x
 	case c.offered:
 		problem = c.hear(res.Body())
 	case len(res.Body()) > 0:

@@ -57,7 +57,13 @@ func (c *Call) requested(tx *serverTx) {
 			return
 		}
 		c.reoffered(tx)
-	case sip.INFO, sip.OPTIONS, sip.NOTIFY, sip.MESSAGE, sip.PRACK:
+	case sip.PRACK:
+		if c.rseq > 0 && headerOf(req, "RAck") != fmt.Sprintf("%d %s", c.rseq, c.inviteTx.req.CSeq().Value()) {
+			tx.answer(481) // RFC 3262 §3
+			return
+		}
+		tx.answer(200)
+	case sip.INFO, sip.OPTIONS, sip.NOTIFY, sip.MESSAGE:
 		tx.answer(200)
 	default:
 		tx.answer(405, sip.NewHeader("Allow", c.p.allow()))

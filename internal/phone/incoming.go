@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -108,7 +109,12 @@ func (p *Phone) cancelled(tx *serverTx) {
 
 // ring sends a provisional answer.
 func (c *Call) ring(status int, body []byte) {
-	c.inviteTx.reply(c.p.response(c.inviteTx.req, status, "", c.localTag, body, c.contactHeader()))
+	headers := []sip.Header{c.contactHeader()}
+	if c.p.cfg.Reliable && hasToken(c.inviteTx.req, "Supported", "100rel") {
+		c.rseq++
+		headers = append(headers, sip.NewHeader("Require", "100rel"), sip.NewHeader("RSeq", strconv.Itoa(c.rseq)))
+	}
+	c.inviteTx.reply(c.p.response(c.inviteTx.req, status, "", c.localTag, body, headers...))
 }
 
 func (c *Call) contactHeader() sip.Header {

@@ -48,6 +48,7 @@ type Config struct {
 	Tone          float64       // hertz of the tone it sends; 0 is silence
 	Echo          bool          // sends back what it hears instead of the tone
 	RingWith      int           // sent by itself for a new call: 0 means 180, negative nothing
+	Reliable      bool          // sends 18x reliably to callers who support it (RFC 3262), without repeating them
 	NoTimers      bool          // does not know session timers (RFC 4028)
 	NoUpdate      bool          // does not know UPDATE (RFC 3311), answers 405
 	KeepAlive     time.Duration // sends CRLF to the server this often
