@@ -2,9 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -91,14 +91,29 @@ func (in *intruder) end() {
 }
 
 // mediaPorts is a small range of ports that is free now, as the config writes it.
+// It lies outside the ports that the kernel hands out, so that no phone's own
+// socket gets into it.
 func mediaPorts(t *testing.T, n int) (from, to int) {
 	t.Helper()
-	port, err := strconv.Atoi(freePort(t, "127.0.0.1"))
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		from := 21000 + 2*rand.IntN(5000)
+		if allFree(from, n) {
+			return from, from + n - 1
+		}
 	}
-	from = min(port, 65535-n-1) &^ 1
-	return from, from + n - 1
+	t.Fatalf("no %d free ports in a row", n)
+	return 0, 0
+}
+
+func allFree(from, n int) bool {
+	for port := from; port < from+n; port++ {
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			return false
+		}
+		c.Close()
+	}
+	return true
 }
 
 // TestBleedAndInject sprays sound from a third address at every media port, from

@@ -229,7 +229,7 @@ func TestRegisteredTrunk(t *testing.T) {
 	anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440, Auto: true})
 	registrar.done()
 	wantCredentials(t, registrar.file("messages.log"), "REGISTER")
-	waitFor(t, 5*time.Second, "the trunk is up", func() bool { return s.metric("vpbx_trunk_up") == 1 })
+	waitFor(t, 5*time.Second, "the trunk is up", func() bool { return s.metric(`vpbx_trunk_up{trunk="sipprov"}`) == 1 })
 	_, contact, _ := strings.Cut(registrar.file("logs.log"), "contact ")
 	contact, _, _ = strings.Cut(contact, "\n")
 	if contact == "" {
