@@ -107,6 +107,12 @@ func (m *Manager) Originate(_ context.Context, o pbx.Originate) (pbx.CallID, err
 	if to == "" {
 		return "", &pbx.Error{Kind: pbx.Invalid, Field: "to", Msg: "not a number"}
 	}
+	m.mu.Lock()
+	draining := m.draining
+	m.mu.Unlock()
+	if draining {
+		return "", &pbx.Error{Kind: pbx.Unavailable, Msg: "the PBX is being stopped"}
+	}
 	c := m.newCall(company, time.Now())
 	c.originate = o.From
 	c.caller = &party{who: o.From, number: o.From}
