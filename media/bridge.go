@@ -146,9 +146,9 @@ func (r *route) send(s *Session, a *agreed, f *format, h header, b []byte, at ti
 	if dst == nil {
 		return dropAddress
 	}
-	h, ok := r.to.out.next(s, h, f.codec.Rate, at)
-	if !ok {
-		return dropLate
+	h, why := r.to.out.next(s, h, f.codec.Rate, at)
+	if why != kept {
+		return why
 	}
 	x := &r.exits[place]
 	if x.table != nil {

@@ -21,9 +21,10 @@
 // Each session has two, from Open to Close: "rtp" reads the RTP socket and relays;
 // "rtcp" reads the RTCP socket and wakes up, by the socket's read deadline, to send
 // reports and to notice silence. Play starts a third until the prompt ends or is
-// stopped. Close stops all of them and waits. Nothing is started by Engine or
-// Bridge. The exported methods of a Session are for its one owner (the call) and
-// return at once; Quality and State may be called by anybody.
+// stopped, Press one until all keys are pressed. Close stops all of them and waits.
+// Nothing is started by Engine or Bridge. The exported methods of a Session are for
+// its one owner (the call) and return at once; Quality and State may be called by
+// anybody. An owner hands a session on by Own.
 //
 // # Invariants
 //

@@ -27,6 +27,7 @@ type Session struct {
 	mu     sync.Mutex // guards the fields below
 	nego   negotiation
 	closed bool
+	keying []byte // keys to be pressed, the one under way first
 
 	bridge *Bridge // guarded by Engine.bridging
 
@@ -37,6 +38,7 @@ type Session struct {
 	route   atomic.Pointer[route]          // nil: not joined
 	player  atomic.Pointer[player]         // nil: nothing is played
 	tap     atomic.Pointer[Tap]
+	owner   atomic.Pointer[owner] // who hears of events; never nil
 
 	latch latch    // of the "rtp" goroutine
 	keys  keypad   // of the "rtp" goroutine
@@ -61,6 +63,7 @@ func newSession(e *Engine, o Options, local netip.Addr, port uint16, rtp, rtcp P
 		local: local, port: port, rtp: rtp, rtcp: rtcp,
 		latch: latch{silence: rtpSilence}, done: make(chan struct{}), cname: rand.Uint64(),
 	}
+	s.owner.Store(newOwner(o.Events, o.Gone))
 	s.nego.begin()
 	s.out.begin()
 	return s
@@ -200,7 +203,8 @@ func (s *Session) followRTCP(a *agreed, src netip.AddrPort) {
 	}
 }
 
-// SetTap makes t hear the peer; nil ends that.
+// SetTap makes t hear the peer; nil ends that. It may be called at any time; the
+// packet that is just being read still goes to the former tap.
 func (s *Session) SetTap(t Tap) {
 	if t == nil {
 		s.tap.Store(nil)
