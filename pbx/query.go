@@ -19,3 +19,11 @@ type Originate struct {
 	From   string   `json:"from"` // extension
 	To     string   `json:"to"`
 }
+
+// Transfer is the wish to send the other side of By on: to the number To, or to
+// who talks with By in the call With.
+type Transfer struct {
+	By   string // extension; "" where there is only one
+	To   string
+	With CallID
+}

@@ -9,15 +9,33 @@ import (
 // feature decides about a feature code.
 func (p *plan) feature(dialled string) {
 	switch code := Code(dialled); code {
-	case ForwardOff, DNDOn, DNDOff, Echo:
+	case ForwardOff, DNDOn, DNDOff, Echo, Pickup:
 		p.Steps = append(p.Steps, Feature{Code: code})
+		return
+	}
+	if IsOrbit(dialled) {
+		p.Steps = append(p.Steps, Feature{Code: Retrieve, Number: dialled})
 		return
 	}
 	if to, is := strings.CutPrefix(dialled, string(ForwardTo)); is {
 		p.forwardTo(to)
 		return
 	}
+	if to, is := strings.CutPrefix(dialled, string(Pickup)); is && p.req.Company.Extensions[to] != nil {
+		p.Steps = append(p.Steps, Feature{Code: Pickup, Number: to})
+		return
+	}
+	if to, is := strings.CutPrefix(dialled, string(Intercom)); is && p.req.Company.Extensions[to] != nil && !p.isCaller(to) {
+		p.Steps = append(p.Steps, Ring{Who: []string{to}, For: DefaultRing, Auto: true, Why: "intercom to " + to})
+		return
+	}
 	p.reject(pbx.UnknownNumber, "feature code "+dialled+" is not available yet")
+}
+
+// IsOrbit tells whether a number is one of the ten places where a call can be
+// parked: *50 to *59.
+func IsOrbit(number string) bool {
+	return len(number) == 3 && strings.HasPrefix(number, string(Retrieve)) && number[2] >= '0' && number[2] <= '9'
 }
 
 // forwardTo decides about a forwarding that an extension wants to set: only to
