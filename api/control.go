@@ -66,14 +66,18 @@ func (s *Server) transfer(ctx context.Context, q *request, in *inTransfer) (*str
 
 type inHold struct {
 	InCall
-	Body struct {
+	Body *struct {
 		_  struct{} `additionalProperties:"false"`
 		By string   `json:"by,omitempty" maxLength:"32" doc:"Who holds; may be left out where only one extension talks"`
 	} `nameHint:"Hold"`
 }
 
 func (s *Server) hold(ctx context.Context, q *request, in *inHold) (*struct{}, error) {
-	return nil, s.c.Control.Hold(ctx, q.tenant(), in.ID, in.Body.By)
+	by := ""
+	if in.Body != nil {
+		by = in.Body.By
+	}
+	return nil, s.c.Control.Hold(ctx, q.tenant(), in.ID, by)
 }
 
 func (s *Server) resume(ctx context.Context, q *request, in *InCall) (*struct{}, error) {

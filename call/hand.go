@@ -282,16 +282,15 @@ func (m *Manager) moveUse(key string, from, to pbx.CallID) {
 func (c *Call) replace(r *sip.Replaces) {
 	leg := c.m.SIP.Find(c.company, r)
 	to := c.m.having(leg)
-	status := 0
+	status := 481
 	switch {
 	case c.caller.number == "":
 		status = 403
-	case to == "" || leg.Early() && !leg.Outbound:
-		status = 481
-	case !leg.Early() && r.EarlyOnly:
-		status = 486
+	case to == "":
 	case !leg.Early() && leg.Extension != c.caller.number:
 		status = 403
+	default:
+		status = leg.Replaceable(r)
 	}
 	if status != 0 {
 		c.why(fmt.Sprintf("%s wanted to take over a call that it must not (SIP %d)", c.caller.who, status))

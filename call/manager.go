@@ -191,6 +191,7 @@ func (m *Manager) newCall(company *pbx.Company, at time.Time) *Call {
 	id := pbx.NewCallID(at)
 	return &Call{
 		m: m, id: id, company: company, arrived: at,
+		seat: 1,
 		mail: make(chan any, 64),
 		gone: make(chan struct{}),
 		log:  m.Log.With("tenant", company.ID, "call", id),

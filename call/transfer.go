@@ -31,12 +31,15 @@ type transfer struct {
 // referred takes a phone's wish to send the other side on (RFC 3515).
 func (c *Call) referred(e sip.Referred) {
 	p := c.party(e.L)
+	if p == nil {
+		return // another call has the leg by now, and hears of it again
+	}
 	t := &transfer{by: p, to: e.User, refer: true}
 	if e.Replaces != nil {
 		t.to, t.leg = "", c.m.SIP.Find(c.company, e.Replaces)
 	}
-	if cause := c.mayTransfer(p); cause != 0 {
-		e.L.RefuseRefer(cause)
+	if status := c.mayTransfer(p); status != 0 {
+		e.L.RefuseRefer(status)
 		return
 	}
 	if e.Replaces != nil {
@@ -55,7 +58,7 @@ func (c *Call) referred(e sip.Referred) {
 // the world at the company's cost.
 func (c *Call) mayTransfer(p *party) int {
 	switch {
-	case p == nil || p.number == "":
+	case p.number == "":
 		return 403
 	case c.transfer != nil || c.peer == nil || p != c.peer && p != c.caller:
 		return 491
