@@ -43,6 +43,12 @@ func (w *world) play(s *script) error {
 	}
 	time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)))
 	w.log.begin()
+	w.perform(s)
+	return w.settle()
+}
+
+// perform does the actions of a script at their times and waits until all are done.
+func (w *world) perform(s *script) {
 	var deeds []chan struct{}
 	for i := range s.actions {
 		c := &s.actions[i]
@@ -60,7 +66,6 @@ func (w *world) play(s *script) error {
 	for _, d := range deeds {
 		<-d
 	}
-	return w.settle()
 }
 
 // settle waits until nobody has a call any more and what SIP has to repeat is
