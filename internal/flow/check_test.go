@@ -26,6 +26,9 @@ type wire struct {
 
 // watch sees every message of an agent.
 func (a *agent) watch(dir string, raw []byte) {
+	if dir == "in" && strings.HasPrefix(string(raw), "REFER ") {
+		a.w.fail(fmt.Errorf("the PBX sends a REFER to %s", a.name))
+	}
 	if dir != "in" || !strings.HasPrefix(string(raw), "SIP/2.0 ") {
 		return
 	}
