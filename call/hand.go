@@ -184,11 +184,12 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 	if !ok {
 		return refuse(pbx.NoCodec)
 	}
+	c.note(pbx.CallEvent{Kind: pbx.Transferring, Who: old.who, Leg: old.leg.ID, Other: a.from})
 	c.setAside(&transfer{by: old})
 	c.enter(a.p, a.from)
 	a.reply <- handed{}
 	c.pickUp(a.p, sdp)
-	c.note(pbx.CallEvent{Kind: pbx.Transferred, Who: old.who, To: a.p.who})
+	c.note(pbx.CallEvent{Kind: pbx.Transferred, Who: old.who, To: a.p.who, Why: []string{old.who + " transfers to " + a.p.who}})
 	c.bridge = media.Join(c.caller.media, a.p.media)
 	c.joined(a.p)
 	cause := pbx.NewCause(pbx.PartyCallee, pbx.SentOn)

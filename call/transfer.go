@@ -131,7 +131,11 @@ func (c *Call) progress(code int) {
 // tell ends the news for the transferor.
 func (c *Call) tell(t *transfer, cause pbx.Cause) {
 	if t.refer && t.by != nil {
-		t.by.leg.ReferProgress(max(cause.SIP, 300))
+		status := cause.SIP
+		if status < 300 {
+			status = 487 // who was to be transferred has gone
+		}
+		t.by.leg.ReferProgress(status)
 	}
 }
 
@@ -141,11 +145,14 @@ func (c *Call) transferred(p *party) {
 	if t == nil {
 		return
 	}
-	to := t.to
+	e := pbx.CallEvent{Kind: pbx.Transferred, Who: t.who, To: t.to}
 	if p != nil {
-		to = p.who
+		e.To = p.who
 	}
-	c.note(pbx.CallEvent{Kind: pbx.Transferred, Who: t.who, To: to})
+	if t.with != "" && p != nil {
+		e.Why = []string{t.who + " transfers to " + p.who}
+	}
+	c.note(e)
 	c.progress(200)
 	c.transfer = nil
 	if t.by != nil {
@@ -195,8 +202,11 @@ func (c *Call) attend(t *transfer) []routing.Step {
 		c.failed = h.cause
 		return nil
 	case h.p == nil: // the other call has taken the one who stays
-		c.transferred(nil)
+		if t.by != nil {
+			c.sentOn(t.by, t.with)
+		}
 		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Joined))
+		c.transferred(nil)
 		return nil
 	}
 	c.setAside(t)

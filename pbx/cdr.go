@@ -189,7 +189,7 @@ func (f *fold) outcome() Outcome {
 		return OutcomeBusy
 	case Declined, Rejected, Forbidden:
 		return OutcomeRejected
-	case Cancelled:
+	case Cancelled, SentOn:
 		return OutcomeAbandoned
 	case Hangup:
 		if f.cause.Party == PartyCaller {

@@ -196,7 +196,7 @@ func w1(a, b float64) bool { return math.Abs(a-b) < 0.0025 }
 func parted(trace []pbx.CallEvent) bool {
 	n := 0
 	for _, e := range trace {
-		if e.Kind == pbx.Bridged {
+		if e.Kind == pbx.Bridged || e.Kind == pbx.Transferring {
 			n++
 		}
 	}
