@@ -208,6 +208,7 @@ func (c *Call) taken(a adopt) *party {
 	}
 	c.enter(a.p, a.from)
 	a.reply <- handed{}
+	c.why(a.p.who + " took the call")
 	c.pickUp(a.p, sdp)
 	return a.p
 }

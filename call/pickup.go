@@ -95,7 +95,7 @@ func (c *Call) pickFrom(to pbx.CallID, instead *sip.Leg) {
 		}
 		c.end(h.cause)
 	default:
-		c.why(fmt.Sprintf("%s picked up call %s", c.caller.who, to))
+		c.why(c.caller.who + " took another call")
 		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Joined))
 	}
 }
