@@ -19,6 +19,8 @@ type member struct {
 	law   Codec
 	phase float64
 	all   []heard // what it has heard
+	dry   int     // spells of 20 ms without a packet, now
+	gap   int     // and at most
 }
 
 // tones are far enough from each other to be told apart in 20 ms.
@@ -56,9 +58,14 @@ func talk(d time.Duration, list ...*member) {
 			m.say()
 		}
 		time.Sleep(frameTime)
-	}
-	for _, m := range list {
-		m.all = append(m.all, m.phone.hear()...)
+		for _, m := range list {
+			now := m.phone.hear()
+			m.all = append(m.all, now...)
+			if m.dry++; len(now) > 0 {
+				m.dry = 0
+			}
+			m.gap = max(m.gap, m.dry)
+		}
 	}
 }
 
@@ -101,9 +108,12 @@ func wantHears(t *testing.T, list []*member, want ...[]int) {
 
 // whole checks that what a member heard is one stream on the wall's clock: no
 // number missing, no timestamp going back or standing still, never more than 40 ms
-// without sound of its timestamps.
+// without a packet, by the wall's clock and by its own.
 func (m *member) whole(t *testing.T) {
 	t.Helper()
+	if m.gap > 1 {
+		t.Errorf("%v without a packet", time.Duration(m.gap)*frameTime)
+	}
 	for i, h := range m.all[1:] {
 		before := m.all[i]
 		if h.ssrc != before.ssrc || h.seq != before.seq+1 {

@@ -45,8 +45,8 @@ func newMixer() *mixer { return &mixer{stop: make(chan struct{}), done: make(cha
 // run mixes the frames that are due, until stop. It counts by the clock, so that
 // late ticks do not make the sound slower.
 func (m *mixer) run() {
-	defer m.recovered() // which may wait for an owner that waits for done
 	defer close(m.done)
+	defer m.recovered()
 	tick := time.NewTicker(frameTime)
 	defer tick.Stop()
 	start := time.Now()
@@ -71,9 +71,11 @@ func (m *mixer) recovered() {
 	if p == nil {
 		return
 	}
+	stack := string(debug.Stack())
 	for _, x := range *m.places.Load() {
-		x.ear.s.log.Error("conference failed", "panic", p, "stack", string(debug.Stack()))
-		x.ear.s.deliver(Timeout{S: x.ear.s})
+		s := x.ear.s
+		s.log.Error("conference failed", "panic", p, "stack", stack)
+		s.e.mixers.Go(func() { s.deliver(Timeout{S: s}) }) // one owner that is slow keeps no other waiting
 	}
 }
 
