@@ -30,6 +30,7 @@ type Session struct {
 	keying []byte // keys to be pressed, the one under way first
 
 	bridge *Bridge // guarded by Engine.bridging
+	seat   *seat   // in a conference, likewise
 
 	// What the packet path reads, and the owner swaps.
 	agreed  atomic.Pointer[agreed]         // nil before any SDP
@@ -38,6 +39,7 @@ type Session struct {
 	route   atomic.Pointer[route]          // nil: not joined
 	player  atomic.Pointer[player]         // nil: nothing is played
 	tap     atomic.Pointer[Tap]
+	ear     atomic.Pointer[ear]   // nil: not mixed
 	owner   atomic.Pointer[owner] // who hears of events; never nil
 
 	latch latch    // of the "rtp" goroutine
@@ -159,9 +161,17 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 	payload := b[h.start:h.end]
 	if key, ok := s.keys.hear(h.ts, payload, f, at); ok {
 		s.post(DTMF{S: s, Digit: key.digit, Duration: key.held})
+		if e := s.ear.Load(); e != nil {
+			e.press(key.digit)
+		}
 	}
 	if t := s.tap.Load(); t != nil && !f.event && len(payload) > 0 {
 		(*t).RTP(f.audio, h.seq, h.ts, h.marker, payload, at)
+	}
+	if e := s.ear.Load(); e != nil && !f.event && len(payload) > 0 {
+		if why := e.hear(f, h, payload); why != kept {
+			s.in.count(why)
+		}
 	}
 	if r := s.route.Load(); r != nil && len(payload) > 0 {
 		s.relay(r, a, f, h, b, at)
