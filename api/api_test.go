@@ -79,6 +79,10 @@ func (l *liveCalls) Press(_ context.Context, t pbx.TenantID, id pbx.CallID, to, 
 	return l.control(t, id, fmt.Sprintf("press %q to %q", digits, to))
 }
 
+func (l *liveCalls) Supervise(_ context.Context, t pbx.TenantID, s pbx.Supervise) (pbx.CallID, error) {
+	return "c9", l.control(t, s.Call, fmt.Sprintf("%s by %q to %q", s.Mode, s.From, s.To))
+}
+
 func (l *liveCalls) Record(_ context.Context, t pbx.TenantID, id pbx.CallID, on bool) error {
 	return l.control(t, id, fmt.Sprintf("record %v", on))
 }

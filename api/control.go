@@ -39,6 +39,30 @@ func (s *Server) addControl() {
 	handle(s, ControlCalls, liveOperation("resume", "resume-call", "Takes back who was put on hold by the API"), s.resume)
 	handle(s, ControlCalls, liveOperation("dtmf", "press-keys", "Sends keys to one of those who talk"), s.press)
 	handle(s, ControlCalls, liveOperation("record", "record-call", "Begins or ends the recording of a call"), s.record)
+	s.addSupervision(pbx.Listen, "Rings an extension and lets it hear both sides of a call")
+	s.addSupervision(pbx.Whisper, "Rings an extension and lets it hear both sides and be heard by one")
+	s.addSupervision(pbx.Barge, "Rings an extension and lets it hear both sides and be heard by both")
+}
+
+func (s *Server) addSupervision(mode pbx.Supervision, summary string) {
+	o := liveOperation(string(mode), string(mode)+"-call", summary)
+	o.DefaultStatus = http.StatusAccepted
+	handle(s, ControlCalls, o, func(ctx context.Context, q *request, in *inSupervise) (*originateOut, error) {
+		id, err := s.c.Control.Supervise(ctx, q.tenant(), pbx.Supervise{Call: in.ID, From: in.Body.From, Mode: mode, To: in.Body.To})
+		if err != nil {
+			return nil, err
+		}
+		return originated(q, id), nil
+	})
+}
+
+type inSupervise struct {
+	InCall
+	Body struct {
+		_    struct{} `additionalProperties:"false"`
+		From string   `json:"from" minLength:"1" maxLength:"32" doc:"Extension of the supervisor, which is rung"`
+		To   string   `json:"to,omitempty" maxLength:"64" doc:"Who hears the whisper; left out: the extension, where only one talks"`
+	} `nameHint:"Supervise"`
 }
 
 // liveOperation describes a route that changes a call that is going on.
@@ -114,9 +138,14 @@ func (s *Server) originate(ctx context.Context, q *request, in *inOriginate) (*o
 	if err != nil {
 		return nil, err
 	}
+	return originated(q, id), nil
+}
+
+// originated tells of a call that was begun.
+func originated(q *request, id pbx.CallID) *originateOut {
 	out := &originateOut{Location: "/api/v1/tenants/" + string(q.tenant()) + "/calls/" + string(id)}
 	out.Body.ID = id
-	return out, nil
+	return out
 }
 
 func (s *Server) hangup(_ context.Context, q *request, in *InCall) (*struct{}, error) {

@@ -61,6 +61,9 @@ type Control interface {
 	Resume(ctx context.Context, t pbx.TenantID, id pbx.CallID) error
 	// Press sends digits to one of those who talk.
 	Press(ctx context.Context, t pbx.TenantID, id pbx.CallID, to, digits string) error
+	// Supervise rings an extension and lets it take part in the call; it gives the
+	// id of the call that is made for that.
+	Supervise(ctx context.Context, t pbx.TenantID, s pbx.Supervise) (pbx.CallID, error)
 	// Record begins or ends a recording.
 	Record(ctx context.Context, t pbx.TenantID, id pbx.CallID, on bool) error
 }

@@ -62,12 +62,15 @@ type Call struct {
 	failed   pbx.Cause // what the last step came to
 	signaled bool      // the caller has been told that it rings, or been answered
 
-	transfer  *transfer // of whom the caller talked with, until it has come to something
-	transfers int
-	seat      int    // side of the recording for those who are dialled
-	open      bool   // somebody may pick up: the caller waits for an answer
-	holder    *party // who holds by the API
-	auto      bool   // phones are asked to answer by themselves
+	transfer    *transfer // of whom the caller talked with, until it has come to something
+	transfers   int
+	seat        int          // side of the recording for those who are dialled
+	open        bool         // somebody may pick up: the caller waits for an answer
+	holder      *party       // who holds by the API
+	supervise   *supervision // what the call is for: to take part in another
+	supervisors []*party     // who takes part in this one
+	conference  *media.Conference
+	auto        bool // phones are asked to answer by themselves
 
 	legs    []whose // all legs there were, for the ladder
 	trace   []pbx.CallEvent
@@ -120,6 +123,10 @@ func (c *Call) run() {
 	if err := c.begin(); err != nil {
 		return
 	}
+	if c.supervise != nil {
+		c.superviseCall()
+		return
+	}
 	if leg := c.caller.leg; leg.Replaces != nil {
 		c.replace(leg.Replaces)
 		return
@@ -165,6 +172,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.feature(s)
 	case routing.Park:
 		return c.park(s)
+	case routing.Page:
+		return c.page(s)
 	case routing.Reject:
 		if c.failed = s.Cause; c.transfer == nil {
 			c.end(s.Cause)
@@ -198,7 +207,7 @@ func (c *Call) arrival() pbx.CallEvent {
 	switch {
 	case c.caller.trunk != "":
 		e.Direction, e.To = pbx.In, c.company.E164(c.dialled)
-	case strings.HasPrefix(c.dialled, "*") || c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
+	case c.supervise != nil || strings.HasPrefix(c.dialled, "*") || c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
 		e.Direction = pbx.InternalTo
 	}
 	return e
@@ -343,6 +352,7 @@ func (c *Call) finish() {
 	}
 	c.part()
 	c.stopRecording()
+	c.dropSupervisors()
 	for _, p := range slices.Clone(c.parties) {
 		c.letGo(p, c.cause)
 	}

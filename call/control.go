@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"vpbx/media"
 	"vpbx/pbx"
 	"vpbx/sip"
 )
@@ -113,7 +112,7 @@ func (m *Manager) Resume(ctx context.Context, tenant pbx.TenantID, id pbx.CallID
 		}
 		c.other(p).media.StopPlay()
 		c.holder = nil
-		c.bridge = media.Join(c.caller.media, c.peer.media)
+		c.connect(c.peer)
 		c.note(pbx.CallEvent{Kind: pbx.Resumed, Who: p.who, Leg: p.leg.ID})
 		return nil
 	})

@@ -32,6 +32,8 @@ type adopt struct {
 	from    pbx.CallID
 	instead *sip.Leg
 	reply   chan handed // has room for one
+
+	supervise *supervision // nil: to talk
 }
 
 // handed is what came of it. With a cause nothing has changed; with dialled the
@@ -162,6 +164,10 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 		a.reply <- handed{cause: pbx.NewCause(pbx.PartyPBX, r)}
 		return false, nil
 	}
+	if a.supervise != nil {
+		c.supervised(a)
+		return false, nil
+	}
 	old := c.caller
 	if a.instead != nil {
 		old = c.party(a.instead)
@@ -190,7 +196,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 	a.reply <- handed{}
 	c.pickUp(a.p, sdp)
 	c.note(pbx.CallEvent{Kind: pbx.Transferred, Who: old.who, To: a.p.who, Why: []string{old.who + " transfers to " + a.p.who}})
-	c.bridge = media.Join(c.caller.media, a.p.media)
+	c.connect(a.p)
 	c.joined(a.p)
 	cause := pbx.NewCause(pbx.PartyCallee, pbx.SentOn)
 	cause.Party = old.side(cause.Party)
@@ -213,10 +219,15 @@ func (c *Call) taken(a adopt) *party {
 	return a.p
 }
 
-// enter makes a party of another call one of this one.
+// enter makes a party of another call one of those who talk in this one.
 func (c *Call) enter(p *party, from pbx.CallID) {
 	p.seat = c.seat
 	c.parties = append(c.parties, p)
+	c.own(p, from)
+}
+
+// own takes a party over from another call.
+func (c *Call) own(p *party, from pbx.CallID) {
 	c.keep(p)
 	c.m.moveUse(p.usage, from, c.id)
 	p.leg.Own(c.mail, c.gone)

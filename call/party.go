@@ -43,13 +43,14 @@ func (c *Call) party(l *sip.Leg) *party {
 	return c.callee(l)
 }
 
-// callee finds whose leg l is, among those the call dialled.
+// callee finds whose leg l is, among those the call dialled and those who listen.
 func (c *Call) callee(l *sip.Leg) *party {
-	i := slices.IndexFunc(c.parties, func(p *party) bool { return p.leg == l })
-	if i < 0 {
-		return nil
+	for _, list := range [][]*party{c.parties, c.supervisors} {
+		if i := slices.IndexFunc(list, func(p *party) bool { return p.leg == l }); i >= 0 {
+			return list[i]
+		}
 	}
-	return c.parties[i]
+	return nil
 }
 
 // sounding finds whose session s is.
@@ -258,6 +259,10 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 	}
 	p.over = true
 	c.parties = slices.DeleteFunc(c.parties, func(q *party) bool { return q == p })
+	c.supervisors = slices.DeleteFunc(c.supervisors, func(q *party) bool { return q == p })
+	if c.conference != nil && p.media != nil {
+		c.conference.Remove(p.media)
+	}
 	if p == c.early || p == c.peer || p == c.caller {
 		c.unbridge()
 	}
@@ -365,6 +370,12 @@ func (c *Call) part() {
 }
 
 func (c *Call) unbridge() {
+	if c.conference != nil {
+		c.conference.Remove(c.caller.media)
+		if c.peer != nil {
+			c.conference.Remove(c.peer.media)
+		}
+	}
 	if c.bridge != nil {
 		c.bridge.Close()
 		c.bridge = nil

@@ -302,9 +302,9 @@ func (c *Call) join(p *party) error {
 	}
 	c.answerCaller(sdp)
 	c.caller.media.StopPlay()
-	if c.early != p {
+	if c.early != p || c.conference != nil {
 		c.unbridge()
-		c.bridge = media.Join(c.caller.media, p.media)
+		c.connect(p)
 	}
 	c.early = nil
 	c.joined(p)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"vpbx/media"
 	"vpbx/pbx"
 	"vpbx/routing"
 	"vpbx/sip"
@@ -174,7 +173,7 @@ func (c *Call) takeBack(t *transfer) []routing.Step {
 	c.caller.media.StopPlay()
 	if t.by != nil {
 		c.why(fmt.Sprintf("the transfer failed: back to %s", t.who))
-		c.bridge = media.Join(c.caller.media, t.by.media)
+		c.connect(t.by)
 		c.parties = append(c.parties, t.by)
 		c.joined(t.by)
 		c.talk()
@@ -211,7 +210,7 @@ func (c *Call) attend(t *transfer) []routing.Step {
 	}
 	c.setAside(t)
 	c.enter(h.p, t.with)
-	c.bridge = media.Join(c.caller.media, h.p.media)
+	c.connect(h.p)
 	c.joined(h.p)
 	c.talk()
 	return nil

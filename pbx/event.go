@@ -26,6 +26,7 @@ const (
 	Transferring  EventKind = "transferring"   // Who sends the other side on to To, or into Other
 	Transferred   EventKind = "transferred"    // Who has done it: the other side has To
 	Entered       EventKind = "entered"        // Who came in from the call Other: Leg, Trunk
+	Supervised    EventKind = "supervised"     // Who listens, whispers or talks with both, as Text says: Leg
 	Parked        EventKind = "parked"         // Who waits at the orbit To
 	Playing       EventKind = "playing"        // a prompt is played to the caller: Text
 	RecordStart   EventKind = "record_start"   // a recording began: Recording

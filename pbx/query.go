@@ -27,3 +27,22 @@ type Transfer struct {
 	To   string
 	With CallID
 }
+
+// Supervision is how a supervisor takes part in a call.
+type Supervision string
+
+// The ways to supervise: to hear both, to be heard by one of them as well, to be
+// heard by both.
+const (
+	Listen  Supervision = "listen"
+	Whisper Supervision = "whisper"
+	Barge   Supervision = "barge"
+)
+
+// Supervise is the wish to ring From and let it take part in a call.
+type Supervise struct {
+	Call CallID
+	From string // extension
+	Mode Supervision
+	To   string // whom to whisper to; "": the extension, where there is only one
+}

@@ -40,7 +40,7 @@ type Decision struct {
 	Why []string
 }
 
-// Step is one thing to do with a caller: Ring, Play, Dial, Feature, Park or Reject.
+// Step is one thing to do with a caller: Ring, Play, Dial, Feature, Park, Page or Reject.
 type Step interface{ step() }
 
 // Ring rings extensions of the company, each on all its phones.
@@ -79,6 +79,7 @@ const (
 	Pickup     Code = "*8"  // with an extension behind it, or of one's groups
 	Retrieve   Code = "*5"  // with the digit of a park orbit behind it
 	Intercom   Code = "*60" // with an extension behind it
+	PageAll    Code = "*61" // with a group behind it
 )
 
 // Feature does what a feature code asks for, for the extension that dialled it,
@@ -94,6 +95,12 @@ type Park struct {
 	By    string // the extension that parks
 }
 
+// Page lets the caller speak to all phones of a group, which answer by themselves.
+type Page struct {
+	Who   []string // extensions, never empty
+	Group string
+}
+
 // Reject ends the call with that cause.
 type Reject struct {
 	Cause pbx.Cause
@@ -104,4 +111,5 @@ func (Play) step()    {}
 func (Dial) step()    {}
 func (Feature) step() {}
 func (Park) step()    {}
+func (Page) step()    {}
 func (Reject) step()  {}

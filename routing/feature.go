@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"slices"
 	"strings"
 
 	"vpbx/pbx"
@@ -29,7 +30,26 @@ func (p *plan) feature(dialled string) {
 		p.Steps = append(p.Steps, Ring{Who: []string{to}, For: DefaultRing, Auto: true, Why: "intercom to " + to})
 		return
 	}
+	if to, is := strings.CutPrefix(dialled, string(PageAll)); is && p.req.Company.Groups[to] != nil {
+		p.page(to)
+		return
+	}
 	p.reject(pbx.UnknownNumber, "feature code "+dialled+" is not available yet")
+}
+
+// page lays out a page to the members of a group.
+func (p *plan) page(group string) {
+	var who []string
+	for _, m := range p.req.Company.Groups[group].Members {
+		if p.req.Company.Extensions[m] != nil && !p.isCaller(m) && !slices.Contains(who, m) {
+			who = append(who, m)
+		}
+	}
+	if len(who) == 0 {
+		p.reject(pbx.NoRoute, "group "+group+" has nobody to page")
+		return
+	}
+	p.Steps = append(p.Steps, Page{Who: who, Group: group})
 }
 
 // IsOrbit tells whether a number is one of the ten places where a call can be
