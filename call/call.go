@@ -61,6 +61,7 @@ type Call struct {
 	signaled bool      // the caller has been told that it rings, or been answered
 
 	legs    []whose // all legs there were, for the ladder
+	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
 	cause   pbx.Cause // why the call is over; zero: it is not
 	endedAt time.Time

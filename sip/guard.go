@@ -190,6 +190,7 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if msg.IsReliable(p.Transport) {
+		s.mirrorStream(p, data)
 		return data, nil
 	}
 	data = bytes.TrimLeft(data, "\r\n\x00") // keepalives, and RFC 3261 §7.5
@@ -203,6 +204,7 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 	if !s.inRate(peer) {
 		return nil, nil
 	}
+	s.mirror.pass(true, "udp", p.LocalAddr, p.RemoteAddr, data)
 	return data, nil
 }
 

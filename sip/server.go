@@ -43,6 +43,8 @@ type Server struct {
 	listeners []*listener
 	dialled   map[string]*dialled // by transport: connections we opened, served as if accepted
 	flows     flows               // open TCP and TLS connections
+	mirror    mirror              // shows the messages to Config.Mirror
+	captures  captures            // extensions somebody looks at
 	guard     guard               // rates, wrong passwords, bans
 	nonces    nonces              // digest challenges we made
 	merged    merged              // requests that reached us twice
@@ -79,6 +81,9 @@ func New(cfg Config) (*Server, error) {
 	s.guard.init(cfg.Limits)
 	s.nonces.init(cfg.Limits.Sources)
 	s.flows.init(cfg.Limits)
+	s.mirror = mirror{to: cfg.Mirror, own: cfg.LocalFor}
+	s.flows.mirror = &s.mirror
+	s.captures.dropped = met.captureDropped
 	s.dialled = map[string]*dialled{}
 	s.reg.init(s)
 	s.dlg.init(s)
