@@ -30,32 +30,25 @@ var secretLines = []string{"k=", "a=crypto:", "a=key-mgmt:", "a=ice-pwd:"}
 func mask(message []byte) []byte {
 	b := bytes.Clone(message)
 	secretBody := len(b) > 8 && strings.EqualFold(string(b[:8]), "MESSAGE ")
-	head, rest := 0, 0
-	for rest < len(b) {
-		line, next := nextLine(b, rest)
-		if len(line) == 0 {
-			rest = next
-			break
+	body := false
+	for i := 0; i < len(b); {
+		line, next := nextLine(b, i)
+		if len(line) == 0 && !body {
+			body = true
+			if secretBody {
+				star(b[next:])
+				break
+			}
 		}
-		for next < len(b) && (b[next] == ' ' || b[next] == '\t') { // folded, RFC 3261 §7.3.1
+		for len(line) > 0 && next < len(b) && (b[next] == ' ' || b[next] == '\t') { // folded, RFC 3261 §7.3.1
 			more, after := nextLine(b, next)
-			line, next = b[rest:next+len(more)], after
+			line, next = b[i:next+len(more)], after
 		}
+		// Bodies are looked through for headers, too: there are whole messages in some.
 		maskPasswords(line)
-		if head > 0 {
-			secretBody = maskHeader(line) || secretBody
-		}
-		head++
-		rest = next
-	}
-	if secretBody {
-		star(b[rest:])
-		return b
-	}
-	for rest < len(b) {
-		line, next := nextLine(b, rest)
 		maskSDP(line)
-		rest = next
+		secretBody = maskHeader(line) || secretBody
+		i = next
 	}
 	return b
 }
