@@ -43,6 +43,8 @@
 //     validate.
 //   - Every map here has a bound, and so has the ladder of a leg: what the two
 //     sent each other, trimmed and without secrets.
+//   - What leaves for those who look on (Config.Mirror, captures) has passed mask.
+//     A capture has what is known to be that extension's, nothing by its looks.
 //   - A provisional response with a number is confirmed before the next one, and
 //     before the 2xx when it describes the session (RFC 3262).
 //   - A store that fails never refuses a phone.
