@@ -50,7 +50,9 @@ func (w *world) ask(c *command) error {
 		return nil
 	}
 	line := fmt.Sprintf("%s %s: %d%s", c.args[0], c.args[1], status, problem(text))
-	if status < 300 && len(text) > 0 && !json.Valid(text) {
+	if n, ok := framesIn(text); ok {
+		line += fmt.Sprintf(" %d frames", n)
+	} else if status < 300 && len(text) > 0 && !json.Valid(text) {
 		line += fmt.Sprintf(" %d bytes", len(text))
 	}
 	for path := range strings.SplitSeq(c.opts["show"], ",") {
