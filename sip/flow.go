@@ -43,7 +43,7 @@ type flow struct {
 	source   netip.Prefix
 	accepted bool
 	opened   time.Time
-	framer   framer      // for the mirror, of what is read
+	framer   framer      // of what is read
 	heard    atomic.Bool // a whole message came
 	trusted  atomic.Bool // it belongs to a phone or trunk we know
 	once     sync.Once

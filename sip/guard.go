@@ -190,8 +190,7 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if msg.IsReliable(p.Transport) {
-		s.mirrorStream(p, data)
-		return data, nil
+		return s.streamed(p, data)
 	}
 	data = bytes.TrimLeft(data, "\r\n\x00") // keepalives, and RFC 3261 §7.5
 	if len(data) == 0 {

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -13,9 +14,9 @@ import (
 	"vpbx/pbx"
 )
 
-// maxFramed bounds what is kept of a message that a connection has brought in
-// part, for the mirror.
-const maxFramed = 128 << 10
+// maxFramed bounds a message over a connection, and what is kept of one that has
+// come in part. It is that of sipgo.
+const maxFramed = 65535
 
 // mirror shows every message that passes to Config.Mirror, as it is on the
 // wire: those that are refused, repeated, or sent by sipgo itself among them.
@@ -49,83 +50,100 @@ func (m *mirror) pass(in bool, transport string, local, peer net.Addr, data []by
 	m.to(k)
 }
 
-// mirrorStream shows what a connection brought. That is not always one
-// message; the flow keeps the rest. WebSockets keep messages apart by
-// themselves.
-func (s *Server) mirrorStream(p msg.TransportReadProps, data []byte) {
-	if s.mirror.to == nil {
-		return
-	}
+// streamed takes what was read from a connection and gives what sipgo may have
+// of it, whole messages only: it takes the second line of a folded header that
+// arrives by itself for a header of its own. Each message is shown to the mirror. WebSockets keep
+// messages apart by themselves.
+func (s *Server) streamed(p msg.TransportReadProps, data []byte) ([]byte, error) {
 	transport := msg.NetworkToLower(p.Transport)
+	seen := func(message []byte) { s.mirror.pass(true, transport, p.LocalAddr, p.RemoteAddr, message) }
 	if transport == "ws" || transport == "wss" {
-		s.mirror.pass(true, transport, p.LocalAddr, p.RemoteAddr, data)
-		return
+		seen(data)
+		return data, nil
 	}
-	if f := s.flows.get(transport, p.RemoteAddr.String()); f != nil {
-		f.framer.feed(data, func(message []byte) { s.mirror.pass(true, transport, p.LocalAddr, p.RemoteAddr, message) })
+	f := s.flows.get(transport, p.RemoteAddr.String())
+	if f == nil {
+		return data, nil
 	}
+	whole, err := f.framer.feed(data, seen)
+	if err != nil {
+		s.met.rejected(malformed)
+	}
+	return whole, err
 }
 
 // framer cuts the messages out of what a connection brings
 // (RFC 3261 §18.3). It belongs to the goroutine that reads.
 type framer struct{ buf []byte }
 
-// feed takes what was read and calls each for every message that is whole.
-func (f *framer) feed(data []byte, each func([]byte)) {
-	if len(f.buf)+len(data) > maxFramed {
-		f.buf = nil // sipgo gives up, too; begin again with whatever comes
-		return
+// errUnframed closes a connection: nobody knows where its next message begins.
+var errUnframed = errors.New("message without a length, or too long")
+
+// feed takes what was read, gives all messages that are whole, and calls each
+// for every one of them.
+func (f *framer) feed(data []byte, each func([]byte)) ([]byte, error) {
+	if len(f.buf) == 0 && len(bytes.Trim(data, "\r\n\x00")) == 0 {
+		return data, nil // a keepalive
 	}
-	f.buf = append(f.buf, data...)
-	for {
-		f.buf = bytes.TrimLeft(f.buf, "\r\n\x00")
-		end := bytes.Index(f.buf, []byte("\r\n\r\n"))
-		if end < 0 {
+	if len(f.buf) > 0 {
+		data = append(f.buf, data...)
+	}
+	f.buf = nil
+	done := 0
+	for done < len(data) {
+		rest := bytes.TrimLeft(data[done:], "\r\n\x00")
+		size, ok := messageSize(rest)
+		if !ok && done == 0 {
+			each(rest)
+			return nil, errUnframed
+		}
+		if size == 0 || size > len(rest) { // what cannot be framed is refused with the next read
+			f.buf = bytes.Clone(data[done:])
 			break
 		}
-		size := end + 4 + contentLength(f.buf[:end])
-		if size > maxFramed {
-			f.buf = nil
-			return
-		}
-		if size > len(f.buf) {
-			break
-		}
-		each(f.buf[:size])
-		f.buf = f.buf[size:]
+		each(rest[:size])
+		done = len(data) - len(rest) + size
 	}
-	if len(f.buf) == 0 {
-		f.buf = nil
-	}
+	return data[:done], nil
 }
 
-// contentLength reads the length of the body; 0 when there is none.
-func contentLength(head []byte) int {
-	n, err := strconv.Atoi(headerIn(head, "Content-Length", "l"))
-	if err != nil || n < 0 || n > maxFramed {
-		return 0
+// messageSize gives the size of the message that b begins with, 0 when it is not
+// known yet; false when it cannot be known or is too large (RFC 3261 §20.14).
+func messageSize(b []byte) (size int, ok bool) {
+	end := bytes.Index(b, []byte("\r\n\r\n"))
+	if end < 0 {
+		return 0, len(b) <= maxFramed
 	}
-	return n
+	lengths := headersIn(b[:end], "Content-Length", "l")
+	if len(lengths) != 1 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(lengths[0], 10, 31)
+	if err != nil || n > maxFramed || end+4+int(n) > maxFramed {
+		return 0, false
+	}
+	return end + 4 + int(n), true
 }
 
 // callIDOf finds the Call-ID in a message that is not parsed; "" when there is
 // none.
 func callIDOf(message []byte) string {
 	head, _, _ := bytes.Cut(message, []byte("\r\n\r\n"))
-	return headerIn(head, "Call-ID", "i")
+	if ids := headersIn(head, "Call-ID", "i"); len(ids) > 0 {
+		return ids[0]
+	}
+	return ""
 }
 
-// headerIn gives the value of the first header of that name.
-func headerIn(head []byte, name, short string) string {
+// headersIn gives the values of the headers of that name.
+func headersIn(head []byte, name, short string) (values []string) {
 	for i := 0; i < len(head); {
 		var line []byte
 		line, i = nextLine(head, i)
 		n, value, ok := bytes.Cut(line, []byte(":"))
-		if ok {
-			if n := strings.TrimSpace(string(n)); strings.EqualFold(n, name) || strings.EqualFold(n, short) {
-				return strings.TrimSpace(string(value))
-			}
+		if n = bytes.TrimSpace(n); ok && (bytes.EqualFold(n, []byte(name)) || bytes.EqualFold(n, []byte(short))) {
+			values = append(values, strings.TrimSpace(string(value)))
 		}
 	}
-	return ""
+	return values
 }

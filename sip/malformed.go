@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -87,16 +86,14 @@ func (s *Server) hidden(req *msg.Request) {
 	}
 }
 
-// answerRaw sends the answer to a request that is known as text only.
+// answerRaw sends the answer to a request that is known as text only, to where
+// that came from: where its Via points to is not known to be true.
 func (s *Server) answerRaw(data string, hash uint64, l *listener, source netip.AddrPort) {
-	method, code, answer, port := unreadable(data, fmt.Sprintf("%016x", hash), source.Addr())
+	method, code, answer := apology(data, fmt.Sprintf("%016x", hash))
 	if answer == "" {
 		return
 	}
 	s.met.answered(method, code)
-	if port != 0 {
-		source = netip.AddrPortFrom(source.Addr(), port)
-	}
 	to := net.UDPAddrFromAddrPort(source)
 	if _, err := l.packet.WriteTo([]byte(answer), to); err != nil {
 		s.log.Debug("sip: answer to a malformed request", "error", err)
@@ -105,19 +102,18 @@ func (s *Server) answerRaw(data string, hash uint64, l *listener, source netip.A
 	s.mirror.pass(false, "udp", l.packet.LocalAddr(), to, []byte(answer))
 }
 
-// maxEchoed bounds a header that is sent back.
-const maxEchoed = 1024
+// maxRepeated bounds a header that is sent back.
+const maxRepeated = 1024
 
-// unreadable writes the answer to a request that could not be parsed; "" when it is
-// an ACK or a response, or lacks what an answer needs. port is where the
-// top Via wants it (RFC 3261 §18.2.2), 0: where the request came from.
-func unreadable(data, tag string, source netip.Addr) (method msg.RequestMethod, code int, answer string, port uint16) {
+// apology writes the answer to a request that could not be parsed; "" when it is
+// an ACK or a response, or lacks what an answer needs.
+func apology(data, tag string) (method msg.RequestMethod, code int, answer string) {
 	head, _, _ := strings.Cut(data, "\r\n\r\n")
 	start, rest, _ := strings.Cut(head, "\r\n")
 	word, uri, _ := strings.Cut(start, " ")
 	method = msg.RequestMethod(word)
 	if method == msg.ACK || word == "" || strings.HasPrefix(strings.ToUpper(word), "SIP/") {
-		return method, 0, "", 0
+		return method, 0, ""
 	}
 	code = 400
 	scheme, _, _ := strings.Cut(strings.TrimSpace(uri), ":")
@@ -127,14 +123,14 @@ func unreadable(data, tag string, source netip.Addr) (method msg.RequestMethod, 
 	case isScheme(scheme) && !slices.Contains([]string{"sip", "sips", "tel"}, strings.ToLower(scheme)):
 		code = 416 // RFC 3261 §8.2.2.1
 	}
-	h := echoed(rest)
+	h := repeated(rest)
 	for _, name := range []string{"From", "To", "Call-ID", "CSeq"} {
 		if len(h[name]) != 1 || broken(h[name][0]) {
-			return method, 0, "", 0
+			return method, 0, ""
 		}
 	}
 	if len(h["Via"]) == 0 || slices.ContainsFunc(h["Via"], broken) {
-		return method, 0, "", 0
+		return method, 0, ""
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "SIP/2.0 %d %s\r\n", code, phrase(code))
@@ -146,24 +142,24 @@ func unreadable(data, tag string, source netip.Addr) (method msg.RequestMethod, 
 		to += ";tag=" + tag
 	}
 	b.WriteString("From: " + h["From"][0] + "\r\nTo: " + to + "\r\nCall-ID: " + h["Call-ID"][0] + "\r\nCSeq: " + h["CSeq"][0] + "\r\nContent-Length: 0\r\n\r\n")
-	return method, code, b.String(), viaPort(h["Via"][0], source)
+	return method, code, b.String()
 }
 
-// echoed reads the headers that an answer repeats, as they were written, folded
+// repeated reads the headers that an answer repeats, as they were written, folded
 // lines made one.
-func echoed(head string) map[string][]string {
+func repeated(head string) map[string][]string {
 	names := map[string]string{"via": "Via", "v": "Via", "from": "From", "f": "From", "to": "To", "t": "To", "call-id": "Call-ID", "i": "Call-ID", "cseq": "CSeq"}
 	found := map[string][]string{}
 	last := ""
 	for line := range strings.SplitSeq(head, "\r\n") {
 		if line != "" && (line[0] == ' ' || line[0] == '\t') {
-			if l := found[last]; len(l) > 0 && len(l[len(l)-1])+len(line) <= maxEchoed {
+			if l := found[last]; len(l) > 0 && len(l[len(l)-1])+len(line) <= maxRepeated {
 				l[len(l)-1] += " " + strings.TrimSpace(line)
 			}
 			continue
 		}
 		name, value, ok := strings.Cut(line, ":")
-		if last = names[strings.ToLower(strings.TrimSpace(name))]; ok && last != "" && len(value) <= maxEchoed && len(found[last]) < 16 {
+		if last = names[strings.ToLower(strings.TrimSpace(name))]; ok && last != "" && len(value) <= maxRepeated && len(found[last]) < 16 {
 			found[last] = append(found[last], strings.TrimSpace(value))
 		}
 	}
@@ -176,28 +172,4 @@ func broken(value string) bool { return strings.ContainsAny(value, "\r\n") }
 
 func isScheme(s string) bool {
 	return s != "" && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789+-.") == ""
-}
-
-// viaPort gives the port of a sent-by, when the answer is to go there: there is
-// no rport (RFC 3581 §4), and it is no other address behind a NAT. 0 otherwise.
-func viaPort(via string, source netip.Addr) uint16 {
-	_, by, ok := strings.Cut(strings.TrimSpace(via), " ")
-	if !ok || strings.Contains(strings.ToLower(by), "rport") {
-		return 0
-	}
-	by, _, _ = strings.Cut(by, ";")
-	by, _, _ = strings.Cut(by, ",")
-	by = strings.TrimSpace(by)
-	host, port, err := net.SplitHostPort(by)
-	if err != nil {
-		host, port = by, strconv.Itoa(msg.DefaultUdpPort)
-	}
-	if a, ok := literal(host); ok && a != source {
-		return 0
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(port), 10, 16)
-	if err != nil {
-		return 0
-	}
-	return uint16(n)
 }

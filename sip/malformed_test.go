@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,12 +9,12 @@ import (
 	"time"
 )
 
-// FuzzUnreadable: no answer has a line that the request did not have whole.
-func FuzzUnreadable(f *testing.F) {
+// FuzzApology: no answer has a line that the request did not have whole.
+func FuzzApology(f *testing.F) {
 	f.Add(bad("INVITE  sip:a SIP/2.0", ""))
 	f.Add("OPTIONS x:y SIP/2.0\r\nv: SIP/2.0/UDP [::1]:7;x\r\n y\r\nf: \x00\r\nt: a\rb\r\ni: 1\r\nCSeq: 1\r\n\r\n")
 	f.Fuzz(func(t *testing.T, data string) {
-		_, code, answer, _ := unreadable(data, "tag0", netip.MustParseAddr("192.0.2.7"))
+		_, code, answer := apology(data, "tag0")
 		if answer == "" {
 			return
 		}
@@ -37,41 +36,37 @@ func bad(start, more string) string {
 	return start + "\r\nVia: SIP/2.0/UDP 203.0.113.7:5060;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=f\r\nTo: <sip:a@b>\r\nCall-ID: c\r\nCSeq: 7 X\r\n" + more + "\r\n"
 }
 
-func TestUnreadable(t *testing.T) {
-	source := netip.MustParseAddr("203.0.113.7")
+func TestApology(t *testing.T) {
 	const answer = "\r\nVia: SIP/2.0/UDP 203.0.113.7:5060;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=f\r\nTo: <sip:a@b>;tag=tag0\r\nCall-ID: c\r\nCSeq: 7 X\r\nContent-Length: 0\r\n\r\n"
 	tests := []struct {
 		data string
 		code int
 		want string
-		port uint16
 	}{
-		{bad("OPTIONS  sip:a SIP/2.0", "X: y\r\n"), 400, "SIP/2.0 400 Bad Request" + answer, 5060},
-		{bad("OPTIONS soap.beep://a SIP/2.0", ""), 416, "SIP/2.0 416 Unsupported URI Scheme" + answer, 5060},
-		{bad("BREW sip:a SIP/2.0", ""), 501, "SIP/2.0 501 Not Implemented" + answer, 5060},
+		{bad("OPTIONS  sip:a SIP/2.0", "X: y\r\n"), 400, "SIP/2.0 400 Bad Request" + answer},
+		{bad("OPTIONS soap.beep://a SIP/2.0", ""), 416, "SIP/2.0 416 Unsupported URI Scheme" + answer},
+		{bad("BREW sip:a SIP/2.0", ""), 501, "SIP/2.0 501 Not Implemented" + answer},
 		{strings.Replace(bad("BYE x SIP/2.0", ""), "f\r\nTo: <sip:a@b>", "f\r\nt : <sip:a@b>\r\n\t;tag=1", 1), 400,
-			strings.Replace("SIP/2.0 400 Bad Request"+answer, ";tag=tag0", " ;tag=1", 1), 5060},
-		{strings.Replace(bad("BYE x SIP/2.0", ""), "bK1", "bK1;rport", 1), 400, strings.Replace("SIP/2.0 400 Bad Request"+answer, "bK1", "bK1;rport", 1), 0},
-		{strings.Replace(bad("BYE x SIP/2.0", ""), "203.0.113.7", "10.0.0.7", 1), 400, strings.Replace("SIP/2.0 400 Bad Request"+answer, "203.0.113.7", "10.0.0.7", 1), 0},
-		{bad("ACK  sip:a SIP/2.0", ""), 0, "", 0},
-		{bad("SIP/2.0 x y", ""), 0, "", 0},
-		{bad("OPTIONS x SIP/2.0", "To: <sip:b@b>\r\n"), 0, "", 0},
-		{strings.Replace(bad("OPTIONS x SIP/2.0", ""), "Call-ID", "Call", 1), 0, "", 0},
-		{strings.Replace(bad("OPTIONS x SIP/2.0", ""), "Via", "Vie", 1), 0, "", 0},
-		{strings.Replace(bad("OPTIONS x SIP/2.0", ""), "7 X", "7\nX: y", 1), 0, "", 0},
-		{strings.Replace(bad("OPTIONS x SIP/2.0", ""), "7 X", strings.Repeat("7", maxEchoed), 1), 0, "", 0},
+			strings.Replace("SIP/2.0 400 Bad Request"+answer, ";tag=tag0", " ;tag=1", 1)},
+		{bad("ACK  sip:a SIP/2.0", ""), 0, ""},
+		{bad("SIP/2.0 x y", ""), 0, ""},
+		{bad("OPTIONS x SIP/2.0", "To: <sip:b@b>\r\n"), 0, ""},
+		{strings.Replace(bad("OPTIONS x SIP/2.0", ""), "Call-ID", "Call", 1), 0, ""},
+		{strings.Replace(bad("OPTIONS x SIP/2.0", ""), "Via", "Vie", 1), 0, ""},
+		{strings.Replace(bad("OPTIONS x SIP/2.0", ""), "7 X", "7\nX: y", 1), 0, ""},
+		{strings.Replace(bad("OPTIONS x SIP/2.0", ""), "7 X", strings.Repeat("7", maxRepeated), 1), 0, ""},
 	}
 	for _, tt := range tests {
-		_, code, got, port := unreadable(tt.data, "tag0", source)
-		if got != tt.want || got != "" && code != tt.code || port != tt.port {
-			t.Errorf("%q:\n got %d %d %q\nwant %d %d %q", tt.data, code, port, got, tt.code, tt.port, tt.want)
+		_, code, got := apology(tt.data, "tag0")
+		if got != tt.want || got != "" && code != tt.code {
+			t.Errorf("%q:\n got %d %q\nwant %d %q", tt.data, code, got, tt.code, tt.want)
 		}
 	}
 }
 
-// TestUnreadableAgain: nothing is kept, and the answer to a repetition is the
+// TestApologyAgain: nothing is kept, and the answer to a repetition is the
 // same. An answer is no larger than what asked for it, and counted once.
-func TestUnreadableAgain(t *testing.T) {
+func TestApologyAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l looker
 		r := newRig(t, func(c *Config) { c.Mirror = l.see })
