@@ -24,8 +24,11 @@ type whose struct {
 // legList is the legs of a call, for readers beside its goroutine.
 type legList = atomic.Pointer[[]whose]
 
-// keep notes a leg for the ladder.
+// keep notes a leg, for the ladder and for those who look for its call.
 func (c *Call) keep(p *party) {
+	c.m.mu.Lock()
+	c.m.legs[p.leg] = c.id
+	c.m.mu.Unlock()
 	if len(c.legs) < maxLegs {
 		c.legs = append(c.legs, whose{p.who, p.leg})
 		list := slices.Clone(c.legs)
