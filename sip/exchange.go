@@ -123,7 +123,7 @@ func (l *Leg) outcome(x *exchange, code int, sdp []byte) *msg.Response {
 	if h, err := l.s.hop(transportOf(x.req), x.req.Source()); err == nil {
 		res.AppendHeader(&msg.ContactHeader{Address: l.contact(h)})
 	}
-	if code >= 200 {
+	if code >= 200 && (x.initial || l.phase != early) { // nothing expires while it rings
 		l.sess = x.ask.accept(l.s.cfg.SessionExpires, l.sess)
 		l.renew()
 		if l.sess.Interval != 0 {

@@ -118,7 +118,7 @@ func (l *Leg) onAnswer(sdp []byte) {
 		return
 	}
 	l.stop(clockRing)
-	if l.rel != nil && l.rel.sdp { // RFC 3262 §3: no 2xx before its PRACK
+	if l.rel != nil && l.rel.sdp || l.aside != nil { // RFC 3262 §3: no 2xx before its PRACK
 		l.picked, l.waits = &answering{sdp}, nil
 		return
 	}
@@ -271,6 +271,10 @@ func (l *Leg) onCancel(x *exchange) {
 // onLost takes the end of a transaction that was not over: its connection
 // broke.
 func (l *Leg) onLost(x *exchange) {
+	if l.aside == x {
+		l.refuse(500)
+		return
+	}
 	if l.theirs != x {
 		return // its 2xx is sent; the ACK may come over another connection
 	}
