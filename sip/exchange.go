@@ -63,8 +63,11 @@ func (x *exchange) settle() {
 
 // serve gives an exchange to the leg and stays until it is settled.
 func (l *Leg) serve(x *exchange) {
-	if !x.initial && x.req.IsInvite() && !x.watch() {
-		return
+	if !x.initial && x.req.IsInvite() {
+		defer l.s.dlg.asking.end(l.s.dlg.asking.begin(x.req))
+		if !x.watch() {
+			return
+		}
 	}
 	if !x.initial { // the leg has its INVITE from the start
 		l.post(x)

@@ -28,6 +28,7 @@ func (s *Server) acceptInvite(req *msg.Request, tx msg.ServerTransaction, a arri
 	req.ReplaceHeader(to)
 	x := newExchange(req, tx)
 	x.initial = true
+	defer s.dlg.asking.end(s.dlg.asking.begin(req))
 	if !x.watch() {
 		return
 	}
@@ -166,7 +167,7 @@ func (l *Leg) onACK(req *msg.Request) {
 	if x == nil || req.CSeq().SeqNo != x.req.CSeq().SeqNo {
 		return
 	}
-	if tag, _ := param(req.From().Params, "tag"); tag != l.d.remoteTag {
+	if tag, _ := param(req.From().Params, "tag"); tag != l.d.remoteTag || !l.ackFromPeer(req) {
 		return
 	}
 	l.acknowledged(sdpOf(req))
