@@ -3,17 +3,20 @@ package sip
 import "vpbx/pbx"
 
 // Find gives the leg of the dialog that r names, when it is one of that company
-// and has not ended; nil otherwise. Whether it may be replaced is said by
+// and has not ended; nil otherwise. A phone that knows the dialog from watching
+// another phone (RFC 4235) names the tags as that phone would. Whether it may be replaced is said by
 // [Leg.Replaceable].
 func (s *Server) Find(company *pbx.Company, r *Replaces) *Leg {
 	if company == nil || r == nil {
 		return nil
 	}
-	l := s.dlg.leg(r.CallID, r.LocalTag)
-	if l == nil || l.Company.ID != company.ID || !l.state.Load().with(r.RemoteTag) {
-		return nil
+	for _, tags := range [][2]string{{r.LocalTag, r.RemoteTag}, {r.RemoteTag, r.LocalTag}} {
+		l := s.dlg.leg(r.CallID, tags[0])
+		if l != nil && l.Company.ID == company.ID && l.state.Load().with(tags[1]) {
+			return l
+		}
 	}
-	return l
+	return nil
 }
 
 // with says whether a leg is alive and in a dialog with the peer of that tag.
