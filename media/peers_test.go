@@ -8,8 +8,8 @@ import (
 )
 
 // Peers with ICE, with its little form and without it (RFC 8445, RFC 8839): none
-// of it is answered, and the sound goes to the default destination, as RFC 8839
-// §4.2.1.1 has it for a peer that does not know ICE.
+// of it is answered, and the sound goes to the default destination, as with a peer
+// that does not know ICE.
 func TestICEIsIgnored(t *testing.T) {
 	tests := map[string][]string{
 		"without": nil,
