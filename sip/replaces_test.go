@@ -188,6 +188,10 @@ func TestReplacesRefused(t *testing.T) {
 			c.took(r.peer.want("SIP/2.0 400"))
 			c.sendBranch("z9hG4bK"+c.id+"1", "ACK", 1, "")
 		}
+		c := r.peer.newCall()
+		c.id = "options"
+		c.send("OPTIONS", 1, "", "Replaces: a;to-tag=1;from-tag=2")
+		r.peer.want("SIP/2.0 400")
 		time.Sleep(time.Second)
 		select {
 		case l := <-r.legs:
