@@ -48,6 +48,17 @@ func (s *Session) Own(events chan<- any, gone <-chan struct{}) {
 	}
 }
 
+// deserted tells whether the owner is gone and has not closed the session: it
+// went while it was given the session.
+func (s *Session) deserted() bool {
+	select {
+	case <-s.owner.Load().gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // post hands over an event that may be lost.
 func (s *Session) post(event any) {
 	select {

@@ -125,3 +125,22 @@ func TestOwnWhilePacketsCome(t *testing.T) {
 		<-done
 	})
 }
+
+// TestDeserted: a session whose owner went without closing it closes itself and
+// gives its ports back.
+func TestDeserted(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		a := r.open("198.51.100.1")
+		gone := make(chan struct{})
+		a.Own(make(chan any, 8), gone)
+		time.Sleep(time.Minute)
+		if a.isDone() {
+			t.Fatal("closed while it had an owner")
+		}
+		close(gone)
+		time.Sleep(10 * time.Second)
+		if !a.isDone() {
+			t.Error("still open 10 s after its owner went")
+		}
+	})
+}
