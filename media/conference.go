@@ -215,6 +215,6 @@ func (c *Conference) mix() {
 		x.s.ear.Store(x.ear)
 	}
 	if begin {
-		c.e.mixers.Go(c.mixer.run)
+		c.e.wg.Go(c.mixer.run)
 	}
 }

@@ -76,7 +76,7 @@ func (m *mixer) recovered() {
 	for _, x := range *m.places.Load() {
 		s := x.ear.s
 		s.log.Error("conference failed", "panic", p, "stack", stack)
-		s.e.mixers.Go(func() { s.deliver(Timeout{S: s}) }) // one owner that is slow keeps no other waiting
+		s.e.wg.Go(func() { s.deliver(Timeout{S: s}) }) // one owner that is slow keeps no other waiting
 	}
 }
 
