@@ -58,6 +58,8 @@ type Call struct {
 	decision routing.Decision
 	hops     []routing.Hop // the forwardings of the step that goes on
 	forwards int           // of all steps
+
+	redirected string // where the phone that has ended last sends the call
 	recorder *recordings.Recorder
 	failed   pbx.Cause // what the last step came to
 	signaled bool      // the caller has been told that it rings, or been answered
