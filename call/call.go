@@ -60,9 +60,9 @@ type Call struct {
 	forwards int           // of all steps
 
 	redirected string // where the phone that has ended last sends the call
-	recorder *recordings.Recorder
-	failed   pbx.Cause // what the last step came to
-	signaled bool      // the caller has been told that it rings, or been answered
+	recorder   *recordings.Recorder
+	failed     pbx.Cause // what the last step came to
+	signaled   bool      // the caller has been told that it rings, or been answered
 
 	transfer    *transfer // of whom the caller talked with, until it has come to something
 	transfers   int
