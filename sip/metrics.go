@@ -41,6 +41,7 @@ type metrics struct {
 	trunkUp       *prometheus.GaugeVec // labels tenant, trunk: bounded by what is configured
 	storeFailures prometheus.Counter
 	panics        prometheus.Counter
+	watches       prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -68,10 +69,13 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "vpbx_sip_panics_total", Help: "Faults of ours caught while serving a request.",
 		}),
 	}
+	m.watches = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "vpbx_sip_subscriptions", Help: "Subscriptions of phones to the state of numbers and mailboxes.",
+	})
 	for _, why := range reasons {
 		m.rejections[why] = rejections.WithLabelValues(string(why))
 	}
-	for _, c := range []prometheus.Collector{m.registrations, m.requests, rejections, m.trunkUp, m.storeFailures, m.panics} {
+	for _, c := range []prometheus.Collector{m.registrations, m.requests, rejections, m.trunkUp, m.storeFailures, m.panics, m.watches} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register SIP metrics: %w", err)
 		}

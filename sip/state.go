@@ -48,6 +48,9 @@ func (l *Leg) note() {
 	if l.Trunk != nil {
 		st.Trunk = l.Trunk.Name
 	}
+	if n := len(l.forks); st.RemoteTag == "" && n > 0 {
+		st.RemoteTag = l.forks[n-1].tag // of the early dialog
+	}
 	w := l.way()
 	st.Transport, st.Peer = w.transport, w.addr
 	l.state.Store(st)

@@ -21,7 +21,7 @@ import (
 // for novelsc a 416, for intmeth a 501) would be kinder.
 var torture = map[string]any{
 	"wsinv": 400, "intmeth": malformed, "esc01": 401, "escnull": 401, "esc02": 501, "lwsdisp": 200, "longreq": 401,
-	"dblreq": 401, "semiuri": 200, "transports": 200, "mpart01": 405, "unreason": nil, "noreason": nil,
+	"dblreq": 401, "semiuri": 200, "transports": 200, "mpart01": 401, "unreason": nil, "noreason": nil,
 	"badinv01": malformed, "clerr": malformed, "ncl": malformed, "scalar02": malformed, "scalarlg": malformed,
 	"quotbal": malformed, "ltgtruri": malformed, "lwsruri": malformed, "lwsstart": malformed, "trws": garbage,
 	"escruri": 400, "baddate": 401, "regbadct": 401, "badaspec": malformed, "baddn": malformed, "badvers": 505,

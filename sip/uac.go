@@ -190,6 +190,7 @@ func (l *Leg) onProvisional(res *msg.Response) {
 			l.forks[i] = f
 		}
 	}
+	l.note()
 	l.emit(Rang{l, f.code, f.sdp})
 }
 
