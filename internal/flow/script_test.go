@@ -83,6 +83,9 @@ var deeds = map[string]string{
 	"forgets its mappings": "",
 	"re-offers":            "codecs",
 	"stops answering":      "",
+	"watches …":            "event expires",
+	"stops watching …":     "event",
+	"texts …":              "text type size",
 }
 
 // parse reads a script. Every error names its line.

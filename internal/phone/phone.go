@@ -62,6 +62,10 @@ type Config struct {
 	// REGISTER, ACK and CANCEL. 0 sends no answer. Nil answers 200.
 	OnRequest func(method string, header func(name string) string) int
 
+	// OnNotice is told, in the loop, of what a subscription brings and of each
+	// MESSAGE, and chooses the answer. Nil: the phone has no subscriptions.
+	OnNotice func(Notice) int
+
 	Log   *slog.Logger                 // nil discards
 	Trace func(dir string, raw []byte) // "in" or "out" and the message, from the loop
 }
@@ -96,16 +100,18 @@ type Phone struct {
 	late     sync.Mutex // orders closures that run after the loop has ended
 
 	// Owned by the loop.
-	clock       clock
-	streams     map[netip.AddrPort]*stream
-	clients     map[string]*clientTx
-	servers     map[string]*serverTx
-	calls       map[string]*Call
-	gone        bool
-	pings       int
-	register    registration
-	credentials map[string]*credential
-	provider    provider
+	clock   clock
+	streams map[netip.AddrPort]*stream
+	clients map[string]*clientTx
+	servers map[string]*serverTx
+	calls   map[string]*Call
+	// by Call-ID and our tag
+	subscriptions map[string]*Subscription
+	gone          bool
+	pings         int
+	register      registration
+	credentials   map[string]*credential
+	provider      provider
 }
 
 // New opens the sockets of a phone and starts it. Close must be called.
@@ -133,7 +139,7 @@ func New(cfg Config) (*Phone, error) {
 		incoming: make(chan *Call, maxIncoming),
 		streams:  make(map[netip.AddrPort]*stream), clients: make(map[string]*clientTx),
 		servers: make(map[string]*serverTx), calls: make(map[string]*Call),
-		credentials: make(map[string]*credential),
+		credentials: make(map[string]*credential), subscriptions: make(map[string]*Subscription),
 	}
 	p.register = registration{callID: newID(), tag: newTag()}
 	p.provider.init(cfg.Challenge)
