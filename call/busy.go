@@ -57,6 +57,9 @@ func (b *busy) note(c *Call, e pbx.CallEvent) {
 	switch e.Kind {
 	case pbx.Arrived:
 		l.caller, l.from, l.to = e.Leg, named(c, e.From, e.Name), named(c, e.To, "")
+		if e.Trunk != "" { // whatever number it shows, it is not that extension
+			l.from.name = e.Name
+		}
 	case pbx.LookedUp:
 		if name := e.CRM.Contact; name != "" {
 			l.from.name = name
@@ -69,18 +72,15 @@ func (b *busy) note(c *Call, e pbx.CallEvent) {
 		b.drop(c, l, e.Leg)
 		return
 	}
-	if e.Leg == "" {
-		return
+	changed := e.Kind == pbx.Bridged // whom they talk with
+	if n := b.line(c, l, e.Leg); n != nil {
+		before := *n
+		n.follow(e)
+		changed = changed || *n != before
 	}
-	n := b.line(c, l, e.Leg)
-	if n == nil {
-		return
-	}
-	before := *n
-	n.follow(e)
-	if *n != before || e.Kind == pbx.Bridged {
-		for _, x := range l.legs { // to whom it talks has changed for all of them
-			b.tell(c, x.who)
+	if changed {
+		for _, n := range l.legs {
+			b.tell(c, n.who)
 		}
 	}
 }

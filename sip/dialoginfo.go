@@ -19,7 +19,7 @@ type scene struct {
 }
 
 // maxDialogs bounds the calls of one number that are told.
-const maxDialogs = 32
+const maxDialogs = 16
 
 // tell is the content of a NOTIFY of an event package, without what differs
 // from one NOTIFY to the next: see [dialogInfo].

@@ -47,7 +47,7 @@ func headersParsers() map[string]msg.HeaderParser {
 }
 
 // compact are the short forms of the headers we read as text (RFC 3261 §7.3.3,
-// RFC 4028 §4).
+// RFC 4028 §4, RFC 6665 §8.2.1).
 var compact = map[string]string{
 	"contact": "m", "supported": "k", "content-encoding": "e", "session-expires": "x", "content-type": "c", "event": "o",
 }

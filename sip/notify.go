@@ -40,18 +40,10 @@ func (w *watch) run() {
 	ctx := w.s.dlg.ctx
 	timer := time.NewTimer(mostExpires)
 	defer timer.Stop()
-	told, version := "", uint32(0)
+	var t told
 	for {
-		n, until, ok := w.plan(time.Now(), told)
-		if ok {
-			if !w.notify(ctx, n, version) || n.last || !pause(ctx.Done(), notifyGap) {
-				return
-			}
-			told = n.content
-			version++
-			continue
-		}
-		if until.IsZero() {
+		until, ok := w.tell(ctx, &t)
+		if !ok {
 			return
 		}
 		timer.Reset(time.Until(until))
@@ -64,9 +56,33 @@ func (w *watch) run() {
 	}
 }
 
-// plan says what is to be told now; told is what the phone knows. ok is false
+// told is what the phone knows.
+type told struct {
+	content string
+	version uint32 // of the next NOTIFY
+}
+
+// tell sends NOTIFYs until the phone knows how things are, and says until when
+// there will be nothing more to tell by itself; ok is false when the
+// subscription is over. It is apart from run because a subscription at rest
+// should not need the stack that this takes.
+func (w *watch) tell(ctx context.Context, t *told) (until time.Time, ok bool) {
+	for {
+		n, until, due := w.plan(time.Now(), t.content)
+		if !due {
+			return until, !until.IsZero()
+		}
+		if !w.notify(ctx, &n, t.version) || n.last || !pause(ctx.Done(), notifyGap) {
+			return time.Time{}, false
+		}
+		t.content = n.content
+		t.version++
+	}
+}
+
+// plan says what is to be told now; told is what the phone knows. due is false
 // when there is nothing, until the time given, or for ever when that is zero.
-func (w *watch) plan(now time.Time, told string) (n notice, until time.Time, ok bool) {
+func (w *watch) plan(now time.Time, told string) (n notice, until time.Time, due bool) {
 	sc, exists := w.s.watches.scene(w.topic)
 	if exists {
 		n.content, n.entity = sc.tell(w.event.name), sc.uri(sc.number)
@@ -98,7 +114,7 @@ func (w *watch) plan(now time.Time, told string) (n notice, until time.Time, ok 
 
 // notify sends a NOTIFY and waits for its answer; false when the subscription
 // is over with it (RFC 6665 §4.2.2).
-func (w *watch) notify(ctx context.Context, n notice, version uint32) bool {
+func (w *watch) notify(ctx context.Context, n *notice, version uint32) bool {
 	log := w.s.log.With("tenant", w.who.tenant, "extension", w.who.user, "watches", w.topic.number)
 	req, h, err := w.request(n, version)
 	if err != nil {
@@ -118,7 +134,7 @@ func (w *watch) notify(ctx context.Context, n notice, version uint32) bool {
 var fatal = []int{404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 502, 604}
 
 // request makes a NOTIFY (RFC 6665 §4.2.2), and the hop to the phone.
-func (w *watch) request(n notice, version uint32) (*msg.Request, hop, error) {
+func (w *watch) request(n *notice, version uint32) (*msg.Request, hop, error) {
 	h, err := w.s.hop(n.flow.transport, n.flow.addr)
 	if err != nil {
 		return nil, hop{}, err

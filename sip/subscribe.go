@@ -71,6 +71,11 @@ func (s *Server) sender(req *msg.Request, tx msg.ServerTransaction) (c *pbx.Comp
 		return nil, "", false
 	}
 	s.flows.trust(req)
+	if s.merged.seen(req, time.Now()) { // RFC 3261 §8.2.2.2
+		s.met.rejected(looped)
+		s.reply(req, tx, 482)
+		return nil, "", false
+	}
 	return c, user, true
 }
 
