@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -22,13 +23,20 @@ type extension struct {
 	number string
 }
 
-// lines are the legs of one call to and from extensions, with what is told of
-// the other side.
+// lines are the legs of one call to and from extensions, with who talks with
+// whom.
 type lines struct {
-	legs   map[pbx.LegID]*line
-	caller pbx.LegID
-	from   other // who calls
-	to     other // who is called, then who is talked with
+	legs map[pbx.LegID]*line
+	talk
+}
+
+// talk is what a call is about.
+type talk struct {
+	caller pbx.LegID // leg of the caller, "" while only its own phones are rung
+	from   other     // the caller
+	to     other     // who is called, then who is talked with
+	client string    // name that the CRM gives the caller
+	orbit  string    // where the caller is parked
 }
 
 type other struct{ number, name string }
@@ -42,7 +50,7 @@ type line struct {
 	held  bool
 }
 
-// note takes in an event of a call.
+// note takes in an event of a call, whose goroutine calls it.
 func (b *busy) note(c *Call, e pbx.CallEvent) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,34 +62,62 @@ func (b *busy) note(c *Call, e pbx.CallEvent) {
 		}
 		b.calls[c.id] = l
 	}
-	switch e.Kind {
-	case pbx.Arrived:
-		l.caller, l.from, l.to = e.Leg, named(c, e.From, e.Name), named(c, e.To, "")
-		if e.Trunk != "" { // whatever number it shows, it is not that extension
-			l.from.name = e.Name
-		}
-	case pbx.LookedUp:
-		if name := e.CRM.Contact; name != "" {
-			l.from.name = name
-		}
-	case pbx.CallerDialled:
-		l.caller = e.Leg
-	case pbx.Bridged:
-		l.to = named(c, e.Who, "")
-	case pbx.LegEnded:
+	before := l.talk
+	l.follow(c, e)
+	changed := l.talk != before
+	if e.Kind == pbx.LegEnded {
 		b.drop(c, l, e.Leg)
-		return
-	}
-	changed := e.Kind == pbx.Bridged // whom they talk with
-	if n := b.line(c, l, e.Leg); n != nil {
+	} else if n := b.line(c, l, e.Leg); n != nil {
 		before := *n
 		n.follow(e)
 		changed = changed || *n != before
+	}
+	if l.orbit != before.orbit {
+		b.orbit(c, before.orbit, nil)
+		b.orbit(c, l.orbit, []pbx.DialogState{{ID: string(c.id), Phase: pbx.DialogConfirmed, Remote: l.from.number, RemoteName: l.from.name}})
 	}
 	if changed {
 		for _, n := range l.legs {
 			b.tell(c, n.who)
 		}
+	}
+}
+
+// orbit tells who waits where calls are parked.
+func (b *busy) orbit(c *Call, number string, waits []pbx.DialogState) {
+	if number != "" {
+		c.m.SIP.ExtensionState(c.company.ID, number, waits)
+	}
+}
+
+// follow takes in what an event says of the call.
+func (t *talk) follow(c *Call, e pbx.CallEvent) {
+	switch e.Kind {
+	case pbx.Arrived:
+		t.to = named(c, e.To)
+	case pbx.LookedUp:
+		t.client = e.CRM.Contact
+	case pbx.Transferring:
+		if e.To != "" {
+			t.to = named(c, e.To)
+		}
+	case pbx.Parked:
+		t.orbit, t.to = e.To, other{number: e.To}
+	case pbx.Entered, pbx.Dialled:
+		t.orbit = ""
+	case pbx.Bridged:
+		t.orbit, t.to = "", named(c, e.Who)
+	}
+	was := t.caller
+	if t.caller = ""; c.caller.leg != nil {
+		t.caller = c.caller.leg.ID
+	}
+	if was != "" && was != t.caller {
+		t.client = "" // of somebody else
+	}
+	t.from = named(c, c.caller.who)
+	if c.caller.number == "" { // whatever number it shows, it is not that extension
+		t.from.name = cmp.Or(t.client, c.caller.name)
 	}
 }
 
@@ -94,8 +130,10 @@ func (n *line) follow(e pbx.CallEvent) {
 		if n.phase != pbx.DialogConfirmed {
 			n.phase = pbx.DialogEarly
 		}
-	case pbx.Answered, pbx.Served, pbx.Bridged:
+	case pbx.Answered, pbx.Served, pbx.Supervised:
 		n.phase = pbx.DialogConfirmed
+	case pbx.Bridged:
+		n.phase, n.held = pbx.DialogConfirmed, false
 	case pbx.Held:
 		n.held = true
 	case pbx.Resumed:
@@ -103,13 +141,12 @@ func (n *line) follow(e pbx.CallEvent) {
 	}
 }
 
-// named gives a party of a call a name: that of the extension, or the one it
-// gave itself.
-func named(c *Call, number, name string) other {
+// named gives a number of a call its name, when it is an extension's.
+func named(c *Call, number string) other {
 	if e := c.company.Extensions[number]; e != nil {
-		name = e.Name
+		return other{number, e.Name}
 	}
-	return other{number, name}
+	return other{number, ""}
 }
 
 // line finds the leg of an extension in a call, and takes it in when it is new;
@@ -153,6 +190,7 @@ func (b *busy) forget(c *Call) {
 	for leg := range l.legs {
 		b.drop(c, l, leg)
 	}
+	b.orbit(c, l.orbit, nil)
 	delete(b.calls, c.id)
 }
 
@@ -161,8 +199,10 @@ func (b *busy) forget(c *Call) {
 // held.
 func (b *busy) tell(c *Call, who extension) {
 	var list []pbx.DialogState
-	for _, n := range b.byExt[who] {
-		if n.phase != "" {
+	all := b.byExt[who]
+	for i, n := range all {
+		moved := slices.ContainsFunc(all[i+1:], func(x *line) bool { return x.leg == n.leg }) // to another call
+		if n.phase != "" && !moved {
 			list = append(list, n.state())
 		}
 	}
@@ -171,14 +211,13 @@ func (b *busy) tell(c *Call, who extension) {
 
 // state is the leg as the phones of others see it.
 func (n *line) state() pbx.DialogState {
-	st := n.leg.State()
-	peer := n.of.from
-	if n.leg.ID == n.of.caller {
+	d, peer := n.leg.Dialog(), n.of.from
+	if n.of.caller == "" || n.of.caller == n.leg.ID {
 		peer = n.of.to
 	}
 	return pbx.DialogState{
 		ID: string(n.leg.ID), Phase: n.phase, Initiator: !n.leg.Outbound, Held: n.held,
-		CallID: st.CallID, LocalTag: st.RemoteTag, RemoteTag: st.LocalTag,
+		CallID: d.CallID, LocalTag: d.RemoteTag, RemoteTag: d.LocalTag,
 		Remote: peer.number, RemoteName: peer.name,
 	}
 }

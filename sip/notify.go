@@ -15,8 +15,8 @@ import (
 // that is to tell that a phone rings.
 const notifyGap = 100 * time.Millisecond
 
-// notice is one NOTIFY: what is told, and where.
-type notice struct {
+// notification is one NOTIFY: what is told, and where.
+type notification struct {
 	d       dialog
 	seq     uint32
 	flow    way
@@ -82,7 +82,7 @@ func (w *watch) tell(ctx context.Context, t *told) (until time.Time, ok bool) {
 
 // plan says what is to be told now; told is what the phone knows. due is false
 // when there is nothing, until the time given, or for ever when that is zero.
-func (w *watch) plan(now time.Time, told string) (n notice, until time.Time, due bool) {
+func (w *watch) plan(now time.Time, told string) (n notification, until time.Time, due bool) {
 	sc, exists := w.s.watches.scene(w.topic)
 	if exists {
 		n.content, n.entity = sc.tell(w.event.name), sc.uri(sc.number)
@@ -114,7 +114,7 @@ func (w *watch) plan(now time.Time, told string) (n notice, until time.Time, due
 
 // notify sends a NOTIFY and waits for its answer; false when the subscription
 // is over with it (RFC 6665 §4.2.2).
-func (w *watch) notify(ctx context.Context, n *notice, version uint32) bool {
+func (w *watch) notify(ctx context.Context, n *notification, version uint32) bool {
 	log := w.s.log.With("tenant", w.who.tenant, "extension", w.who.user, "watches", w.topic.number)
 	req, h, err := w.request(n, version)
 	if err != nil {
@@ -134,7 +134,7 @@ func (w *watch) notify(ctx context.Context, n *notice, version uint32) bool {
 var fatal = []int{404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 502, 604}
 
 // request makes a NOTIFY (RFC 6665 §4.2.2), and the hop to the phone.
-func (w *watch) request(n *notice, version uint32) (*msg.Request, hop, error) {
+func (w *watch) request(n *notification, version uint32) (*msg.Request, hop, error) {
 	h, err := w.s.hop(n.flow.transport, n.flow.addr)
 	if err != nil {
 		return nil, hop{}, err

@@ -124,6 +124,7 @@ func (s *Server) route(srv *sipgo.Server) {
 	}
 	srv.OnSubscribe(s.handler(s.onSubscribe))
 	srv.OnMessage(s.handler(s.onMessage))
+	srv.OnRequest(msg.REFER, s.handler(s.onStrayRefer))
 	srv.OnNoRoute(s.handler(s.onUnsupported))
 }
 

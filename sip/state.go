@@ -32,6 +32,8 @@ type LegState struct {
 	Refreshed  time.Time     `json:"session_refreshed"`
 	LastSDP    []byte        `json:"last_sdp,omitempty"` // what we sent last
 	PeerUpdate bool          `json:"peer_update"`        // the peer takes UPDATE
+
+	forks []string // tags of the phones that have rung, before the answer
 }
 
 // note writes the leg down for State.
@@ -48,8 +50,8 @@ func (l *Leg) note() {
 	if l.Trunk != nil {
 		st.Trunk = l.Trunk.Name
 	}
-	if n := len(l.forks); st.RemoteTag == "" && n > 0 {
-		st.RemoteTag = l.forks[n-1].tag // of the early dialog
+	for _, f := range l.forks {
+		st.forks = append(st.forks, f.tag)
 	}
 	w := l.way()
 	st.Transport, st.Peer = w.transport, w.addr

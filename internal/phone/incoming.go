@@ -22,6 +22,9 @@ func (p *Phone) dispatch(tx *serverTx) {
 	case p.cfg.OnNotice != nil && (req.Method == sip.NOTIFY || req.Method == sip.MESSAGE) && p.notice(tx):
 	case req.To().Params.Has("tag") && req.Method != sip.REGISTER:
 		c := p.calls[string(*req.CallID())+" "+tagOf(req.To().Params)]
+		if c == nil && req.Method == sip.NOTIFY { // RFC 5057: the subscription outlives the call
+			c = p.referring[string(*req.CallID())+" "+tagOf(req.To().Params)]
+		}
 		if c == nil {
 			tx.answer(481) // RFC 3261 §12.2.2
 			return

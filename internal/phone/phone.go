@@ -75,6 +75,7 @@ type Misbehave struct {
 	NoACK          bool // does not acknowledge a 200 to its INVITE
 	IgnoreBYE      bool // neither answers BYE nor ends
 	IgnoreReINVITE bool // does not answer re-INVITE and UPDATE
+	IgnoreNOTIFY   bool // does not answer NOTIFY
 	Mute           bool // sends neither RTP nor RTCP
 }
 
@@ -100,18 +101,18 @@ type Phone struct {
 	late     sync.Mutex // orders closures that run after the loop has ended
 
 	// Owned by the loop.
-	clock   clock
-	streams map[netip.AddrPort]*stream
-	clients map[string]*clientTx
-	servers map[string]*serverTx
-	calls   map[string]*Call
-	// by Call-ID and our tag
-	subscriptions map[string]*Subscription
-	gone          bool
-	pings         int
-	register      registration
-	credentials   map[string]*credential
-	provider      provider
+	clock       clock
+	streams     map[netip.AddrPort]*stream
+	clients     map[string]*clientTx
+	servers     map[string]*serverTx
+	calls       map[string]*Call
+	referring   map[string]*Call         // whose REFER is under way; some have ended
+	watching    map[string]*Subscription // by Call-ID and our tag
+	gone        bool
+	pings       int
+	register    registration
+	credentials map[string]*credential
+	provider    provider
 }
 
 // New opens the sockets of a phone and starts it. Close must be called.
@@ -138,8 +139,8 @@ func New(cfg Config) (*Phone, error) {
 		inbox: make(chan func()), quit: make(chan struct{}), stopped: make(chan struct{}),
 		incoming: make(chan *Call, maxIncoming),
 		streams:  make(map[netip.AddrPort]*stream), clients: make(map[string]*clientTx),
-		servers: make(map[string]*serverTx), calls: make(map[string]*Call),
-		credentials: make(map[string]*credential), subscriptions: make(map[string]*Subscription),
+		servers: make(map[string]*serverTx), calls: make(map[string]*Call), referring: make(map[string]*Call),
+		credentials: make(map[string]*credential), watching: make(map[string]*Subscription),
 	}
 	p.register = registration{callID: newID(), tag: newTag()}
 	p.provider.init(cfg.Challenge)
@@ -190,6 +191,11 @@ func (p *Phone) run() {
 func (p *Phone) shutdown() {
 	for _, c := range p.calls {
 		c.end(End{By: "us"})
+	}
+	for _, c := range p.referring {
+		for len(c.referrals) > 0 {
+			c.forgetReferral(c.referrals[0])
+		}
 	}
 	for _, s := range p.streams {
 		_ = s.conn.Close()

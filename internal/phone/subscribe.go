@@ -36,7 +36,7 @@ type Subscription struct {
 func (p *Phone) Subscribe(ctx context.Context, event, target string, expires time.Duration) (*Subscription, *Reply, error) {
 	s := &Subscription{p: p, event: event, uri: p.uri(target), callID: newID(), localTag: newTag()}
 	s.from, s.to, s.peer = nameAddr(p.cfg.Display, p.URI()), "<"+s.uri+">", s.uri
-	p.do(func() { p.subscriptions[s.callID+" "+s.localTag] = s })
+	p.do(func() { p.watching[s.callID+" "+s.localTag] = s })
 	reply, err := s.send(ctx, expires)
 	if err == nil && reply.OK() {
 		return s, reply, nil
@@ -80,7 +80,7 @@ func (s *Subscription) send(ctx context.Context, expires time.Duration) (*Reply,
 }
 
 // forget is run by the loop.
-func (s *Subscription) forget() { delete(s.p.subscriptions, s.callID+" "+s.localTag) }
+func (s *Subscription) forget() { delete(s.p.watching, s.callID+" "+s.localTag) }
 
 // notice passes a NOTIFY of a subscription or a MESSAGE on; false for others. It
 // is run by the loop.
@@ -89,7 +89,7 @@ func (p *Phone) notice(tx *serverTx) bool {
 	n := Notice{Method: string(req.Method), From: req.From().Address.User, Event: headerOf(req, "Event"),
 		State: headerOf(req, "Subscription-State"), Type: headerOf(req, "Content-Type"), Body: string(req.Body())}
 	if req.Method == sip.NOTIFY {
-		s := p.subscriptions[string(*req.CallID())+" "+tagOf(req.To().Params)]
+		s := p.watching[string(*req.CallID())+" "+tagOf(req.To().Params)]
 		if s == nil {
 			return false
 		}
