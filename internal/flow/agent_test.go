@@ -57,6 +57,7 @@ type agent struct {
 	last *phone.Reply  // to its last REGISTER
 
 	watching map[string]*phone.Subscription // by event and number
+	lamps    map[string]string              // what it was told last, by number
 }
 
 // note writes down what happens to the agent.

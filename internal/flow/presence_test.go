@@ -103,6 +103,12 @@ func (a *agent) notice(n phone.Notice) int {
 	case n.Method == "MESSAGE":
 		a.note("reads from %s: %s (%s)", n.From, n.Body, n.Type)
 	default:
+		a.mu.Lock()
+		if a.lamps == nil {
+			a.lamps = map[string]string{}
+		}
+		a.lamps[n.From] = n.Body
+		a.mu.Unlock()
 		state, _, _ := strings.Cut(n.State, ";")
 		if state == "terminated" {
 			state = n.State
@@ -131,30 +137,34 @@ func noticeText(n phone.Notice) string {
 	return strings.Join(strings.Fields(n.Body), " ")
 }
 
+// dialogInfo is a dialog-info document.
+type dialogInfo struct {
+	Entity  string `xml:"entity,attr"`
+	Version int    `xml:"version,attr"`
+	Dialogs []struct {
+		CallID    string     `xml:"call-id,attr"`
+		LocalTag  string     `xml:"local-tag,attr"`
+		RemoteTag string     `xml:"remote-tag,attr"`
+		Direction string     `xml:"direction,attr"`
+		State     string     `xml:"state"`
+		Local     dialogSide `xml:"local"`
+		Remote    dialogSide `xml:"remote"`
+	} `xml:"dialog"`
+}
+
+type dialogSide struct {
+	Identity string `xml:"identity"`
+	Target   struct {
+		Params []struct {
+			Name  string `xml:"pname,attr"`
+			Value string `xml:"pval,attr"`
+		} `xml:"param"`
+	} `xml:"target"`
+}
+
 // dialogText is a dialog-info document in words.
 func dialogText(body string) string {
-	type side struct {
-		Identity string `xml:"identity"`
-		Target   struct {
-			Params []struct {
-				Name  string `xml:"pname,attr"`
-				Value string `xml:"pval,attr"`
-			} `xml:"param"`
-		} `xml:"target"`
-	}
-	var doc struct {
-		Entity  string `xml:"entity,attr"`
-		Version int    `xml:"version,attr"`
-		Dialogs []struct {
-			CallID    string `xml:"call-id,attr"`
-			LocalTag  string `xml:"local-tag,attr"`
-			RemoteTag string `xml:"remote-tag,attr"`
-			Direction string `xml:"direction,attr"`
-			State     string `xml:"state"`
-			Local     side   `xml:"local"`
-			Remote    side   `xml:"remote"`
-		} `xml:"dialog"`
-	}
+	var doc dialogInfo
 	if err := xml.Unmarshal([]byte(body), &doc); err != nil {
 		return err.Error()
 	}
@@ -173,4 +183,17 @@ func dialogText(body string) string {
 		}
 	}
 	return text
+}
+
+// lamp is what goes into Replaces to take the first call that the agent has been
+// told of a number: its own tag is the to-tag (RFC 4235 §4.1.2).
+func (a *agent) lamp(number string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var doc dialogInfo
+	if err := xml.Unmarshal([]byte(a.lamps[number]), &doc); err != nil || len(doc.Dialogs) == 0 {
+		return ""
+	}
+	d := doc.Dialogs[0]
+	return d.CallID + ";to-tag=" + d.LocalTag + ";from-tag=" + d.RemoteTag
 }
