@@ -40,7 +40,7 @@ func (w *watch) run() {
 	ctx := w.s.dlg.ctx
 	timer := time.NewTimer(mostExpires)
 	defer timer.Stop()
-	var t told
+	var t picture
 	for {
 		until, ok := w.tell(ctx, &t)
 		if !ok {
@@ -56,8 +56,8 @@ func (w *watch) run() {
 	}
 }
 
-// told is what the phone knows.
-type told struct {
+// picture is what the phone knows.
+type picture struct {
 	content string
 	version uint32 // of the next NOTIFY
 }
@@ -66,7 +66,7 @@ type told struct {
 // there will be nothing more to tell by itself; ok is false when the
 // subscription is over. It is apart from run because a subscription at rest
 // should not need the stack that this takes.
-func (w *watch) tell(ctx context.Context, t *told) (until time.Time, ok bool) {
+func (w *watch) tell(ctx context.Context, t *picture) (until time.Time, ok bool) {
 	for {
 		n, until, due := w.plan(time.Now(), t.content)
 		if !due {
