@@ -385,6 +385,7 @@ func (c *Call) finish() {
 // note appends to the trace and tells whoever watches. A peer that rings, holds
 // and resumes without end does not make the trace grow without end.
 func (c *Call) note(e pbx.CallEvent) {
+	c.m.busy.note(c, e)
 	if len(c.trace) >= maxTrace && repeatable(e.Kind) {
 		return
 	}
