@@ -103,10 +103,10 @@ log: {level: debug, format: json}
 	want.Node = "pbx-2"
 	want.SIP = config.SIP{
 		Listen:    []config.Listener{{"udp", "192.0.2.1:5060"}, {"tls", "[2001:db8::1]:5061"}, {"tcp", ":0"}, {"tcp", "localhost:0"}},
-		External:  netip.MustParseAddr("198.51.100.7"),
+		External:  config.Addrs{netip.MustParseAddr("198.51.100.7")},
 		LocalNets: []netip.Prefix{},
 	}
-	want.Media.External = netip.MustParseAddr("2001:db8::7")
+	want.Media.External = config.Addrs{netip.MustParseAddr("2001:db8::7")}
 	want.Media.Ports = config.Ports{Min: 10000, Max: 10001}
 	want.Media.Timeout = 90 * time.Second
 	want.TLS = config.TLS{Cert: file, Key: file}
@@ -142,6 +142,9 @@ func TestMistakes(t *testing.T) {
 		{"sip: {listen: [tls://:5061]}", "line 1: sip.listen[0]: tls needs tls.cert and tls.key"},
 		{"sip: {external: pbx.test}", `line 1: sip.external: ParseAddr("pbx.test"): unexpected character (at "pbx.test")`},
 		{"media: {external: 0.0.0.0}", "line 1: media.external: 0.0.0.0 is not an address that peers can send to"},
+		{"media: {external: [192.0.2.1, '::', 192.0.2.2]}", "2 mistakes:\n  line 1: media.external[1]: :: is not an address that peers can send to\n  line 1: media.external[2]: a second address of the same family; peers are told one"},
+		{"media: {listen: [192.0.2.1, pbx.test]}", `line 1: media.listen[1]: ParseAddr("pbx.test"): unexpected character (at "pbx.test")`},
+		{"media: {listen: {v4: 192.0.2.1}}", "line 1: media.listen: must be text, is a map"},
 		{"media: {listen: ''}", "line 1: media.listen: must be an IP address such as 0.0.0.0"},
 		{"sip: {local_nets: [10.0.0.1]}", `line 1: sip.local_nets[0]: "10.0.0.1" is not a network; write it as 10.0.0.0/8, a single address as 192.0.2.1/32`},
 		{"media: {ports: 20000}", `line 1: media.ports: "20000" is not a range of ports such as 20000-29999`},
@@ -264,7 +267,7 @@ func TestUnreadable(t *testing.T) {
 func TestMasked(t *testing.T) {
 	c := config.Default()
 	c.HTTP.Token = "s3cret"
-	c.SIP.External = netip.MustParseAddr("198.51.100.7")
+	c.SIP.External = config.Addrs{netip.MustParseAddr("198.51.100.7")}
 	text, err := c.Masked()
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -127,20 +126,25 @@ func (l Listener) socket() string {
 func (l Listener) isWebSocket() bool { return l.Transport == "ws" || l.Transport == "wss" }
 
 // checkExternal notes an address that no peer could send to.
-func checkExternal(note note, path string, addr netip.Addr) {
-	switch {
-	case !addr.IsValid(): // not set
-	case addr.IsUnspecified(), addr.IsMulticast(), addr.Zone() != "":
-		note(path, "%s is not an address that peers can send to", addr)
+func checkExternal(note note, path string, list Addrs) {
+	for i, addr := range list {
+		if addr.IsUnspecified() || addr.IsMulticast() || addr.Zone() != "" {
+			note(list.path(path, i), "%s is not an address that peers can send to", addr)
+		}
 	}
+	list.checkFamilies(note, path)
 }
 
 func (m Media) check(note note) {
-	if !m.Listen.IsValid() {
+	if len(m.Listen) == 0 {
 		note("media.listen", "must be an IP address such as 0.0.0.0")
-	} else if m.Listen.IsMulticast() {
-		note("media.listen", "%s is a multicast address", m.Listen)
 	}
+	for i, a := range m.Listen {
+		if a.IsMulticast() {
+			note(m.Listen.path("media.listen", i), "%s is a multicast address", a)
+		}
+	}
+	m.Listen.checkFamilies(note, "media.listen")
 	checkExternal(note, "media.external", m.External)
 	switch p := m.Ports; {
 	case p.Min < 1024:

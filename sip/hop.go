@@ -84,8 +84,13 @@ func (s *Server) localTransport(transport string) bool {
 // advertised is the host we name to a peer: the external one outside our
 // networks, else the address the peer sees us by.
 func (s *Server) advertised(l *listener, peer netip.Addr) (string, error) {
-	if s.cfg.External != "" && !s.local(peer) {
-		return strings.Trim(s.cfg.External, "[]"), nil
+	if !s.local(peer) {
+		for _, e := range s.cfg.External {
+			e = strings.Trim(e, "[]")
+			if a, ok := literal(e); !ok || a.Is4() == peer.Is4() {
+				return e, nil
+			}
+		}
 	}
 	if a := l.addr.Addr(); !a.IsUnspecified() {
 		return a.String(), nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,12 +24,13 @@ type listener struct {
 	key       string // as sipgo names the socket
 	packet    net.PacketConn
 	stream    net.Listener
+	alone     bool // the other family has a listener of its own
 }
 
 // family says whether peer can be reached from this socket.
 func (l *listener) family(peer netip.Addr) bool {
 	own := l.addr.Addr()
-	return own.Is4() == peer.Is4() || own.IsUnspecified() && own.Is6() && strings.HasPrefix(l.key, "[::]")
+	return own.Is4() == peer.Is4() || own.IsUnspecified() && own.Is6() && !l.alone
 }
 
 // listen binds all addresses.
@@ -37,7 +39,7 @@ func (s *Server) listen() error {
 		return errors.New("sip: no address to listen on")
 	}
 	for _, want := range s.cfg.Listen {
-		l, err := s.bind(strings.ToLower(want.Transport), want.Addr)
+		l, err := s.bind(strings.ToLower(want.Transport), want.Addr, s.beside(want))
 		if err != nil {
 			return fmt.Errorf("listen on %s://%s: %w", want.Transport, want.Addr, err)
 		}
@@ -49,12 +51,40 @@ func (s *Server) listen() error {
 	return nil
 }
 
-func (s *Server) bind(transport, addr string) (*listener, error) {
-	l := &listener{transport: transport}
+// beside says whether both wildcards of a port are listened on, each by a
+// listener of its own: then neither may take the other's family, as an IPv6
+// wildcard does by itself (RFC 3493 §5.3).
+func (s *Server) beside(want Listen) bool {
+	own, err := netip.ParseAddrPort(want.Addr)
+	if err != nil || !own.Addr().IsUnspecified() || own.Port() == 0 {
+		return false
+	}
+	return slices.ContainsFunc(s.cfg.Listen, func(l Listen) bool {
+		other, err := netip.ParseAddrPort(l.Addr)
+		return err == nil && other.Addr().IsUnspecified() && other.Port() == own.Port() && other.Addr().Is4() != own.Addr().Is4() &&
+			strings.EqualFold(l.Transport, "udp") == strings.EqualFold(want.Transport, "udp")
+	})
+}
+
+// network is "udp" or "tcp", with the family of addr when it is not to listen
+// for the other one.
+func network(kind, addr string, alone bool) string {
+	a, err := netip.ParseAddrPort(addr)
+	switch {
+	case !alone || err != nil:
+		return kind
+	case a.Addr().Is4():
+		return kind + "4"
+	}
+	return kind + "6"
+}
+
+func (s *Server) bind(transport, addr string, alone bool) (*listener, error) {
+	l := &listener{transport: transport, alone: alone}
 	var local net.Addr
 	switch transport {
 	case "udp":
-		c, err := s.cfg.ListenPacket("udp", addr)
+		c, err := s.cfg.ListenPacket(network("udp", addr, alone), addr)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +93,7 @@ func (s *Server) bind(transport, addr string) (*listener, error) {
 		if transport == "tls" && s.cfg.TLS == nil {
 			return nil, errors.New("no certificate is configured")
 		}
-		n, err := s.cfg.ListenTCP("tcp", addr)
+		n, err := s.cfg.ListenTCP(network("tcp", addr, alone), addr)
 		if err != nil {
 			return nil, err
 		}

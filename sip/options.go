@@ -21,7 +21,7 @@ type Listen struct {
 // else has a default.
 type Config struct {
 	Listen    []Listen
-	External  string             // host put into Contact and Via for peers outside LocalNets; "": our own address
+	External  []string           // hosts put into Contact and Via for peers outside LocalNets, an address only for peers of its family; none: our own address
 	LocalNets []netip.Prefix     // our own networks: no External, no rate limit, no keepalive without need
 	TLS       func() *tls.Config // asked for every handshake, so certificates can be replaced
 

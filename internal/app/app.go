@@ -127,8 +127,8 @@ func (a *App) sipConfig() sip.Config {
 		Directory: a.store.Directory, Bindings: a.store,
 		Accept:  func(l *sip.Leg) { a.calls.Accept(l) },
 		Publish: a.registration, Log: a.log, Metrics: a.metrics}
-	if e := a.cfg.SIP.External; e.IsValid() {
-		c.External = e.String()
+	for _, e := range a.cfg.SIP.External {
+		c.External = append(c.External, e.String())
 	}
 	for _, l := range a.cfg.SIP.Listen {
 		c.Listen = append(c.Listen, sip.Listen{Transport: l.Transport, Addr: l.Addr})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -120,6 +121,9 @@ func (a *agent) connect() error {
 	}
 	ip := fmt.Sprintf("10.1.0.%d", len(a.w.order)+a.w.ips)
 	a.w.ips++
+	if a.c.has("ipv6") {
+		ip = fmt.Sprintf("2001:db8:1::%d", a.w.ips)
+	}
 	if at, ok := a.c.opts["at"]; ok {
 		ip = at
 	}
@@ -175,10 +179,15 @@ func (a *agent) open(ip string, cfg phone.Config) error {
 	}
 	a.link = a.w.net.Link(a.host, a.w.pbx)
 	cfg.ListenPacket, cfg.Listen, cfg.Dial = a.host.ListenPacket, a.host.Listen, a.host.Dial
-	cfg.Address = ip + ":" + sipPort
+	cfg.Address = net.JoinHostPort(ip, sipPort)
+	server := pbxIP
+	if a.c.has("ipv6") {
+		server = pbxIP6
+		cfg.Server = net.JoinHostPort(server, sipPort)
+	}
 	if cfg.Transport == "tls" {
-		cfg.Server = pbxIP + ":" + tlsPort
-		cfg.TLS = &tls.Config{RootCAs: a.w.roots, ServerName: pbxIP}
+		cfg.Server = net.JoinHostPort(server, tlsPort)
+		cfg.TLS = &tls.Config{RootCAs: a.w.roots, ServerName: server}
 	}
 	keepalive, err := a.c.duration("keepalive", 0)
 	if err != nil {

@@ -28,6 +28,7 @@ import (
 // Where things are on the network of a flow.
 const (
 	pbxIP      = "10.0.0.1"
+	pbxIP6     = "2001:db8::1"
 	carrierIP  = "10.0.1.1" // outside callers are at 10.0.1.x, too
 	providerIP = "10.0.2.1" // sip.provider.test
 	crmIP      = "10.0.3.1"
@@ -185,7 +186,7 @@ func certificate(dir string) (cert, key string, roots *x509.CertPool, err error)
 		return "", "", nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pbx"}, IPAddresses: []net.IP{net.ParseIP(pbxIP)},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pbx"}, IPAddresses: []net.IP{net.ParseIP(pbxIP), net.ParseIP(pbxIP6)},
 		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
 		IsCA: true, BasicConstraintsValid: true,
 	}
