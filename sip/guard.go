@@ -203,6 +203,11 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 	if !s.inRate(peer) {
 		return nil, nil
 	}
+	if unreadable(data) {
+		s.met.rejected(malformed)
+		s.refuseUnread(p, data)
+		return nil, nil
+	}
 	return data, nil
 }
 

@@ -23,7 +23,7 @@ var torture = map[string]any{
 	"wsinv": 400, "intmeth": malformed, "esc01": 401, "escnull": 401, "esc02": 501, "lwsdisp": 200, "longreq": 401,
 	"dblreq": 401, "semiuri": 200, "transports": 200, "mpart01": 405, "unreason": nil, "noreason": nil,
 	"badinv01": malformed, "clerr": malformed, "ncl": malformed, "scalar02": malformed, "scalarlg": malformed,
-	"quotbal": malformed, "ltgtruri": malformed, "lwsruri": malformed, "lwsstart": malformed, "trws": garbage,
+	"quotbal": malformed, "ltgtruri": 400, "lwsruri": malformed, "lwsstart": malformed, "trws": garbage,
 	"escruri": 400, "baddate": 401, "regbadct": 401, "badaspec": malformed, "baddn": malformed, "badvers": 505,
 	"mismatch01": 400, "mismatch02": 400, "bigcode": malformed, "badbranch": 200, "insuf": 400, "unkscm": 416,
 	"novelsc": malformed, "unksm2": 401, "bext01": 420, "invut": 415, "regaut01": 401, "multi01": 400, "mcl01": 400,
