@@ -17,8 +17,8 @@ import (
 // the folder: a status, or the reason for which it is dropped. A response is
 // dropped without being counted, as one to nobody's request may be.
 //
-// Less than the RFC wishes: what sipgo cannot parse is dropped where a 400 (or
-// for novelsc a 416, for intmeth a 501) would be kinder.
+// Less than the RFC wishes: what sipgo cannot parse behind its first line is
+// dropped where a 400 (or for intmeth a 501) would be kinder.
 var torture = map[string]any{
 	"wsinv": 400, "intmeth": malformed, "esc01": 401, "escnull": 401, "esc02": 501, "lwsdisp": 200, "longreq": 401,
 	"dblreq": 401, "semiuri": 200, "transports": 200, "mpart01": 405, "unreason": nil, "noreason": nil,
@@ -26,7 +26,7 @@ var torture = map[string]any{
 	"quotbal": malformed, "ltgtruri": 400, "lwsruri": malformed, "lwsstart": malformed, "trws": garbage,
 	"escruri": 400, "baddate": 401, "regbadct": 401, "badaspec": malformed, "baddn": malformed, "badvers": 505,
 	"mismatch01": 400, "mismatch02": 400, "bigcode": malformed, "badbranch": 200, "insuf": 400, "unkscm": 416,
-	"novelsc": malformed, "unksm2": 401, "bext01": 420, "invut": 415, "regaut01": 401, "multi01": 400, "mcl01": 400,
+	"novelsc": 416, "unksm2": 401, "bext01": 420, "invut": 415, "regaut01": 401, "multi01": 400, "mcl01": 400,
 	"bcast": nil, "zeromf": 200, "cparam01": 401, "cparam02": 401, "regescrt": 401, "sdp01": 406, "inv2543": 400,
 	"test": garbage,
 }

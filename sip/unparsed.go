@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"strings"
 
@@ -28,15 +29,22 @@ func unreadable(data []byte) bool {
 	return msg.ParseUri(uri, &u) != nil
 }
 
-// badRequest writes the 400 to a request that cannot be parsed, out of its own
-// header lines (RFC 3261 §8.2.6.2); nil when one that is needed is missing.
+// badRequest writes the answer to a request that cannot be parsed, out of its own
+// header lines (RFC 3261 §8.2.6.2): 416 when its Request-URI has a scheme that we
+// do not know (§8.2.2.1), else 400. It is nil when a header that is needed is
+// missing.
 func badRequest(data []byte) []byte {
 	head, _, ok := bytes.Cut(data, []byte("\r\n\r\n"))
 	if !ok {
 		return nil
 	}
 	var b bytes.Buffer
-	b.WriteString("SIP/2.0 400 " + phrase(400) + "\r\n")
+	code := 400
+	_, uri, _ := strings.Cut(string(head), " ")
+	if scheme, _, ok := strings.Cut(uri, ":"); ok && !oneOf(scheme, "sip", "sips", "tel") && !strings.ContainsFunc(scheme, func(r rune) bool { return !isToken(r) }) {
+		code = 416
+	}
+	fmt.Fprintf(&b, "SIP/2.0 %d %s\r\n", code, phrase(code))
 	found := map[string]int{}
 	for i, line := range strings.Split(string(head), "\r\n") {
 		name, value, ok := strings.Cut(line, ":")
