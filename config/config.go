@@ -29,8 +29,9 @@ type Config struct {
 // SIP is where signalling is heard and which address peers are told.
 type SIP struct {
 	Listen    []Listener     `yaml:"listen"`
-	External  Addrs          `yaml:"external"`   // for peers outside LocalNets; one of a family, none when not set
-	LocalNets []netip.Prefix `yaml:"local_nets"` // peers that are told the local address
+	External  Addrs          `yaml:"external"`          // for peers outside LocalNets; one of a family, none when not set
+	LocalNets []netip.Prefix `yaml:"local_nets"`        // peers that are told the local address
+	Origins   []string       `yaml:"origins,omitempty"` // pages that may open ws:// and wss://, beside those of our own name
 }
 
 // Media is where RTP is heard and which address peers are told.

@@ -96,9 +96,6 @@ func (s SIP) check(note note) {
 			note(path, "%v", err)
 			continue
 		}
-		if l.isWebSocket() {
-			note(path, "%s is not supported yet by this build; use udp, tcp or tls", l.Transport)
-		}
 		socket := l.socket()
 		if first, ok := taken[socket]; ok && !strings.HasSuffix(l.Addr, ":0") {
 			note(path, "the same address as sip.listen[%d]", first)
@@ -107,6 +104,9 @@ func (s SIP) check(note note) {
 		taken[socket] = i
 	}
 	checkExternal(note, "sip.external", s.External)
+	for i, o := range s.Origins {
+		checkOrigin(note, fmt.Sprintf("sip.origins[%d]", i), o)
+	}
 	for i, n := range s.LocalNets {
 		if !n.IsValid() {
 			note(fmt.Sprintf("sip.local_nets[%d]", i), "must be a network such as 10.0.0.0/8")
@@ -123,7 +123,17 @@ func (l Listener) socket() string {
 	return "tcp " + l.Addr
 }
 
-func (l Listener) isWebSocket() bool { return l.Transport == "ws" || l.Transport == "wss" }
+// checkOrigin notes what no browser writes into its Origin header (RFC 6454 §7).
+func checkOrigin(note note, path, origin string) {
+	if origin == "*" {
+		return
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		note(path, "%q is not an origin such as https://pbx.example.org, or *", origin)
+	}
+}
 
 // checkExternal notes an address that no peer could send to.
 func checkExternal(note note, path string, list Addrs) {

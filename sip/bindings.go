@@ -83,7 +83,7 @@ func (r *registrar) restore(old []pbx.Binding) {
 	defer r.mu.Unlock()
 	for _, b := range old {
 		who := account{b.Tenant, b.Extension}
-		if !b.Expires.After(now) || !exists(dir, who) || checkURI(b.Contact) != nil {
+		if !b.Expires.After(now) || !exists(dir, who) || checkURI(b.Contact) != nil || isSocket(b.Transport) {
 			ch.drop = append(ch.drop, b)
 			continue
 		}

@@ -81,6 +81,9 @@ func (s *Server) connect(ctx context.Context, h hop) error {
 	if s.connected(h.transport, h.dest) {
 		return nil
 	}
+	if isSocket(h.transport) {
+		return fmt.Errorf("the WebSocket of %s is closed", h.dest)
+	}
 	ctx, cancel := context.WithTimeout(ctx, connectFor)
 	defer cancel()
 	c, err := s.open(ctx, h)

@@ -1,6 +1,6 @@
-// Package sip is the SIP side of the PBX: it listens on UDP, TCP and TLS,
-// keeps who is registered where, finds out whose call an INVITE is, and holds
-// one dialog per call and peer, the [Leg].
+// Package sip is the SIP side of the PBX: it listens on UDP, TCP, TLS and
+// WebSockets, keeps who is registered where, finds out whose call an INVITE is,
+// and holds one dialog per call and peer, the [Leg].
 //
 // # What it is
 //
@@ -25,7 +25,8 @@
 //
 // # Who owns which goroutine
 //
-// One loop per listener, two for connections we opened, one goroutine that
+// One loop per listener, one per transport for connections we opened and for
+// WebSockets, one short one per WebSocket that shakes hands, one goroutine that
 // expires bindings and sends keepalives, one that saves bindings: started by
 // Start, waited for by Close. One goroutine per leg and per trunk that
 // registers: see dialog.go. Requests run in goroutines of sipgo, one each; the

@@ -17,7 +17,7 @@ import (
 // hop is everything about the way to a neighbour that a request needs: where
 // it goes, the socket it leaves from, and how that neighbour reaches us.
 type hop struct {
-	transport string   // udp, tcp, tls
+	transport string   // udp, tcp, tls, ws, wss
 	dest      string   // IP:port
 	name      string   // tls: the name dest was found by, which its certificate must bear; "": the address
 	laddr     msg.Addr // udp: the listening socket; else empty: flows are found by dest
@@ -46,7 +46,7 @@ func (s *Server) hop(transport, dest string) (hop, error) {
 	if transport == "udp" {
 		h.laddr = msg.Addr{IP: net.IP(l.addr.Addr().AsSlice()), Port: int(l.addr.Port())}
 	} else {
-		h.contact.UriParams = msg.HeaderParams{{K: "transport", V: transport}}
+		h.contact.UriParams = msg.HeaderParams{{K: "transport", V: strings.Replace(transport, "wss", "ws", 1)}} // RFC 7118 §5.2.3
 	}
 	return h, nil
 }

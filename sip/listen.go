@@ -45,7 +45,7 @@ func (s *Server) listen() error {
 		}
 		s.listeners = append(s.listeners, l)
 	}
-	for _, transport := range []string{"tcp", "tls"} {
+	for _, transport := range []string{"tcp", "tls", "ws", "wss"} {
 		s.dialled[transport] = newDialled()
 	}
 	return nil
@@ -89,8 +89,8 @@ func (s *Server) bind(transport, addr string, alone bool) (*listener, error) {
 			return nil, err
 		}
 		l.packet, local = c, c.LocalAddr()
-	case "tcp", "tls":
-		if transport == "tls" && s.cfg.TLS == nil {
+	case "tcp", "tls", "ws", "wss":
+		if (transport == "tls" || transport == "wss") && s.cfg.TLS == nil {
 			return nil, errors.New("no certificate is configured")
 		}
 		n, err := s.cfg.ListenTCP(network("tcp", addr, alone), addr)
@@ -99,7 +99,7 @@ func (s *Server) bind(transport, addr string, alone bool) (*listener, error) {
 		}
 		l.stream, local = n, n.Addr()
 	default:
-		return nil, errors.New("transport is none of udp, tcp, tls")
+		return nil, errors.New("transport is none of udp, tcp, tls, ws, wss")
 	}
 	l.key = local.String()
 	a, err := addrPort(l.key)
@@ -126,13 +126,17 @@ func (s *Server) serve() {
 		case "udp":
 			s.servePacket(l.packet)
 		case "tcp":
-			s.serving.Go(func() { tp.ServeTCP(&gate{Listener: l.stream, s: s}) })
+			s.serving.Go(func() { tp.ServeTCP(&gate{Listener: l.stream, s: s, transport: "tcp"}) })
 		case "tls":
-			s.serving.Go(func() { tp.ServeTLS(&gate{Listener: l.stream, s: s, tls: s.tlsServer()}) })
+			s.serving.Go(func() { tp.ServeTLS(&gate{Listener: l.stream, s: s, transport: "tls", tls: s.tlsServer()}) })
+		case "ws", "wss":
+			s.serving.Go(func() { s.serveWebSocket(l) })
 		}
 	}
 	s.serving.Go(func() { tp.ServeTCP(s.dialled["tcp"]) })
 	s.serving.Go(func() { tp.ServeTLS(s.dialled["tls"]) })
+	s.serving.Go(func() { tp.ServeWS(s.dialled["ws"]) })
+	s.serving.Go(func() { tp.ServeWSS(s.dialled["wss"]) })
 }
 
 // tlsServer makes the configuration that asks for the current certificates at
@@ -241,8 +245,9 @@ func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 // gate is a TCP listener that lets in what there is room for.
 type gate struct {
 	net.Listener
-	s   *Server
-	tls *tls.Config
+	s         *Server
+	transport string
+	tls       *tls.Config
 }
 
 // Accept gives the next connection that is within the limits. The TLS
@@ -262,11 +267,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			}
 			continue
 		}
-		transport := "tcp"
-		if g.tls != nil {
-			transport = "tls"
-		}
-		f, why := g.s.flows.add(transport, c, g.s.blocked)
+		f, why := g.s.flows.add(g.transport, c, g.s.blocked)
 		if f == nil {
 			g.s.met.rejected(why)
 			c.Close()

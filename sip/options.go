@@ -13,7 +13,7 @@ import (
 
 // Listen is an address to listen on.
 type Listen struct {
-	Transport string // udp, tcp or tls
+	Transport string // udp, tcp, tls, ws or wss
 	Addr      string // "0.0.0.0:5060"
 }
 
@@ -22,6 +22,7 @@ type Listen struct {
 type Config struct {
 	Listen    []Listen
 	External  []string           // hosts put into Contact and Via for peers outside LocalNets, an address only for peers of its family; none: our own address
+	Origins   []string           // pages that may open a WebSocket, beside those served under our name; "*": all
 	LocalNets []netip.Prefix     // our own networks: no External, no rate limit, no keepalive without need
 	TLS       func() *tls.Config // asked for every handshake, so certificates can be replaced
 

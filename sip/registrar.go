@@ -42,6 +42,7 @@ func (s *Server) onRegister(req *msg.Request, tx msg.ServerTransaction) {
 		return
 	}
 	s.flows.trust(req)
+	s.flows.belongs(req, account{c.ID, user})
 	r, code := readRegistration(req)
 	switch code {
 	case 0:

@@ -41,8 +41,8 @@ type Server struct {
 	ua  *sipgo.UserAgent
 
 	listeners []*listener
-	dialled   map[string]*dialled // by transport: connections we opened, served as if accepted
-	flows     flows               // open TCP and TLS connections
+	dialled   map[string]*dialled // by transport: connections we opened, and WebSockets, served as if accepted
+	flows     flows               // open TCP and TLS connections, WebSockets among them
 	guard     guard               // rates, wrong passwords, bans
 	nonces    nonces              // digest challenges we made
 	merged    merged              // requests that reached us twice
@@ -79,6 +79,7 @@ func New(cfg Config) (*Server, error) {
 	s.guard.init(cfg.Limits)
 	s.nonces.init(cfg.Limits.Sources)
 	s.flows.init(cfg.Limits)
+	s.flows.gone = s.cut
 	s.dialled = map[string]*dialled{}
 	s.reg.init(s)
 	s.dlg.init(s)

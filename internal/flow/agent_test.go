@@ -160,7 +160,7 @@ func (a *agent) config() phone.Config {
 	cfg := phone.Config{
 		Server: pbxIP + ":" + sipPort, Media: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
 		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
-		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], RingWith: -1,
+		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], Origin: c.opts["origin"], RingWith: -1,
 		Log: a.w.logger.With("agent", a.name), Trace: a.watch,
 	}
 	if c.has("md5") {
@@ -185,9 +185,17 @@ func (a *agent) open(ip string, cfg phone.Config) error {
 		server = pbxIP6
 		cfg.Server = net.JoinHostPort(server, sipPort)
 	}
+	switch cfg.Transport {
+	case "ws":
+		cfg.Server = net.JoinHostPort(server, wsPort)
+	case "wss":
+		cfg.Server = net.JoinHostPort(server, wssPort)
+	}
+	if cfg.Transport == "tls" || cfg.Transport == "wss" {
+		cfg.TLS = &tls.Config{RootCAs: a.w.roots, ServerName: server}
+	}
 	if cfg.Transport == "tls" {
 		cfg.Server = net.JoinHostPort(server, tlsPort)
-		cfg.TLS = &tls.Config{RootCAs: a.w.roots, ServerName: server}
 	}
 	keepalive, err := a.c.duration("keepalive", 0)
 	if err != nil {

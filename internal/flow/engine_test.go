@@ -36,6 +36,8 @@ const (
 	sipPort    = "5060"
 	tlsPort    = "5061"
 	httpPort   = "8080"
+	wsPort     = "8088"
+	wssPort    = "8089"
 
 	adminToken = "the-administrators-token"
 )

@@ -163,7 +163,9 @@ func (w *world) configure(s *script) error {
 		{Transport: "tls", Addr: pbxIP + ":" + tlsPort}}
 	six := net.JoinHostPort(pbxIP6, sipPort)
 	w.cfg.SIP.Listen = append(w.cfg.SIP.Listen, config.Listener{Transport: "udp", Addr: six}, config.Listener{Transport: "tcp", Addr: six},
-		config.Listener{Transport: "tls", Addr: net.JoinHostPort(pbxIP6, tlsPort)})
+		config.Listener{Transport: "tls", Addr: net.JoinHostPort(pbxIP6, tlsPort)},
+		config.Listener{Transport: "ws", Addr: net.JoinHostPort(pbxIP, wsPort)}, config.Listener{Transport: "wss", Addr: net.JoinHostPort(pbxIP, wssPort)},
+		config.Listener{Transport: "wss", Addr: net.JoinHostPort(pbxIP6, wssPort)})
 	for _, c := range s.setup {
 		if c.verb != "config" {
 			continue
