@@ -64,14 +64,15 @@ func (l *Leg) send(a *attempt) {
 	ctx, cancel := context.WithCancel(l.s.dlg.ctx)
 	a.cancel = cancel
 	l.open[a] = struct{}{}
-	l.s.dlg.work.Go(func() { l.attend(ctx, a.req, a.way, a.hops, a) })
+	behindNAT := l.behindNAT()
+	l.s.dlg.work.Go(func() { l.attend(ctx, a.req, a.way, a.hops, behindNAT, a) })
 }
 
 // attend sends a request, and reads its responses until a final one. Which
 // address of the way it went to, and everything else, is told by messages; of
 // a only the pointer is used.
-func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, a *attempt) {
-	tx, h, rest, err := l.s.dlg.transact(ctx, l, req, w, hops)
+func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, behindNAT bool, a *attempt) {
+	tx, h, rest, err := l.s.dlg.transact(ctx, l, req, w, hops, behindNAT)
 	if err != nil {
 		l.post(undone{a, err})
 		return
@@ -113,11 +114,12 @@ func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, a
 
 // transact finds the addresses of a way and starts the transaction over the
 // first that takes it; rest are those behind it.
-func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, w way, hops []hop) (tx msg.ClientTransaction, h hop, rest []hop, err error) {
+func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, w way, hops []hop, behindNAT bool) (tx msg.ClientTransaction, h hop, rest []hop, err error) {
 	if hops == nil {
 		if hops, err = d.reach(ctx, w); err != nil {
 			return nil, hop{}, nil, err
 		}
+		hops = d.overTCP(req, hops, behindNAT)
 	}
 	for i, h := range hops {
 		switch req.Method {
@@ -127,6 +129,9 @@ func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, w way,
 		}
 		if tx, err = d.s.send(ctx, h, req); err == nil {
 			return tx, h, hops[i+1:], nil
+		}
+		if h.within > 0 {
+			d.streamless.note(h.dest, time.Now())
 		}
 		if req.Method != msg.CANCEL {
 			req.RemoveHeader("Via")

@@ -84,7 +84,11 @@ func (s *Server) connect(ctx context.Context, h hop) error {
 	if isSocket(h.transport) {
 		return fmt.Errorf("the WebSocket of %s is closed", h.dest)
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectFor)
+	limit := connectFor
+	if h.within > 0 {
+		limit = h.within
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c, err := s.open(ctx, h)
 	if err != nil {

@@ -28,6 +28,8 @@ type dialogs struct {
 	health health
 	finals finals
 
+	streamless streamless
+
 	ctx    context.Context // ends when goroutines must stop at once
 	cancel context.CancelFunc
 	work   sync.WaitGroup

@@ -17,12 +17,14 @@ import (
 // hop is everything about the way to a neighbour that a request needs: where
 // it goes, the socket it leaves from, and how that neighbour reaches us.
 type hop struct {
-	transport string   // udp, tcp, tls, ws, wss
-	dest      string   // IP:port
-	name      string   // tls: the name dest was found by, which its certificate must bear; "": the address
-	laddr     msg.Addr // udp: the listening socket; else empty: flows are found by dest
-	via       hostport // sent-by
-	contact   msg.Uri  // our Contact there, without a user part
+	transport string        // udp, tcp, tls, ws, wss
+	dest      string        // IP:port
+	name      string        // tls: the name dest was found by, which its certificate must bear; "": the address
+	laddr     msg.Addr      // udp: the listening socket; else empty: flows are found by dest
+	via       hostport      // sent-by
+	contact   msg.Uri       // our Contact there, without a user part
+	within    time.Duration // tcp: instead of UDP, if a connection can be had within that; 0: any time
+	fallback  bool          // udp: what comes before it in a list of hops is the same peer over TCP
 }
 
 // hop plans the way to dest ("IP:port") over a transport. It fails when we do

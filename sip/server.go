@@ -68,8 +68,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	// RFC 3261 §18.1.1 wants TCP for requests over 1300 bytes when the MTU is
-	// not known. Phones on UDP cannot be reached by TCP, so a long INVITE is
-	// better fragmented than refused, which is what sipgo does with it.
+	// not known: see overTCP. For phones on UDP that do not take TCP a long
+	// INVITE is better fragmented than refused, which is what sipgo does with it.
 	globals.Do(func() {
 		msg.UDPMTUSize = 65000
 		msg.SetDefaultLogger(slog.New(slog.DiscardHandler)) // reference counts of its connections

@@ -140,11 +140,22 @@ func orderSRV(records []*net.SRV, intn func(int) int) []*net.SRV {
 
 // nextHop sends the initial INVITE to the next target of its way, as a new
 // transaction (RFC 3263 §4.3); false when there is none left, or no need.
-func (l *Leg) nextHop(a *attempt, silent bool) bool {
+func (l *Leg) nextHop(a *attempt, silent, broken bool) bool {
 	if a.kind != kindInvite || len(a.rest) == 0 || l.phase != early || len(l.forks) > 0 {
 		return false
 	}
 	b := *a
+	if a.rest[0].fallback && len(a.hops) > 0 && a.hops[0].within > 0 {
+		// It is the same peer. One that is silent takes connections, but speaks
+		// no SIP over them; one that refused the call is not asked again.
+		if silent {
+			l.s.dlg.streamless.note(a.hops[0].dest, time.Now())
+		} else if !broken {
+			if a.rest = a.rest[1:]; len(a.rest) == 0 {
+				return false
+			}
+		}
+	}
 	if silent {
 		b.silent = append(a.silent[:len(a.silent):len(a.silent)], a.req)
 	}

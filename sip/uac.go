@@ -116,7 +116,7 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 		return
 	}
 	l.done(a)
-	if l.authenticate(a, res) || res.StatusCode == 503 && l.nextHop(a, false) {
+	if l.authenticate(a, res) || res.StatusCode == 503 && l.nextHop(a, false, false) {
 		return
 	}
 	switch a.kind {
@@ -131,7 +131,7 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 // onFailure takes the end of a transaction without final response.
 func (l *Leg) onFailure(a *attempt, err error) {
 	l.done(a)
-	if l.nextHop(a, errors.Is(err, errSilent)) {
+	if l.nextHop(a, errors.Is(err, errSilent), true) {
 		return
 	}
 	code := 503 // RFC 3261 §8.1.3.1
