@@ -18,6 +18,7 @@ type attempt struct {
 	req    *msg.Request
 	d      *dialog // whose sequence numbers it uses
 	way    way
+	others []way // where it may go when it fails there (RFC 5626 §7)
 	hops   []hop // where it goes, or went, once that is known
 	rest   []hop // where it may go next (RFC 3263 §4.3)
 	cancel context.CancelFunc
@@ -64,15 +65,16 @@ func (l *Leg) send(a *attempt) {
 	ctx, cancel := context.WithCancel(l.s.dlg.ctx)
 	a.cancel = cancel
 	l.open[a] = struct{}{}
-	behindNAT := l.behindNAT()
-	l.s.dlg.work.Go(func() { l.attend(ctx, a.req, a.way, a.hops, behindNAT, a) })
+	behindNAT, req, hops := l.behindNAT(), a.req, a.hops
+	ways := append([]way{a.way}, a.others...)
+	l.s.dlg.work.Go(func() { l.attend(ctx, req, ways, hops, behindNAT, a) })
 }
 
 // attend sends a request, and reads its responses until a final one. Which
 // address of the way it went to, and everything else, is told by messages; of
 // a only the pointer is used.
-func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, behindNAT bool, a *attempt) {
-	tx, h, rest, err := l.s.dlg.transact(ctx, l, req, w, hops, behindNAT)
+func (l *Leg) attend(ctx context.Context, req *msg.Request, ways []way, hops []hop, behindNAT bool, a *attempt) {
+	tx, h, rest, err := l.s.dlg.transact(ctx, l, req, ways, hops, behindNAT)
 	if err != nil {
 		l.post(undone{a, err})
 		return
@@ -114,9 +116,14 @@ func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, b
 
 // transact finds the addresses of a way and starts the transaction over the
 // first that takes it; rest are those behind it.
-func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, w way, hops []hop, behindNAT bool) (tx msg.ClientTransaction, h hop, rest []hop, err error) {
+func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, ways []way, hops []hop, behindNAT bool) (tx msg.ClientTransaction, h hop, rest []hop, err error) {
 	if hops == nil {
-		if hops, err = d.reach(ctx, w); err != nil {
+		for _, w := range ways {
+			found, failed := d.reach(ctx, w)
+			hops = append(hops, found...)
+			err = failed
+		}
+		if len(hops) == 0 {
 			return nil, hop{}, nil, err
 		}
 		hops = d.overTCP(req, hops, behindNAT)

@@ -51,6 +51,7 @@ type flow struct {
 	opened    time.Time
 	heard     atomic.Bool // a whole message came
 	trusted   atomic.Bool // it belongs to a phone or trunk we know
+	lively    atomic.Bool // its phone keeps it alive (RFC 5626 §4.4.1)
 	once      sync.Once
 	closeErr  error
 	who       []account // that registered over it; under mu of flows
@@ -126,6 +127,13 @@ func (f *flows) trust(req *msg.Request) {
 	}
 }
 
+// timed gives the flow of a request the life of one that its phone keeps alive.
+func (f *flows) timed(req *msg.Request) {
+	if n := f.get(req.Transport(), req.Source()); n != nil {
+		n.lively.Store(true)
+	}
+}
+
 // close closes all connections and lets no more in.
 func (f *flows) close() {
 	f.mu.Lock()
@@ -160,6 +168,8 @@ func (n *flow) Read(b []byte) (int, error) {
 
 func (n *flow) deadline(began time.Time) time.Time {
 	switch {
+	case n.lively.Load() && !isSocket(n.transport):
+		return began.Add(flowTimer + flowGrace)
 	case n.trusted.Load():
 		return began.Add(idleTrusted)
 	case n.heard.Load():

@@ -23,7 +23,9 @@ type Target struct {
 	extension string
 	agent     string
 	way       way
-	flow      way // phones: the flow they registered over
+	flow      way      // phones: the flow they registered over
+	others    []way    // further flows of the same phone (RFC 5626 §7)
+	path      []string // proxies on the way to it, used as Route (RFC 3327 §5.4)
 	peer      netip.Addr
 }
 
@@ -50,14 +52,24 @@ func (s *Server) Targets(t pbx.TenantID, extension string) []Target {
 		return nil
 	}
 	var list []Target
-	for _, b := range s.reg.contacts(t, extension) {
-		flow, ok := s.flowOf(b)
+	phones := map[string]int{} // of flows: where the phone is in the list
+	for _, b := range s.reg.live(t, extension) {
+		flow, ok := s.flowOf(b.Binding)
 		if !ok || checkURI(b.Contact) != nil {
 			continue
 		}
+		if b.outbound { // one phone rings once, over the flow that was heard of last
+			if i, ok := phones[b.instance]; ok {
+				if len(b.path) == 0 && len(list[i].path) == 0 && list[i].uri == b.Contact {
+					list[i].others = append(list[i].others, flow)
+				}
+				continue
+			}
+			phones[b.instance] = len(list)
+		}
 		list = append(list, Target{
 			Who: extension, uri: b.Contact, user: extension, domain: company.Domain, extension: extension,
-			agent: b.UserAgent, way: flow, flow: flow, peer: flow.host(),
+			agent: b.UserAgent, way: flow, flow: flow, peer: flow.host(), path: b.path,
 		})
 	}
 	return list

@@ -45,14 +45,14 @@ func (s *Server) Dial(inv Invite) *Leg {
 		To: t.user, Trunk: t.Trunk, Extension: t.extension, Transport: t.way.transport, UserAgent: t.agent, Arrived: time.Now(),
 		owner: owner{inv.Events, inv.Gone}, flow: t.flow, sent: inv.SDP, heard: t.flow,
 		d: dialog{
-			callID: token(), localTag: token(), remoteSeq: -1, target: t.uri,
+			callID: token(), localTag: token(), remoteSeq: -1, target: t.uri, routes: t.path,
 			local:  identity{quoteName(inv.From.Name), msg.Uri{Scheme: "sip", User: escapeUser(inv.From.User), Host: t.domain}},
 			remote: identity{"", msg.Uri{Scheme: "sip", User: escapeUser(t.user), Host: t.domain}},
 		},
 	}
 	l.Source, _ = addrPort(t.way.addr)
 	l.prepare(s)
-	l.call = &attempt{kind: kindInvite, d: &l.d, way: t.way, offer: true, mine: true}
+	l.call = &attempt{kind: kindInvite, d: &l.d, way: t.way, others: t.others, offer: true, mine: true}
 	l.call.req = l.inviteRequest(inv.Headers)
 	if !s.dlg.add(l) {
 		close(l.over)
@@ -116,7 +116,7 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 		return
 	}
 	l.done(a)
-	if l.authenticate(a, res) || res.StatusCode == 503 && l.nextHop(a, false, false) {
+	if l.authenticate(a, res) || (res.StatusCode == 503 || res.StatusCode == 430) && l.nextHop(a, false, false) {
 		return
 	}
 	switch a.kind {

@@ -83,10 +83,13 @@ var echoed = map[string]string{"v": "via", "f": "from", "t": "to", "i": "call-id
 // to. It goes to where that came from, never to where its Via points: nothing of
 // it is known to be true.
 func (s *Server) refuseUnread(p msg.TransportReadProps, data []byte) {
-	res := badRequest(data)
-	if res == nil {
-		return
+	if res := badRequest(data); res != nil {
+		s.answerFrom(p, res)
 	}
+}
+
+// answerFrom sends a datagram back from the socket that one came to.
+func (s *Server) answerFrom(p msg.TransportReadProps, res []byte) {
 	for _, l := range s.listeners {
 		if l.packet != nil && l.key == p.LocalAddr.String() {
 			s.writeTo(l.packet, res, p.RemoteAddr)

@@ -131,4 +131,8 @@ func (l *Leg) near(h hop) {
 	if l.heard == (way{}) {
 		l.heard = way{h.transport, h.dest}
 	}
+	if l.flow != (way{}) && l.flow.addr != h.dest && l.phase == early {
+		l.flow = way{h.transport, h.dest} // another flow of the same phone
+		l.note()
+	}
 }
