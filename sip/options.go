@@ -33,6 +33,8 @@ type Config struct {
 	Resolve      func(ctx context.Context, host string) ([]netip.Addr, error)               // nil: net.DefaultResolver
 	ResolveSRV   func(ctx context.Context, service, proto, name string) ([]*net.SRV, error) // nil: net.DefaultResolver, or none when Resolve is given
 
+	ResolveNAPTR func(ctx context.Context, name string) ([]NAPTR, error) // nil: the system's name servers, or none when Resolve is given
+
 	Directory func() *pbx.Directory // the current companies
 	Bindings  BindingStore          // nil: bindings do not survive a restart
 	Accept    func(*Leg)            // every identified and authenticated initial INVITE; must return at once
@@ -93,6 +95,12 @@ func (c *Config) fill() {
 	}
 	if c.LocalFor == nil {
 		c.LocalFor = new(routes).to
+	}
+	if c.ResolveNAPTR == nil && c.Resolve == nil {
+		c.ResolveNAPTR = lookupNAPTR
+	}
+	if c.ResolveNAPTR == nil {
+		c.ResolveNAPTR = func(context.Context, string) ([]NAPTR, error) { return nil, nil }
 	}
 	if c.ResolveSRV == nil && c.Resolve == nil {
 		c.ResolveSRV = func(ctx context.Context, service, proto, name string) ([]*net.SRV, error) {

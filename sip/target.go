@@ -108,11 +108,11 @@ func (s *Server) Locate(ctx context.Context, t Target) (Target, error) {
 	if t.peer.IsValid() {
 		return t, nil
 	}
-	addrs, err := s.dlg.names.lookup(ctx, t.way)
+	found, err := s.dlg.names.endpoints(ctx, t.way, s.localTransport)
 	if err != nil {
 		return t, fmt.Errorf("find %s: %w", t, err)
 	}
-	t.peer = addrs[0].Addr()
+	t.peer = found[0].addr.Addr()
 	return t, nil
 }
 
@@ -125,13 +125,15 @@ func (w way) host() netip.Addr {
 	return a.Addr()
 }
 
-// trunkWay gives where a trunk's peer is, and the host part of its URIs.
+// trunkWay gives where a trunk's peer is, and the host part of its URIs. Without a
+// transport it is the one that the name is served by; an address, or a name with
+// a port, is served by UDP (RFC 3263 §4.1).
 func trunkWay(t *pbx.Trunk) (w way, host string) {
 	w.transport = strings.ToLower(t.Transport)
-	if w.transport == "" {
+	host, port := splitHost(t.Host)
+	if _, err := netip.ParseAddr(host); w.transport == "" && (port != 0 || err == nil || strings.Contains(host, ":")) {
 		w.transport = "udp"
 	}
-	host, port := splitHost(t.Host)
 	w.addr = destination(w.transport, host, port)
 	return w, bracket(host)
 }
@@ -145,7 +147,7 @@ func trunkURI(t *pbx.Trunk) string {
 	if port != 0 {
 		u += ":" + strconv.Itoa(port)
 	}
-	if w.transport != "udp" {
+	if w.transport != "udp" && w.transport != "" {
 		u += ";transport=" + w.transport
 	}
 	return u

@@ -123,7 +123,7 @@ func (a *App) build(ctx context.Context) error {
 
 func (a *App) sipConfig() sip.Config {
 	c := sip.Config{Origins: a.cfg.SIP.Origins, LocalNets: a.cfg.SIP.LocalNets, TLS: a.tlsConfig,
-		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve, ResolveSRV: a.host.ResolveSRV, ProbeEvery: 30 * time.Second, Dial: a.host.Dial,
+		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve, ResolveSRV: a.host.ResolveSRV, ResolveNAPTR: a.host.ResolveNAPTR, ProbeEvery: 30 * time.Second, Dial: a.host.Dial,
 		Directory: a.store.Directory, Bindings: a.store,
 		Accept:  func(l *sip.Leg) { a.calls.Accept(l) },
 		Publish: a.registration, Log: a.log, Metrics: a.metrics}

@@ -23,6 +23,7 @@ import (
 	"vpbx/config"
 	"vpbx/internal/app"
 	"vpbx/internal/simnet"
+	"vpbx/sip"
 )
 
 // Where things are on the network of a flow.
@@ -59,7 +60,7 @@ func startEngine(cfg config.Config, h *simnet.Host, log *slog.Logger) (*engine, 
 	e.stop = cancel
 	var err error
 	e.app, err = app.New(ctx, cfg, app.Host{ListenPacket: e.host.ListenPacket, Listen: e.host.Listen, Dial: e.host.Dial,
-		LocalFor: h.LocalFor, Resolve: resolve, ResolveSRV: resolveSRV}, log, io.Discard)
+		LocalFor: h.LocalFor, Resolve: resolve, ResolveSRV: resolveSRV, ResolveNAPTR: resolveNAPTR}, log, io.Discard)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("build the program: %w", err)
@@ -105,8 +106,20 @@ func resolve(_ context.Context, host string) ([]netip.Addr, error) {
 
 // resolveSRV knows a carrier with two servers, of which nobody is at the first.
 func resolveSRV(_ context.Context, service, proto, host string) ([]*net.SRV, error) {
-	if host == "cluster.test" && service == "sip" && proto == "udp" {
+	if service == "" && host == "_sip._tcp.naptr.test" {
+		return []*net.SRV{{Target: "b.cluster.test.", Port: 5070}}, nil
+	}
+	if host == "cluster.test" && service == "sip" && proto == "udp" || service == "" && host == "_sip._udp.naptr.test" {
 		return []*net.SRV{{Target: "b.cluster.test.", Port: 5060, Priority: 20}, {Target: "a.cluster.test.", Port: 5060, Priority: 10}}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+// resolveNAPTR knows a domain that would rather have TCP, where nobody listens.
+func resolveNAPTR(_ context.Context, host string) ([]sip.NAPTR, error) {
+	if host == "naptr.test" {
+		return []sip.NAPTR{{Order: 10, Preference: 20, Flags: "s", Service: "SIP+D2U", Replacement: "_sip._udp.naptr.test."},
+			{Order: 10, Preference: 10, Flags: "s", Service: "SIP+D2T", Replacement: "_sip._tcp.naptr.test."}}, nil
 	}
 	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }
