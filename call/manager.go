@@ -55,6 +55,8 @@ type Manager struct {
 
 	mu       sync.Mutex
 	calls    map[pbx.CallID]*Call
+	legs     map[*sip.Leg]pbx.CallID // which call has a leg
+	parked   map[string]pbx.CallID   // by usage key of the orbit
 	used     map[string]int          // calls at once, by usage key
 	started  map[pbx.TenantID]minute // new calls in the running minute
 	draining bool
@@ -75,6 +77,8 @@ func NewManager(c Config) *Manager {
 	m := &Manager{
 		Config:  c,
 		calls:   make(map[pbx.CallID]*Call),
+		legs:    make(map[*sip.Leg]pbx.CallID),
+		parked:  make(map[string]pbx.CallID),
 		used:    make(map[string]int),
 		started: make(map[pbx.TenantID]minute),
 	}
@@ -86,7 +90,7 @@ func NewManager(c Config) *Manager {
 // established, and runs the call it begins. It returns at once.
 func (m *Manager) Accept(l *sip.Leg) {
 	c := m.newCall(l.Company, l.Arrived)
-	c.caller = &party{leg: l, who: callerNumber(l), number: l.Extension, trunk: trunkName(l.Trunk), name: l.From.Name}
+	c.caller = &party{leg: l, who: callerNumber(l), number: l.Extension, trunk: trunkName(l.Trunk), name: l.From.Name, calling: true}
 	c.dialled = l.To
 	c.keep(c.caller)
 	l.Own(c.mail, c.gone)
@@ -115,7 +119,7 @@ func (m *Manager) Originate(_ context.Context, o pbx.Originate) (pbx.CallID, err
 	}
 	c := m.newCall(company, time.Now())
 	c.originate = o.From
-	c.caller = &party{who: o.From, number: o.From}
+	c.caller = &party{who: o.From, number: o.From, calling: true}
 	c.dialled = to
 	m.start(c)
 	return c.id, nil
@@ -187,6 +191,7 @@ func (m *Manager) newCall(company *pbx.Company, at time.Time) *Call {
 	id := pbx.NewCallID(at)
 	return &Call{
 		m: m, id: id, company: company, arrived: at,
+		seat: 1,
 		mail: make(chan any, 64),
 		gone: make(chan struct{}),
 		log:  m.Log.With("tenant", company.ID, "call", id),
@@ -231,10 +236,10 @@ func (m *Manager) admit(c *Call) *pbx.Cause {
 	if !m.take(c, string(id), l.Calls) {
 		return no(pbx.OverLimit, fmt.Sprintf("more than %d calls at once", l.Calls))
 	}
-	if e := c.company.Extensions[c.caller.number]; e != nil && !m.take(c, usage(id, "ext", e.Number), e.Calls) {
+	if e := c.company.Extensions[c.caller.number]; e != nil && !m.takeFor(c, c.caller, usage(id, "ext", e.Number), e.Calls) {
 		return no(pbx.OverLimit, fmt.Sprintf("extension %s has %d calls already", e.Number, e.Calls))
 	}
-	if t := c.company.Trunk(c.caller.trunk); t != nil && !m.take(c, usage(id, "trunk", t.Name), t.Calls) {
+	if t := c.company.Trunk(c.caller.trunk); t != nil && !m.takeFor(c, c.caller, usage(id, "trunk", t.Name), t.Calls) {
 		return no(pbx.OverLimit, fmt.Sprintf("trunk %s has %d calls already", t.Name, t.Calls))
 	}
 	return nil
@@ -253,6 +258,15 @@ func (m *Manager) take(c *Call, key string, max int) bool {
 	}
 	m.used[key]++
 	c.uses = append(c.uses, key)
+	return true
+}
+
+// takeFor is take for a party, until its leg is over.
+func (m *Manager) takeFor(c *Call, p *party, key string, max int) bool {
+	if !m.take(c, key, max) {
+		return false
+	}
+	p.usage = key
 	return true
 }
 
@@ -287,6 +301,9 @@ func (m *Manager) giveBack(key string) {
 func (m *Manager) forget(c *Call) {
 	m.mu.Lock()
 	delete(m.calls, c.id)
+	for _, l := range c.legs {
+		m.disown(c, l.leg)
+	}
 	for _, key := range c.uses {
 		m.giveBack(key)
 	}
@@ -296,6 +313,13 @@ func (m *Manager) forget(c *Call) {
 	m.mu.Unlock()
 	m.metrics.active.Dec()
 	m.wg.Done()
+}
+
+// disown forgets that a call has a leg. It is called with m.mu held.
+func (m *Manager) disown(c *Call, l *sip.Leg) {
+	if m.legs[l] == c.id {
+		delete(m.legs, l)
+	}
 }
 
 func callerNumber(l *sip.Leg) string {
