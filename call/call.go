@@ -73,6 +73,7 @@ type Call struct {
 	auto        bool // phones are asked to answer by themselves
 
 	legs    []whose // all legs there were, for the ladder
+	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
 	cause   pbx.Cause  // why the call is over; zero: it is not
 	hungUp  string     // who ended it, "": none of those who talk
@@ -449,8 +450,10 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		if i.Answered == nil {
 			i.Answered = &e.At
 		}
-	case pbx.Held, pbx.Resumed:
+	case pbx.Held, pbx.Resumed, pbx.Transferring:
 		i.State = e.Kind
+	case pbx.Parked:
+		i.State, i.With = e.Kind, e.To
 	}
 	c.info.Store(&i)
 }

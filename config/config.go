@@ -32,6 +32,14 @@ type SIP struct {
 	External  Addrs          `yaml:"external"`          // for peers outside LocalNets; one of a family, none when not set
 	LocalNets []netip.Prefix `yaml:"local_nets"`        // peers that are told the local address
 	Origins   []string       `yaml:"origins,omitempty"` // pages that may open ws:// and wss://, beside those of our own name
+	HEP       HEP            `yaml:"hep"`
+}
+
+// HEP is the Homer server that gets a copy of all SIP messages.
+type HEP struct {
+	Address  string `yaml:"address"` // host:port, UDP; "": none
+	ID       uint32 `yaml:"id"`      // of this capture agent
+	Password string `yaml:"password"`
 }
 
 // Media is where RTP is heard and which address peers are told.
@@ -88,6 +96,7 @@ func Default() Config {
 				netip.PrefixFrom(netip.IPv6Loopback(), 128),
 				netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfc}), 7),
 			},
+			HEP: HEP{ID: 2001},
 		},
 		Media: Media{
 			Listen:  Addrs{netip.IPv4Unspecified()},

@@ -27,6 +27,7 @@ type dialogs struct {
 	lines  lines
 	health health
 	finals finals
+	asking asking
 
 	streamless streamless
 

@@ -37,6 +37,8 @@
 //   - No call without a company: an arrival has one.
 //   - A password is never compared without a nonce of ours, made for that
 //     source, and no answer to a nonce counts twice.
+//   - A request in a dialog changes nothing unless it comes from where the peer
+//     is known to be, or proves to be the peer's: see source.go.
 //   - The phone that is registered over a flow is heard over that flow,
 //     whatever others do from its address or to its account.
 //   - A contact is sent back as it was written.
@@ -44,6 +46,11 @@
 //     validate.
 //   - Every map here has a bound, and so has the ladder of a leg: what the two
 //     sent each other, trimmed and without secrets.
+//   - Of a connection sipgo gets whole messages only; a connection whose next
+//     message cannot be told apart is closed. A request over UDP that cannot be
+//     parsed is answered statelessly, with no more than it brought.
+//   - What leaves for those who look on (Config.Mirror, captures) has passed mask.
+//     A capture has what is known to be that extension's, nothing by its looks.
 //   - A provisional response with a number is confirmed before the next one, and
 //     before the 2xx when it describes the session (RFC 3262).
 //   - The end of a leg is told once to each owner it had, as its last event, and

@@ -170,3 +170,16 @@ func stunAnswer(b []byte, from netip.AddrPort) []byte {
 	out = binary.BigEndian.AppendUint16(out, from.Port()^(stunCookie>>16))
 	return append(out, raw...)
 }
+
+// answerFrom sends a datagram back from the socket that one came to. Nobody waits
+// for the outcome.
+func (s *Server) answerFrom(p msg.TransportReadProps, b []byte) {
+	for _, l := range s.listeners {
+		if l.packet != nil && l.key == p.LocalAddr.String() {
+			if _, err := l.packet.WriteTo(b, p.RemoteAddr); err != nil {
+				s.log.Debug("sip: keepalive not answered", "to", p.RemoteAddr.String(), "error", err)
+			}
+			return
+		}
+	}
+}

@@ -50,8 +50,9 @@ type socket struct {
 	left []byte // read by sipgo next
 	keep *time.Timer
 
-	heard  atomic.Bool // since the last tick
-	missed int         // ticks without a byte; only tick uses it
+	heard  atomic.Bool  // since the last tick
+	missed int          // ticks without a byte; only tick uses it
+	sent   func([]byte) // told of the messages that sipgo sends
 	closed atomic.Bool
 
 	mu    sync.Mutex // of writes
@@ -59,8 +60,8 @@ type socket struct {
 	out   []byte     // a frame that is not whole yet
 }
 
-func newSocket(c net.Conn, r *bufio.Reader) *socket {
-	w := &socket{Conn: c, r: r, left: []byte(upgrade)}
+func newSocket(c net.Conn, r *bufio.Reader, sent func([]byte)) *socket {
+	w := &socket{Conn: c, r: r, left: []byte(upgrade), sent: sent}
 	w.keep = time.AfterFunc(pingSocket, w.tick)
 	return w
 }
@@ -260,8 +261,22 @@ func (w *socket) Write(b []byte) (int, error) {
 		if _, err := w.Conn.Write(w.out[:n]); err != nil {
 			return 0, err
 		}
+		w.sent(w.out[n-payloadSize(w.out) : n])
 		w.out = append(w.out[:0], w.out[n:]...)
 	}
+}
+
+// payloadSize is the length of the payload of the unmasked frame that begins b,
+// whose head is there.
+func payloadSize(b []byte) int {
+	n, _ := frameSize(b)
+	switch b[1] & 0x7f {
+	case 126:
+		return n - 4
+	case 127:
+		return n - 10
+	}
+	return n - 2
 }
 
 // frameSize is the length of the unmasked frame that begins b, head and all;

@@ -74,7 +74,7 @@ func (s *Server) shakeHands(transport string, c net.Conn) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, handTo)
 	defer cancel()
-	w := newSocket(c, r)
+	w := newSocket(c, r, func(message []byte) { s.mirror.pass(false, transport, c.LocalAddr(), c.RemoteAddr(), message) })
 	if err := s.dialled[transport].hand(ctx, w); err != nil {
 		w.Close()
 	}

@@ -104,14 +104,9 @@ func (p *page) read(d time.Duration) (op byte, payload []byte) {
 			if _, err := io.ReadFull(p.r, b); err != nil {
 				p.t.Fatal(err)
 			}
-			return b[0] & 0x0f, b[size-int(payloadSize(b)):]
+			return b[0] & 0x0f, b[size-payloadSize(b):]
 		}
 	}
-}
-
-func payloadSize(b []byte) int {
-	n, _ := frameSize(b)
-	return n - len(frameHead(0, 0, false)) - map[byte]int{126: 2, 127: 8}[b[1]&0x7f]
 }
 
 // response reads frames until a SIP response comes.
@@ -425,7 +420,7 @@ func FuzzSocket(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, z := net.Pipe()
 		defer z.Close()
-		w := newSocket(a, bufio.NewReader(bytes.NewReader(b)))
+		w := newSocket(a, bufio.NewReader(bytes.NewReader(b)), func([]byte) {})
 		defer w.Close()
 		go io.Copy(io.Discard, z)
 		got, _ := io.ReadAll(io.LimitReader(iotestReader{w}, 1<<20))
