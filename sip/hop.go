@@ -23,6 +23,7 @@ type hop struct {
 	laddr     msg.Addr      // udp: the listening socket; else empty: flows are found by dest
 	via       hostport      // sent-by
 	contact   msg.Uri       // our Contact there, without a user part
+	uri       string        // of the Request-URI, for one flow of several of a phone; "": that of the request
 	within    time.Duration // tcp: instead of UDP, if a connection can be had within that; 0: any time
 	fallback  bool          // udp: what comes before it in a list of hops is the same peer over TCP
 }

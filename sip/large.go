@@ -56,7 +56,7 @@ func (d *dialogs) overTCP(req *msg.Request, hops []hop, behindNAT bool) []hop {
 	for _, h := range hops {
 		if h.transport == "udp" && !d.streamless.has(h.dest, time.Now()) {
 			if t, err := d.s.hop("tcp", h.dest); err == nil {
-				t.within = tryTCP
+				t.within, t.uri = tryTCP, h.uri
 				out = append(out, t)
 				h.fallback = true
 			}

@@ -110,6 +110,12 @@ func (r *registration) confirm(req *msg.Request) []msg.Header {
 	return append(l, msg.NewHeader("Supported", "path, outbound"))
 }
 
+// alternate is another flow of a phone, and what the phone is called there.
+type alternate struct {
+	way
+	uri string
+}
+
 // live lists the bindings of an extension with all that is known of them, the
 // most recently refreshed first.
 func (r *registrar) live(t pbx.TenantID, extension string) []binding {

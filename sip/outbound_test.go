@@ -126,14 +126,14 @@ func TestNextFlow(t *testing.T) {
 		inBubble(t, nil, func(r *legRig) {
 			two := r.newPeer("10.0.0.9")
 			target := Target{Who: "101", uri: "sip:101@10.0.0.2", user: "101", domain: "acme.test", extension: "101",
-				way: way{"udp", "10.0.0.2:5060"}, flow: way{"udp", "10.0.0.2:5060"}, others: []way{{"tcp", "10.0.0.77:1"}, {"udp", "10.0.0.9:5060"}}}
+				way: way{"udp", "10.0.0.2:5060"}, flow: way{"udp", "10.0.0.2:5060"}, others: []alternate{{way{"tcp", "10.0.0.77:1"}, "sip:101@10.0.0.77;transport=tcp"}, {way{"udp", "10.0.0.9:5060"}, "sip:101@10.0.0.9;Other=Y"}}}
 			l := r.s.Dial(Invite{Company: r.company, Target: target, From: Party{User: "102"}, SDP: []byte(answerSDP), Events: r.events, Gone: r.gone})
 			inv := r.peer.want("INVITE")
 			if how != "silent" {
 				r.peer.reply(inv, how, "x", "")
 				r.peer.want("ACK")
 			}
-			again := two.wantIn("INVITE sip:101@10.0.0.2 ", 10*time.Second)
+			again := two.wantIn("INVITE sip:101@10.0.0.9;Other=Y ", 10*time.Second)
 			two.reply(again, "200 OK", "b", offerSDP)
 			two.want("ACK")
 			event[PickedUp](r)

@@ -23,9 +23,9 @@ type Target struct {
 	extension string
 	agent     string
 	way       way
-	flow      way      // phones: the flow they registered over
-	others    []way    // further flows of the same phone (RFC 5626 §7)
-	path      []string // proxies on the way to it, used as Route (RFC 3327 §5.4)
+	flow      way         // phones: the flow they registered over
+	others    []alternate // further flows of the same phone (RFC 5626 §7)
+	path      []string    // proxies on the way to it, used as Route (RFC 3327 §5.4)
 	peer      netip.Addr
 }
 
@@ -60,8 +60,8 @@ func (s *Server) Targets(t pbx.TenantID, extension string) []Target {
 		}
 		if b.outbound { // one phone rings once, over the flow that was heard of last
 			if i, ok := phones[b.instance]; ok {
-				if len(b.path) == 0 && len(list[i].path) == 0 && list[i].uri == b.Contact {
-					list[i].others = append(list[i].others, flow)
+				if len(b.path) == 0 && len(list[i].path) == 0 {
+					list[i].others = append(list[i].others, alternate{flow, b.Contact})
 				}
 				continue
 			}
