@@ -64,6 +64,9 @@
 // extension replaces the one not refreshed for longest; a wrong password is
 // answered with 403; RFC 2543 requests without tags or branches get a 400;
 // requests without rport from behind a NAT are answered as if they had it.
+// The binding of a WebSocket ends with its connection, its calls 15 s later unless
+// the phone is heard over another one. A binding with a Path is not saved: the
+// store has no place for it. A trunk without a transport is what DNS says it is.
 // The first New sets two globals of sipgo: msg.UDPMTUSize, so that a long INVITE
 // is fragmented rather than refused, and its default logger, which is silenced.
 //

@@ -143,6 +143,10 @@ func (a *agent) connect() error {
 		ip = inside
 	}
 	cfg.Refresh = true
+	if id := a.c.opts["outbound"]; id != "" { // a flow of the extension's one phone
+		cfg.ContactParams += fmt.Sprintf(`;+sip.instance="<urn:x-phone:%s>";reg-id=%s`, a.ext, id)
+		cfg.Supported = "path, outbound"
+	}
 	return a.open(ip, cfg)
 }
 

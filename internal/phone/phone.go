@@ -55,6 +55,7 @@ type Config struct {
 	KeepAlive     time.Duration // sends CRLF to the server this often
 	Refresh       bool          // registers again by itself at half of the granted time
 	ContactParams string        // added to the Contact of REGISTER, with its semicolon
+	Supported     string        // of REGISTER; "": none is named
 	Misbehave     Misbehave     // of new calls
 
 	Challenge *Challenge // plays a provider
