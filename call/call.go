@@ -43,6 +43,8 @@ type Call struct {
 	refused    *pbx.Cause // over a limit from the start
 	refusedWhy string
 	uses       []string // what it counts against, under m.mu
+	grants     []*grant // leaves to call the outside, likewise
+	wentOut    bool     // the caller itself has used one, likewise
 	originate  string   // extension to ring first; "": the caller called us
 	dialled    string   // what was dialled
 
@@ -131,6 +133,7 @@ func (c *Call) do(s routing.Step) bool {
 	case routing.Feature:
 		return c.feature(s)
 	case routing.Reject:
+		c.guardedPlan(c.caller.number, c.decision.To, s.Cause)
 		c.end(s.Cause)
 		return true
 	}
@@ -143,7 +146,7 @@ func (c *Call) do(s routing.Step) bool {
 func (c *Call) begin() error {
 	c.note(c.arrival())
 	if c.refused != nil {
-		c.why(c.refusedWhy)
+		c.refusedAtOnce()
 		return c.end(*c.refused)
 	}
 	if c.originate != "" {
@@ -157,6 +160,7 @@ func (c *Call) arrival() pbx.CallEvent {
 		Trunk: c.caller.trunk, Name: c.caller.name, Direction: pbx.Out}
 	if c.caller.leg != nil {
 		e.Leg = c.caller.leg.ID
+		e.Identity = identityOf(c.caller.leg)
 	}
 	switch {
 	case c.caller.trunk != "":

@@ -70,6 +70,7 @@ func (c *Call) forward(hop routing.Hop) bool {
 	before := c.failed
 	if len(f.Steps) == 0 {
 		c.failed = f.Cause
+		c.guardedPlan(hop.By, c.company.E164(hop.To), f.Cause)
 	}
 	for _, s := range f.Steps {
 		if c.do(s) {

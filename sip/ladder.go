@@ -113,6 +113,7 @@ var shown = map[string]bool{
 	"contact": true, "m": true, "reason": true, "require": true, "supported": true, "k": true, "session-expires": true, "x": true,
 	"min-se": true, "user-agent": true, "server": true, "content-type": true, "c": true, "content-length": true, "l": true,
 	"retry-after": true, "warning": true, "route": true, "record-route": true,
+	"p-asserted-identity": true, "p-preferred-identity": true, "remote-party-id": true, "privacy": true, "diversion": true, "history-info": true,
 	"authorization": false, "proxy-authorization": false, "www-authenticate": false, "proxy-authenticate": false,
 }
 

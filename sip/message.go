@@ -46,7 +46,7 @@ func headersParsers() map[string]msg.HeaderParser {
 // compact are the short forms of the headers we read as text (RFC 3261 §7.3.3,
 // RFC 4028 §4).
 var compact = map[string]string{
-	"contact": "m", "supported": "k", "content-encoding": "e", "session-expires": "x", "content-type": "c",
+	"contact": "m", "supported": "k", "content-encoding": "e", "session-expires": "x", "content-type": "c", "identity": "y",
 }
 
 // values gives the values of a header as they were written, one per line of
