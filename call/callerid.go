@@ -16,6 +16,7 @@ type outgoing struct {
 	from    sip.Party
 	host    string // of From, "": the trunk's
 	contact string // user part, "": as in From
+	number  string // public number of the company, by which it is known there
 	headers []sip.Header
 }
 
@@ -79,7 +80,7 @@ func (c *Call) callerFor(s routing.Dial, t *pbx.Trunk, to sip.Target) outgoing {
 		hidden = true
 		values["caller"] = ""
 	}
-	o := outgoing{from: sip.Party{User: from.Fill(values)}, contact: pbx.Template(t.Contact).Fill(values)}
+	o := outgoing{from: sip.Party{User: from.Fill(values)}, contact: pbx.Template(t.Contact).Fill(values), number: s.Caller}
 	privacy := "off"
 	if hidden {
 		o.from, o.host = sip.Party{User: pbx.Anonymous, Name: "Anonymous"}, "anonymous.invalid"

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	reserveFor = 5 * time.Minute  // talk is paid for in advance, so much at a time
+	reserveFor = time.Minute      // talk is paid for in advance, so much at a time
 	leastTalk  = 10 * time.Second // a call that could not be paid for so long is not begun
 	cutBefore  = time.Second      // a call is ended so long before what is reserved is used up
 )

@@ -70,21 +70,6 @@ func dayOf(c *pbx.Company, at time.Time) string {
 	return at.Format(time.DateOnly)
 }
 
-// Spending gives what a company and its extensions have spent today, with what is
-// reserved for calls that are going on.
-func (m *Manager) Spending(c *pbx.Company) []pbx.Spending {
-	day := dayOf(c, time.Now())
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var list []pbx.Spending
-	for k, a := range m.spent {
-		if k.tenant == c.ID && a.day == day && a.amount > 0 {
-			list = append(list, pbx.Spending{Tenant: k.tenant, Who: k.who, Day: a.day, Amount: a.amount})
-		}
-	}
-	return list
-}
-
 // save writes what the ledger does not have yet of the accounts of a grant. What
 // could not be written is tried again with the next.
 func (m *Manager) save(ctx context.Context, g *grant) {

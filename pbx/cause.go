@@ -157,7 +157,7 @@ var reasons = map[Reason]reasonText{
 	NoRoute:        {404, 3, "there is no way to the called number", "нет маршрута к набранному номеру"},
 	OverLimit:      {503, 34, "a limit of the company is reached", "достигнут лимит компании"},
 	Premium:        {403, 21, "calls to premium-rate numbers are not allowed", "вызовы на платные номера запрещены"},
-	Spent:          {403, 21, "what may be spent on calls in a day is spent", "исчерпан дневной лимит расходов на связь"},
+	Spent:          {403, 21, "the day's limit of spending was reached", "достигнут дневной лимит расходов на связь"},
 	NoPorts:        {503, 34, "no media port is free", "нет свободных портов для звука"},
 	BadRequest:     {400, 95, "%s sent a request that cannot be used", "%s прислал непригодный запрос"},
 	TooLong:        {200, 31, "the call reached the longest time allowed", "достигнута предельная длительность вызова"},

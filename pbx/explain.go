@@ -68,7 +68,7 @@ func (x *explanation) add(e CallEvent) {
 	case Noted:
 		x.noted(e)
 	case Guarded:
-		if e.Cause != nil {
+		if e.Cause != nil && x.joined == "" { // else it is the end of the talk
 			x.fail(failure{cause: *e.Cause})
 		}
 	case Playing:

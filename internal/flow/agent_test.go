@@ -294,7 +294,7 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	if h := c.Headers("History-Info"); len(h) > 0 {
 		from += ", history " + strings.Join(h, ", ")
 	}
-	a.note("is called by %s", from)
+	a.note("is called by %s", from+claims(c))
 	a.w.wg.Go(func() { a.ended(c, "is told that the call is over") })
 	c.Misbehave(b.fault)
 	if b.dead {
@@ -329,6 +329,20 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	if b.talk > 0 && pause(c, b.talk) {
 		a.hangUp(c)
 	}
+}
+
+// claims is what an INVITE says of its caller beside From.
+func claims(c *phone.Call) string {
+	s := ""
+	for _, name := range []string{"P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy", "Identity"} {
+		for _, v := range c.Headers(name) {
+			s += ", " + name + ": " + v
+		}
+	}
+	if user, _, _ := strings.Cut(strings.TrimPrefix(c.Header("Contact"), "<sip:"), "@"); user != c.RemoteNumber() {
+		s += ", Contact of " + user
+	}
+	return s
 }
 
 // pause waits, unless the call ends first.
