@@ -7,8 +7,8 @@ import (
 
 // premium tells whether a number is charged at a premium rate: calls to such are
 // how stolen passwords are turned into money. A number in a form that could not
-// be read is looked for among those of the company's country, behind its trunk
-// prefix.
+// be read is looked for among those of the company's country, with its trunk
+// prefix and without.
 func premium(country, number string) bool {
 	if strings.HasPrefix(number, "+") {
 		return slices.ContainsFunc(premiums, func(p string) bool { return strings.HasPrefix(number[1:], p) })
@@ -18,7 +18,9 @@ func premium(country, number string) bool {
 	if code == "" || len(national) < 6 {
 		return false
 	}
-	return slices.ContainsFunc(premiums, func(p string) bool { return strings.HasPrefix(code+national, p) })
+	return slices.ContainsFunc(premiums, func(p string) bool {
+		return strings.HasPrefix(code+national, p) || strings.HasPrefix(code+number, p)
+	})
 }
 
 // trunkPrefix is what people of a country dial before a national number.
