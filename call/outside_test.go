@@ -49,6 +49,13 @@ func (m *Manager) testCall(c *pbx.Company, ext string) *Call {
 	return &Call{m: m, company: c, arrived: time.Now(), caller: &party{number: ext}}
 }
 
+// spentOf is what a company has spent, with what is reserved.
+func (m *Manager) spentOf(t pbx.TenantID) pbx.Money {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.spent[payer{t, ""}].amount
+}
+
 // TestAdmitOutside: what the gate lets through, and why not.
 func TestAdmitOutside(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -143,8 +150,8 @@ func TestSpendConcurrently(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if len(held) != 10 || m.spent[payer{"acme", ""}].amount != 20e6 || l.kept[payer{"acme", "101"}] != 20e6 {
-			t.Fatalf("%d calls hold %s, kept %s", len(held), m.spent[payer{"acme", ""}].amount, l.kept[payer{"acme", "101"}])
+		if len(held) != 10 || m.spentOf("acme") != 20e6 || l.kept[payer{"acme", "101"}] != 20e6 {
+			t.Fatalf("%d calls hold %s, kept %s", len(held), m.spentOf("acme"), l.kept[payer{"acme", "101"}])
 		}
 		for _, g := range held[1:] {
 			m.settle(g)
@@ -154,7 +161,7 @@ func TestSpendConcurrently(t *testing.T) {
 		time.Sleep(90 * time.Second)
 		m.settle(held[0])
 		m.wg.Wait()
-		if got := m.spent[payer{"acme", ""}].amount; got != 3e6 { // a minute and a half for two a minute
+		if got := m.spentOf("acme"); got != 3e6 { // a minute and a half for two a minute
 			t.Errorf("spent %s", got)
 		}
 		for who, got := range l.kept {
@@ -179,12 +186,12 @@ func TestRenew(t *testing.T) {
 		}
 		m.answered(g, nil)
 		time.Sleep(12*time.Minute + 30*time.Second)
-		if got := m.spent[payer{"acme", ""}].amount; got != 13e6 {
+		if got := m.spentOf("acme"); got != 13e6 {
 			t.Errorf("%s are reserved, want thirteen minutes", got)
 		}
 		m.settle(g)
 		m.wg.Wait()
-		if got := m.spent[payer{"acme", ""}].amount; got != 12.5e6 {
+		if got := m.spentOf("acme"); got != 12.5e6 {
 			t.Errorf("spent %s", got)
 		}
 	})
@@ -209,7 +216,7 @@ func TestMidnight(t *testing.T) {
 		}
 		m.settle(g)
 		m.wg.Wait()
-		if got := m.spent[payer{"acme", ""}].amount; got != 2e6 {
+		if got := m.spentOf("acme"); got != 2e6 {
 			t.Errorf("today %s, want 2", got)
 		}
 	})
@@ -259,8 +266,8 @@ func TestForgetSettles(t *testing.T) {
 		}
 		m.forget(c)
 		m.wg.Wait()
-		if len(m.used) != 0 || m.spent[payer{"acme", ""}].amount != 0 {
-			t.Errorf("%v, %s", m.used, m.spent[payer{"acme", ""}].amount)
+		if len(m.used) != 0 || m.spentOf("acme") != 0 {
+			t.Errorf("%v, %s", m.used, m.spentOf("acme"))
 		}
 	})
 }
