@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -49,6 +50,41 @@ type liveCalls struct {
 	mu    sync.Mutex
 	calls map[pbx.CallID]pbx.CallInfo
 	fail  error
+	done  []string // by Control
+}
+
+func (l *liveCalls) control(t pbx.TenantID, id pbx.CallID, what string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls[id].Tenant != t {
+		return &pbx.Error{Kind: pbx.NotFound, Msg: "no such call"}
+	}
+	l.done = append(l.done, what)
+	return nil
+}
+
+func (l *liveCalls) Transfer(_ context.Context, t pbx.TenantID, id pbx.CallID, how pbx.Transfer) error {
+	return l.control(t, id, fmt.Sprintf("transfer by %q to %q with %q", how.By, how.To, how.With))
+}
+
+func (l *liveCalls) Hold(_ context.Context, t pbx.TenantID, id pbx.CallID, by string) error {
+	return l.control(t, id, fmt.Sprintf("hold by %q", by))
+}
+
+func (l *liveCalls) Resume(_ context.Context, t pbx.TenantID, id pbx.CallID) error {
+	return l.control(t, id, "resume")
+}
+
+func (l *liveCalls) Press(_ context.Context, t pbx.TenantID, id pbx.CallID, to, digits string) error {
+	return l.control(t, id, fmt.Sprintf("press %q to %q", digits, to))
+}
+
+func (l *liveCalls) Supervise(_ context.Context, t pbx.TenantID, s pbx.Supervise) (pbx.CallID, error) {
+	return "c9", l.control(t, s.Call, fmt.Sprintf("%s by %q to %q", s.Mode, s.From, s.To))
+}
+
+func (l *liveCalls) Record(_ context.Context, t pbx.TenantID, id pbx.CallID, on bool) error {
+	return l.control(t, id, fmt.Sprintf("record %v", on))
 }
 
 func (l *liveCalls) Live(t pbx.TenantID) []pbx.CallInfo {
@@ -215,7 +251,7 @@ func newRig(t *testing.T) *rig {
 	r.addToken(acmeToken, "acme")
 	r.addToken(otherToken, "other")
 	r.Server, err = New(Config{
-		Companies: r.store, Records: r.store, Live: r.live, Bus: &events.Bus{},
+		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Bus: &events.Bus{},
 		Sounds: r.sounds, Tenants: tenants.NewService(r.store), Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
 		Registrations: r.bindings,
 		Ready: func() error {

@@ -34,6 +34,103 @@ func (s *Server) addControl() {
 		OperationID: "hang-up-call", Method: http.MethodPost, Path: callsPath + "/{id}/hangup", DefaultStatus: http.StatusNoContent,
 		Tags: []string{"calls"}, Summary: "Ends a call that is going on",
 	}, s.hangup)
+	handle(s, ControlCalls, liveOperation("transfer", "transfer-call", "Sends the other side of an extension on, to a number or into another call of that extension"), s.transfer)
+	handle(s, ControlCalls, liveOperation("hold", "hold-call", "Lets the other side of an extension wait"), s.hold)
+	handle(s, ControlCalls, liveOperation("resume", "resume-call", "Takes back who was put on hold by the API"), s.resume)
+	handle(s, ControlCalls, liveOperation("dtmf", "press-keys", "Sends keys to one of those who talk"), s.press)
+	handle(s, ControlCalls, liveOperation("record", "record-call", "Begins or ends the recording of a call"), s.record)
+	s.addSupervision(pbx.Listen, "Rings an extension and lets it hear both sides of a call")
+	s.addSupervision(pbx.Whisper, "Rings an extension and lets it hear both sides and be heard by one")
+	s.addSupervision(pbx.Barge, "Rings an extension and lets it hear both sides and be heard by both")
+}
+
+func (s *Server) addSupervision(mode pbx.Supervision, summary string) {
+	o := liveOperation(string(mode), string(mode)+"-call", summary)
+	o.DefaultStatus = http.StatusAccepted
+	handle(s, ControlCalls, o, func(ctx context.Context, q *request, in *inSupervise) (*originateOut, error) {
+		id, err := s.c.Control.Supervise(ctx, q.tenant(), pbx.Supervise{Call: in.ID, From: in.Body.From, Mode: mode, To: in.Body.To})
+		if err != nil {
+			return nil, err
+		}
+		return originated(q, id), nil
+	})
+}
+
+type inSupervise struct {
+	InCall
+	Body struct {
+		_    struct{} `additionalProperties:"false"`
+		From string   `json:"from" minLength:"1" maxLength:"32" doc:"Extension of the supervisor, which is rung"`
+		To   string   `json:"to,omitempty" maxLength:"64" doc:"Who hears the whisper; left out: the extension, where only one talks"`
+	} `nameHint:"Supervise"`
+}
+
+// liveOperation describes a route that changes a call that is going on.
+func liveOperation(verb, id, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: http.MethodPost, Path: callsPath + "/{id}/" + verb, DefaultStatus: http.StatusNoContent,
+		Tags: []string{"calls"}, Summary: summary}
+}
+
+type inTransfer struct {
+	InCall
+	Body struct {
+		_    struct{}   `additionalProperties:"false"`
+		By   string     `json:"by,omitempty" maxLength:"32" doc:"Extension that transfers; may be left out where only one extension talks"`
+		To   string     `json:"to,omitempty" maxLength:"64" doc:"Number to call for the other side, or a park orbit (*50 to *59)"`
+		With pbx.CallID `json:"with,omitempty" maxLength:"64" doc:"Instead: another call of the same extension, whose other side is to talk on (attended transfer)"`
+	} `nameHint:"Transfer"`
+}
+
+func (s *Server) transfer(ctx context.Context, q *request, in *inTransfer) (*struct{}, error) {
+	if (in.Body.To == "") == (in.Body.With == "") {
+		return nil, &pbx.Error{Kind: pbx.Invalid, Field: "to", Msg: "one of to and with is needed"}
+	}
+	return nil, s.c.Control.Transfer(ctx, q.tenant(), in.ID, pbx.Transfer{By: in.Body.By, To: in.Body.To, With: in.Body.With})
+}
+
+type inHold struct {
+	InCall
+	Body *struct {
+		_  struct{} `additionalProperties:"false"`
+		By string   `json:"by,omitempty" maxLength:"32" doc:"Who holds; may be left out where only one extension talks"`
+	} `nameHint:"Hold"`
+}
+
+func (s *Server) hold(ctx context.Context, q *request, in *inHold) (*struct{}, error) {
+	by := ""
+	if in.Body != nil {
+		by = in.Body.By
+	}
+	return nil, s.c.Control.Hold(ctx, q.tenant(), in.ID, by)
+}
+
+func (s *Server) resume(ctx context.Context, q *request, in *InCall) (*struct{}, error) {
+	return nil, s.c.Control.Resume(ctx, q.tenant(), in.ID)
+}
+
+type inPress struct {
+	InCall
+	Body struct {
+		_      struct{} `additionalProperties:"false"`
+		To     string   `json:"to,omitempty" maxLength:"64" doc:"Who is to hear them; left out: who is outside"`
+		Digits string   `json:"digits" minLength:"1" maxLength:"32" pattern:"^[0-9*#A-D]+$" doc:"Keys, sent one after the other, five a second"`
+	} `nameHint:"Keys"`
+}
+
+func (s *Server) press(ctx context.Context, q *request, in *inPress) (*struct{}, error) {
+	return nil, s.c.Control.Press(ctx, q.tenant(), in.ID, in.Body.To, in.Body.Digits)
+}
+
+type inRecord struct {
+	InCall
+	Body struct {
+		_  struct{} `additionalProperties:"false"`
+		On bool     `json:"on" doc:"Begin or end"`
+	} `nameHint:"Record"`
+}
+
+func (s *Server) record(ctx context.Context, q *request, in *inRecord) (*struct{}, error) {
+	return nil, s.c.Control.Record(ctx, q.tenant(), in.ID, in.Body.On)
 }
 
 func (s *Server) originate(ctx context.Context, q *request, in *inOriginate) (*originateOut, error) {
@@ -41,9 +138,14 @@ func (s *Server) originate(ctx context.Context, q *request, in *inOriginate) (*o
 	if err != nil {
 		return nil, err
 	}
+	return originated(q, id), nil
+}
+
+// originated tells of a call that was begun.
+func originated(q *request, id pbx.CallID) *originateOut {
 	out := &originateOut{Location: "/api/v1/tenants/" + string(q.tenant()) + "/calls/" + string(id)}
 	out.Body.ID = id
-	return out, nil
+	return out
 }
 
 func (s *Server) hangup(_ context.Context, q *request, in *InCall) (*struct{}, error) {

@@ -51,6 +51,23 @@ type Live interface {
 	Hangup(t pbx.TenantID, id pbx.CallID) error
 }
 
+// Control changes calls that are going on. Errors are of the kinds NotFound (the
+// company has no such call), Invalid, Denied, and Conflict for what cannot be done
+// at that moment.
+type Control interface {
+	Transfer(ctx context.Context, t pbx.TenantID, id pbx.CallID, how pbx.Transfer) error
+	// Hold lets the other side of by wait, Resume takes it back.
+	Hold(ctx context.Context, t pbx.TenantID, id pbx.CallID, by string) error
+	Resume(ctx context.Context, t pbx.TenantID, id pbx.CallID) error
+	// Press sends digits to one of those who talk.
+	Press(ctx context.Context, t pbx.TenantID, id pbx.CallID, to, digits string) error
+	// Supervise rings an extension and lets it take part in the call; it gives the
+	// id of the call that is made for that.
+	Supervise(ctx context.Context, t pbx.TenantID, s pbx.Supervise) (pbx.CallID, error)
+	// Record begins or ends a recording.
+	Record(ctx context.Context, t pbx.TenantID, id pbx.CallID, on bool) error
+}
+
 // Sounds is where the sound files of recordings are.
 type Sounds interface {
 	// Open gives the sound file, its size in bytes and when it was closed.
@@ -69,6 +86,7 @@ type Config struct {
 	Companies Companies
 	Records   Records
 	Live      Live
+	Control   Control
 	Sounds    Sounds
 	Tenants   Tenants
 	Bus       *events.Bus

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"vpbx/media"
@@ -36,15 +37,17 @@ type Call struct {
 	arrived time.Time
 	log     *slog.Logger
 
-	mail chan any      // events of legs and sessions, commands
-	gone chan struct{} // closed when run has returned
-	info snapshot
+	mail  chan any      // events of legs and sessions, commands
+	gone  chan struct{} // closed when run has returned
+	info  snapshot
+	rings atomic.Pointer[[]string] // extensions that ring and can be picked up; nil: none
 
 	refused    *pbx.Cause // over a limit from the start
 	refusedWhy string
 	uses       []string // what it counts against, under m.mu
 	grants     []*grant // leaves to call the outside, likewise
-	wentOut    bool     // the caller itself has used one, likewise
+	counted    string   // the extension that began the call, counted among its calls a minute
+	wentOut    bool     // it has used a grant, under m.mu
 	originate  string   // extension to ring first; "": the caller called us
 	dialled    string   // what was dialled
 
@@ -62,16 +65,35 @@ type Call struct {
 	failed   pbx.Cause // what the last step came to
 	signaled bool      // the caller has been told that it rings, or been answered
 
+	transfer    *transfer // of whom the caller talked with, until it has come to something
+	transfers   int
+	seat        int          // side of the recording for those who are dialled
+	open        bool         // somebody may pick up: the caller waits for an answer
+	holder      *party       // who holds by the API
+	supervise   *supervision // what the call is for: to take part in another
+	supervisors []*party     // who takes part in this one
+	conference  *media.Conference
+	auto        bool // phones are asked to answer by themselves
+
 	legs    []whose // all legs there were, for the ladder
 	trace   []pbx.CallEvent
-	cause   pbx.Cause // why the call is over; zero: it is not
+	cause   pbx.Cause  // why the call is over; zero: it is not
+	hungUp  string     // who ended it, "": none of those who talk
+	moved   pbx.CallID // the call in which it goes on
 	endedAt time.Time
 	limit   *time.Timer
 	awaits  int
 }
 
 // commands
-type hangup struct{ cause pbx.Cause }
+type (
+	hangup struct{ cause pbx.Cause }
+	// command is done by the call's own goroutine.
+	command struct {
+		do    func(*Call) error
+		reply chan error // has room for one
+	}
+)
 
 // expired is what next returns when its timer fired.
 type expired struct{}
@@ -104,23 +126,42 @@ func (c *Call) run() {
 	if err := c.begin(); err != nil {
 		return
 	}
+	if c.supervise != nil {
+		c.superviseCall()
+		return
+	}
+	if leg := c.caller.leg; leg.Replaces != nil {
+		c.replace(leg.Replaces)
+		return
+	}
 	d, err := c.route()
 	if err != nil {
 		return
 	}
-	for i := 0; i < len(d.Steps) && i < maxSteps; i++ {
-		if done := c.do(d.Steps[i]); done {
-			return
+	for steps := d.Steps; c.carryOut(steps); {
+		steps = c.move()
+	}
+}
+
+// carryOut does the steps of a plan in order. It returns true when the call is
+// not over and wants another plan: there is a transfer.
+func (c *Call) carryOut(steps []routing.Step) bool {
+	for i := 0; i < len(steps) && i < maxSteps; i++ {
+		if done := c.do(steps[i]); done {
+			break
 		}
 	}
-	if c.failed.Reason == "" {
-		c.failed = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
+	if c.cause.Reason == "" && c.transfer == nil {
+		if c.failed.Reason == "" {
+			c.failed = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
+		}
+		c.end(c.failed)
 	}
-	c.end(c.failed)
+	return c.cause.Reason == ""
 }
 
 // do is the table of what the PBX can do with a caller. It returns true when
-// the call is over.
+// the plan is over: the call is, or a transfer has taken the plan's place.
 func (c *Call) do(s routing.Step) bool {
 	c.failed = pbx.Cause{}
 	switch s := s.(type) {
@@ -132,9 +173,15 @@ func (c *Call) do(s routing.Step) bool {
 		return c.play(s)
 	case routing.Feature:
 		return c.feature(s)
+	case routing.Park:
+		return c.park(s)
+	case routing.Page:
+		return c.page(s)
 	case routing.Reject:
 		c.guardedPlan(c.caller.number, c.decision.To, s.Cause)
-		c.end(s.Cause)
+		if c.failed = s.Cause; c.transfer == nil {
+			c.end(s.Cause)
+		}
 		return true
 	}
 	c.log.Error("unknown step", "step", fmt.Sprintf("%T", s))
@@ -165,7 +212,7 @@ func (c *Call) arrival() pbx.CallEvent {
 	switch {
 	case c.caller.trunk != "":
 		e.Direction, e.To = pbx.In, c.company.E164(c.dialled)
-	case strings.HasPrefix(c.dialled, "*") || c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
+	case c.supervise != nil || strings.HasPrefix(c.dialled, "*") || c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
 		e.Direction = pbx.InternalTo
 	}
 	return e
@@ -226,6 +273,22 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		c.offered(e)
 	case sip.OfferAnswered:
 		return false, c.offerAnswered(e)
+	case sip.Referred:
+		c.referred(e)
+		return c.transfer != nil, nil
+	case sip.Pressed:
+		c.pressed(c.party(e.L), byte(e.Digit))
+		return c.transfer != nil, nil
+	case media.DTMF:
+		c.pressed(c.sounding(e.S), e.Digit)
+		return c.transfer != nil, nil
+	case surrender:
+		return false, c.surrender(e)
+	case adopt:
+		return c.adopt(e)
+	case command:
+		e.reply <- e.do(c)
+		return c.transfer != nil, nil
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
@@ -294,14 +357,19 @@ func (c *Call) finish() {
 	}
 	c.part()
 	c.stopRecording()
+	c.dropSupervisors()
 	for _, p := range slices.Clone(c.parties) {
 		c.letGo(p, c.cause)
+	}
+	if t := c.transfer; t != nil && t.by != nil {
+		c.tell(t, c.cause)
+		c.letGo(t.by, c.cause)
 	}
 	if !c.caller.over && c.caller.leg != nil { // nil: none of the caller's own phones has answered
 		c.letGo(c.caller, c.cause)
 	}
 	cause := c.cause
-	c.trace = append(c.trace, pbx.CallEvent{At: c.endedAt, Kind: pbx.Ended, Cause: &cause})
+	c.trace = append(c.trace, pbx.CallEvent{At: c.endedAt, Kind: pbx.Ended, Who: c.hungUp, Cause: &cause, Other: c.moved})
 	cdr := pbx.Summarize(c.company.ID, c.id, c.trace)
 	cdr.Ladder = c.ladder()
 	ctx, cancel := context.WithTimeout(context.Background(), saveBound)

@@ -16,7 +16,7 @@ const defaultRing = 60 * time.Second // an outside number rings for, at most
 // dial calls an outside number over the first of the trunks that takes the
 // call. It goes on to the next trunk only for causes with which another trunk
 // can help. It returns true when the call is over.
-func (c *Call) dial(s routing.Dial) (over bool) {
+func (c *Call) dial(s routing.Dial) bool {
 	if s.For <= 0 {
 		s.For = defaultRing
 	}
@@ -25,8 +25,10 @@ func (c *Call) dial(s routing.Dial) (over bool) {
 		c.guarded(s.By, s.Number, no)
 		return false
 	}
+	var p *party
+	var err error
 	defer func() {
-		if !over {
+		if p == nil || !p.answered {
 			c.m.settle(g) // nobody was reached
 		}
 	}()
@@ -37,8 +39,7 @@ func (c *Call) dial(s routing.Dial) (over bool) {
 	}
 	for _, t := range c.working(drawn(s.Trunks, s.Weights, chance)) {
 		c.failed = pbx.Cause{}
-		p, err := c.dialTrunk(s, t, g)
-		if err != nil {
+		if p, err = c.dialTrunk(s, t, g); err != nil {
 			return true
 		}
 		if c.race(s.For) {

@@ -20,6 +20,10 @@ func (c *Call) feature(s routing.Feature) bool {
 	switch s.Code {
 	case routing.Echo:
 		c.echo()
+	case routing.Pickup:
+		c.pickup(s)
+	case routing.Retrieve:
+		c.retrieve(s)
 	case routing.DNDOn, routing.DNDOff:
 		on := s.Code == routing.DNDOn
 		c.set(s, func(e *pbx.Extension) { e.SetDND(on) })

@@ -20,8 +20,11 @@ type whose struct {
 	leg *sip.Leg
 }
 
-// keep notes a leg for the ladder.
+// keep notes a leg, for the ladder and for those who look for its call.
 func (c *Call) keep(p *party) {
+	c.m.mu.Lock()
+	c.m.legs[p.leg] = c.id
+	c.m.mu.Unlock()
 	if len(c.legs) < maxLegs {
 		c.legs = append(c.legs, whose{p.who, p.leg})
 	}

@@ -56,9 +56,11 @@ type Manager struct {
 
 	mu       sync.Mutex
 	calls    map[pbx.CallID]*Call
-	used     map[string]int     // calls at once, by usage key
-	started  map[string]minute  // new calls in the running minute, likewise
-	spent    map[payer]*account // of the day
+	legs     map[*sip.Leg]pbx.CallID // which call has a leg
+	parked   map[string]pbx.CallID   // by usage key of the orbit
+	used     map[string]int          // calls at once, by usage key
+	started  map[string]minute       // new calls in the running minute, likewise
+	spent    map[payer]*account      // of the day
 	draining bool
 	wg       sync.WaitGroup
 }
@@ -77,6 +79,8 @@ func NewManager(c Config) *Manager {
 	m := &Manager{
 		Config:  c,
 		calls:   make(map[pbx.CallID]*Call),
+		legs:    make(map[*sip.Leg]pbx.CallID),
+		parked:  make(map[string]pbx.CallID),
 		used:    make(map[string]int),
 		started: make(map[string]minute),
 		spent:   make(map[payer]*account),
@@ -90,7 +94,7 @@ func NewManager(c Config) *Manager {
 func (m *Manager) Accept(l *sip.Leg) {
 	c := m.newCall(l.Company, l.Arrived)
 	who, name := callerOf(l)
-	c.caller = &party{leg: l, who: who, number: l.Extension, trunk: trunkName(l.Trunk), name: name}
+	c.caller = &party{leg: l, who: who, number: l.Extension, trunk: trunkName(l.Trunk), name: name, calling: true}
 	c.dialled = l.To
 	c.keep(c.caller)
 	l.Own(c.mail, c.gone)
@@ -119,7 +123,7 @@ func (m *Manager) Originate(_ context.Context, o pbx.Originate) (pbx.CallID, err
 	}
 	c := m.newCall(company, time.Now())
 	c.originate = o.From
-	c.caller = &party{who: o.From, number: o.From}
+	c.caller = &party{who: o.From, number: o.From, calling: true}
 	c.dialled = to
 	m.start(c)
 	return c.id, nil
@@ -191,6 +195,7 @@ func (m *Manager) newCall(company *pbx.Company, at time.Time) *Call {
 	id := pbx.NewCallID(at)
 	return &Call{
 		m: m, id: id, company: company, arrived: at,
+		seat: 1,
 		mail: make(chan any, 64),
 		gone: make(chan struct{}),
 		log:  m.Log.With("tenant", company.ID, "call", id),
@@ -231,11 +236,12 @@ func (m *Manager) admit(c *Call) *pbx.Cause {
 		if most := c.company.CallsAMinute(e); !m.within(usage(id, "minute", e.Number), most, c.arrived) {
 			return no(pbx.OverLimit, fmt.Sprintf("extension %s has begun more than %d calls in a minute", e.Number, most))
 		}
-		if most := c.company.CallsAtOnce(e); !m.take(c, usage(id, "ext", e.Number), most) {
+		c.counted = e.Number
+		if most := c.company.CallsAtOnce(e); !m.takeFor(c, c.caller, usage(id, "ext", e.Number), most) {
 			return no(pbx.OverLimit, fmt.Sprintf("extension %s has %d calls already", e.Number, most))
 		}
 	}
-	if t := c.company.Trunk(c.caller.trunk); t != nil && !m.take(c, usage(id, "trunk", t.Name), t.Calls) {
+	if t := c.company.Trunk(c.caller.trunk); t != nil && !m.takeFor(c, c.caller, usage(id, "trunk", t.Name), t.Calls) {
 		return no(pbx.OverLimit, fmt.Sprintf("trunk %s has %d calls already", t.Name, t.Calls))
 	}
 	return nil
@@ -266,6 +272,15 @@ func (m *Manager) take(c *Call, key string, max int) bool {
 	}
 	m.used[key]++
 	c.uses = append(c.uses, key)
+	return true
+}
+
+// takeFor is take for a party, until its leg is over.
+func (m *Manager) takeFor(c *Call, p *party, key string, max int) bool {
+	if !m.take(c, key, max) {
+		return false
+	}
+	p.usage = key
 	return true
 }
 
@@ -300,6 +315,9 @@ func (m *Manager) giveBack(key string) {
 func (m *Manager) forget(c *Call) {
 	m.mu.Lock()
 	delete(m.calls, c.id)
+	for _, l := range c.legs {
+		m.disown(c, l.leg)
+	}
 	for _, key := range c.uses {
 		m.giveBack(key)
 	}
@@ -308,7 +326,7 @@ func (m *Manager) forget(c *Call) {
 			g.settle()
 		}
 	}
-	for _, who := range []string{"", c.caller.number} {
+	for _, who := range []string{"", c.counted} {
 		key := usage(c.company.ID, "minute", who)
 		if w, ok := m.started[key]; ok && time.Since(w.at) >= time.Minute {
 			delete(m.started, key)
@@ -317,6 +335,13 @@ func (m *Manager) forget(c *Call) {
 	m.mu.Unlock()
 	m.metrics.active.Dec()
 	m.wg.Done()
+}
+
+// disown forgets that a call has a leg. It is called with m.mu held.
+func (m *Manager) disown(c *Call, l *sip.Leg) {
+	if m.legs[l] == c.id {
+		delete(m.legs, l)
+	}
 }
 
 func trunkName(t *pbx.Trunk) string {

@@ -12,8 +12,11 @@ import (
 // address. The other side is not bothered; the codec stays what it is.
 func (c *Call) offered(e sip.Offered) {
 	p := c.party(e.L)
-	if p == nil || p.media == nil {
-		e.L.RefuseOffer(481)
+	if p == nil {
+		return // another call has the leg by now, and hears of it again
+	}
+	if p.media == nil {
+		e.L.RefuseOffer(500)
 		return
 	}
 	codec := []media.Codec{p.media.Codec()}

@@ -88,12 +88,12 @@ func (g *grant) count(c *Call) *refusal {
 	id, m := g.company.ID, g.m
 	if e := g.company.Extensions[g.by]; e != nil {
 		// A call of the extension itself was counted when it came in.
-		if counted := g.by == c.caller.number && !c.wentOut; !counted {
+		if counted := g.by == c.counted && !c.wentOut; !counted {
 			if most := g.company.CallsAMinute(e); !m.within(usage(id, "minute", g.by), most, time.Now()) {
 				return refuse(pbx.OverLimit, "extension %s has begun more than %d calls in a minute", g.by, most)
 			}
 		}
-		c.wentOut = c.wentOut || g.by == c.caller.number
+		c.wentOut = c.wentOut || g.by == c.counted
 		if most := g.company.CallsAtOnce(e); !g.use(usage(id, "outside", g.by), most) {
 			return refuse(pbx.OverLimit, "extension %s has %d calls to the outside already", g.by, most)
 		}

@@ -29,6 +29,9 @@ type party struct {
 	alerted  bool          // its phone has rung (180)
 	waited   time.Duration // how long it rang until we gave up
 	held     bool          // it has put the other side on hold
+	calling  bool          // it is the caller of the record
+	seat     int           // side of the recording
+	keys     string        // what it presses for the PBX
 }
 
 // party finds whose leg l is, among those who are still there.
@@ -36,21 +39,25 @@ func (c *Call) party(l *sip.Leg) *party {
 	if c.caller.leg == l && !c.caller.over {
 		return c.caller
 	}
+	if t := c.transfer; t != nil && t.by != nil && t.by.leg == l {
+		return t.by
+	}
 	return c.callee(l)
 }
 
-// callee finds whose leg l is, among those the call dialled.
+// callee finds whose leg l is, among those the call dialled and those who listen.
 func (c *Call) callee(l *sip.Leg) *party {
-	i := slices.IndexFunc(c.parties, func(p *party) bool { return p.leg == l })
-	if i < 0 {
-		return nil
+	for _, list := range [][]*party{c.parties, c.supervisors} {
+		if i := slices.IndexFunc(list, func(p *party) bool { return p.leg == l }); i >= 0 {
+			return list[i]
+		}
 	}
-	return c.parties[i]
+	return nil
 }
 
 // sounding finds whose session s is.
 func (c *Call) sounding(s *media.Session) *party {
-	if c.caller.media == s {
+	if c.caller.media == s && !c.caller.over {
 		return c.caller
 	}
 	i := slices.IndexFunc(c.parties, func(p *party) bool { return p.media == s })
@@ -159,8 +166,9 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	if err != nil {
 		return errors.Join(fmt.Errorf("make an offer for %s: %w", p.who, err), s.Close())
 	}
-	p.media = s
-	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, FromHost: p.out.host, Contact: p.out.contact, SDP: offer, Headers: append(p.out.headers, c.diverted(p, t, from)...), Events: c.mail, Gone: c.gone})
+	p.media, p.seat = s, c.seat
+	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, FromHost: p.out.host, Contact: p.out.contact, SDP: offer,
+		Headers: slices.Concat(p.out.headers, c.diverted(p, t, from), c.alert(p)), Events: c.mail, Gone: c.gone})
 	c.parties = append(c.parties, p)
 	c.keep(p)
 	kind := pbx.Dialled
@@ -169,6 +177,26 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: p.who, Leg: p.leg.ID, Trunk: p.trunk})
 	return nil
+}
+
+// alert tells a phone of ours what is special about a call: that it should answer
+// by itself, in the three ways that phones know, and who has sent the caller on
+// (RFC 3892).
+func (c *Call) alert(p *party) []sip.Header {
+	var list []sip.Header
+	if p.trunk != "" {
+		return nil
+	}
+	if c.auto {
+		list = append(list,
+			sip.Header{Name: "Alert-Info", Value: "<http://" + c.company.Domain + ">;info=alert-autoanswer;delay=0"},
+			sip.Header{Name: "Call-Info", Value: "<sip:" + c.company.Domain + ">;answer-after=0"},
+			sip.Header{Name: "Answer-Mode", Value: "Auto"}) // RFC 5373 §4.1
+	}
+	if c.transfer != nil {
+		list = append(list, sip.Header{Name: "Referred-By", Value: "<sip:" + c.transfer.who + "@" + c.company.Domain + ">"})
+	}
+	return list
 }
 
 // letGo hangs a party up, for a cause of ours, and notes its end.
@@ -186,20 +214,45 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		return false, nil // one that we let go before
 	}
 	cause := e.Cause
-	if p == c.caller {
-		if cause.Party == pbx.PartyCallee {
-			cause.Party = pbx.PartyCaller // a caller whom we had called first
-		}
-		c.end(cause)
+	if p == c.caller || p == c.peer {
+		cause.Party = p.side(cause.Party)
+	}
+	switch t := c.transfer; {
+	case p == c.caller:
+		c.endedBy(p, cause)
 		c.part()
 		c.over(p, cause)
 		return false, errOver
-	}
-	if p == c.peer {
-		return false, c.end(cause)
+	case p == c.peer:
+		return false, c.endedBy(p, cause)
+	case t != nil && t.by == p: // it need not wait for what becomes of the transfer
+		t.by = nil
+		c.over(p, cause)
+		return false, nil
 	}
 	c.over(p, cause)
 	return true, nil
+}
+
+// side names the party of a cause as the record does: a caller may have been
+// called by us first, and who talks with the callee after a transfer is not the
+// caller.
+func (p *party) side(of pbx.Party) pbx.Party {
+	if of != pbx.PartyCaller && of != pbx.PartyCallee {
+		return of
+	}
+	if p.calling {
+		return pbx.PartyCaller
+	}
+	return pbx.PartyCallee
+}
+
+// endedBy is end by what a party did.
+func (c *Call) endedBy(p *party, cause pbx.Cause) error {
+	if c.cause.Reason == "" {
+		c.hungUp = p.who
+	}
+	return c.end(cause)
 }
 
 // over notes the end of a party's leg and closes its sound.
@@ -209,12 +262,19 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 	}
 	p.over = true
 	c.parties = slices.DeleteFunc(c.parties, func(q *party) bool { return q == p })
+	c.supervisors = slices.DeleteFunc(c.supervisors, func(q *party) bool { return q == p })
+	if c.conference != nil && p.media != nil {
+		c.conference.Remove(p.media)
+	}
 	if p == c.early || p == c.peer || p == c.caller {
 		c.unbridge()
 	}
 	e := pbx.CallEvent{Kind: pbx.LegEnded, Who: p.who, Cause: &cause}
 	if p.leg != nil {
 		e.Leg = p.leg.ID
+		c.m.mu.Lock()
+		c.m.disown(c, p.leg)
+		c.m.mu.Unlock()
 	}
 	if p.media != nil {
 		e.Codec = p.media.Codec().Name
@@ -314,6 +374,12 @@ func (c *Call) part() {
 }
 
 func (c *Call) unbridge() {
+	if c.conference != nil {
+		c.conference.Remove(c.caller.media)
+		if c.peer != nil {
+			c.conference.Remove(c.peer.media)
+		}
+	}
 	if c.bridge != nil {
 		c.bridge.Close()
 		c.bridge = nil

@@ -89,6 +89,8 @@ type prompts struct {
 	files map[promptKey]*media.Prompt
 	tones map[string]*media.Prompt
 	done  *media.Prompt
+
+	waiting *media.Prompt
 }
 
 type promptKey struct {

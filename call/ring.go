@@ -19,6 +19,10 @@ func (c *Call) ring(s routing.Ring) bool {
 	if s.Why != "" {
 		c.note(pbx.CallEvent{Kind: pbx.Noted, To: s.Group, Why: []string{s.Why}})
 	}
+	if c.auto = s.Auto; s.Auto {
+		defer func() { c.auto = false }()
+		return c.ringAll(s.Who, s.For)
+	}
 	if s.Group == "" && len(s.Who) == 1 {
 		return c.ringOne(s)
 	}
@@ -120,12 +124,18 @@ func (c *Call) race(d time.Duration) bool {
 func (c *Call) first(d time.Duration) (*party, error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	defer c.close()
 	for len(c.parties) > 0 {
+		c.letPickUp()
 		e, err := c.next(timer.C)
 		if err != nil {
 			return nil, err
 		}
 		switch e := e.(type) {
+		case adopt:
+			if p := c.taken(e); p != nil {
+				return p, nil
+			}
 		case expired:
 			c.dropUnanswered(d)
 		case sip.Rang:
@@ -150,6 +160,7 @@ func (c *Call) rang(p *party, e sip.Rang) {
 	}
 	p.alerted = p.alerted || e.Code == 180
 	c.note(pbx.CallEvent{Kind: pbx.Ringing, Who: p.who, Leg: p.leg.ID})
+	c.progress(e.Code)
 	if c.caller.leg == nil {
 		return // it is the caller's own phone that rings (click-to-call)
 	}
@@ -296,15 +307,21 @@ func (c *Call) join(p *party) error {
 	}
 	c.answerCaller(sdp)
 	c.caller.media.StopPlay()
-	if c.early != p {
+	if c.early != p || c.conference != nil {
 		c.unbridge()
-		c.bridge = media.Join(c.caller.media, p.media)
+		c.connect(p)
 	}
 	c.early = nil
-	c.peer = p
+	c.joined(p)
+	return nil
+}
+
+// joined notes that p hears the caller from now on.
+func (c *Call) joined(p *party) {
+	c.peer, c.parted = p, false
 	c.note(pbx.CallEvent{Kind: pbx.Bridged, Who: p.who, Leg: p.leg.ID})
 	c.startRecording()
-	return nil
+	c.transferred(p)
 }
 
 // answerCaller sends the caller our 200, once.
@@ -319,11 +336,13 @@ func (c *Call) answerCaller(sdp []byte) {
 	c.note(pbx.CallEvent{Kind: pbx.Answered, Who: c.caller.who, Leg: c.caller.leg.ID, Codec: c.caller.media.Codec().Name})
 }
 
-// talk is the time in which the two hear each other. It ends with the call.
+// talk is the time in which the two hear each other. It ends with the call or
+// when one of them is sent on.
 func (c *Call) talk() bool {
-	for {
+	for c.transfer == nil {
 		if _, err := c.next(nil); err != nil {
 			return true
 		}
 	}
+	return true
 }

@@ -33,7 +33,7 @@ type exit struct {
 
 // Join makes two sessions of one engine hear each other, from either codec and
 // direction that they have or will have. A session that was joined before leaves
-// that bridge, in which nothing flows any more. Nothing flows either from a
+// that bridge, in which nothing flows any more, or that conference. Nothing flows either from a
 // session that has been closed.
 func Join(a, b *Session) *Bridge {
 	e := a.e
@@ -66,13 +66,20 @@ func (b *Bridge) connect() {
 	b.b.route.Store(newRoute(b.b, b.a))
 }
 
-// part takes a session and its partner out of their bridge; the caller holds
-// Engine.bridging.
+// part takes a session out of its conference, or it and its partner out of their
+// bridge; the caller holds Engine.bridging.
 func (s *Session) part() {
-	if s.bridge == nil {
-		return
+	if s.seat != nil {
+		s.seat.c.remove(s)
 	}
-	for _, x := range []*Session{s.bridge.a, s.bridge.b} {
+	if s.bridge != nil {
+		s.bridge.part()
+	}
+}
+
+// part takes both sessions out; the caller holds Engine.bridging.
+func (b *Bridge) part() {
+	for _, x := range []*Session{b.a, b.b} {
 		x.route.Store(nil)
 		x.bridge = nil
 	}
@@ -146,9 +153,9 @@ func (r *route) send(s *Session, a *agreed, f *format, h header, b []byte, at ti
 	if dst == nil {
 		return dropAddress
 	}
-	h, ok := r.to.out.next(s, h, f.codec.Rate, at)
-	if !ok {
-		return dropLate
+	h, why := r.to.out.next(s, h, f.codec.Rate, at)
+	if why != kept {
+		return why
 	}
 	x := &r.exits[place]
 	if x.table != nil {

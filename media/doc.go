@@ -8,22 +8,26 @@
 // from the right source only, keeps the statistics of RFC 3550, sends and reads
 // RTCP, hears DTMF (RFC 4733) and can play a prompt. A Bridge of two sessions is a
 // relay: the goroutine that reads one party's packets writes them to the other,
-// under the other session's own SSRC, sequence numbers and payload types.
+// under the other session's own SSRC, sequence numbers and payload types. A
+// Conference of more than two mixes them, everybody without himself and by roles.
 //
 // # What it is not
 //
-// It knows nothing of calls, tenants or SIP; SDP goes through as bytes. It neither
-// mixes nor buffers audio against jitter: the phones do that. The only change of
-// payload is between the two laws of G.711. Encrypted media is refused.
+// It knows nothing of calls, tenants or SIP; SDP goes through as bytes. It does not
+// buffer audio against jitter but to mix it: the phones do that. The only change of
+// payload is between the two laws of G.711, and nothing else is mixed. Encrypted
+// media is refused.
 //
 // # Goroutines
 //
 // Each session has two, from Open to Close: "rtp" reads the RTP socket and relays;
 // "rtcp" reads the RTCP socket and wakes up, by the socket's read deadline, to send
 // reports and to notice silence. Play starts a third until the prompt ends or is
-// stopped. Close stops all of them and waits. Nothing is started by Engine or
-// Bridge. The exported methods of a Session are for its one owner (the call) and
-// return at once; Quality and State may be called by anybody.
+// stopped, Press one until all keys are pressed. Close stops all of them and waits.
+// A Conference has one while it mixes, and none for its members; its Close, or that
+// of the Engine, waits for it. Nothing is started by Engine or Bridge. The exported methods of a Session are for
+// its one owner (the call) and return at once; Quality and State may be called by
+// anybody. An owner hands a session on by Own.
 //
 // # Invariants
 //

@@ -11,6 +11,10 @@ const keyNames = "0123456789*#ABCD"
 // keyPause ends a key whose end packets were all lost.
 const keyPause = 500 * time.Millisecond
 
+// longPress is when a key that is held down counts as pressed, without waiting
+// for its end.
+const longPress = 3 * time.Second
+
 // press is a key that was pressed for a while.
 type press struct {
 	digit byte
@@ -22,6 +26,7 @@ type press struct {
 // are sent three times (RFC 4733 §2.5.1.4).
 type keypad struct {
 	open     bool
+	told     bool // it has been reported before its end
 	digit    byte
 	ts       uint32 // of the current segment
 	units    uint32 // duration of the current segment
@@ -33,7 +38,8 @@ type keypad struct {
 }
 
 // hear takes a packet's payload and says when a key has ended: by its end bit, by
-// the beginning of another, or because nothing more of it came.
+// the beginning of another, or because nothing more of it came. A key held down
+// for long is reported before.
 func (k *keypad) hear(ts uint32, payload []byte, f *format, at time.Time) (press, bool) {
 	if !f.event {
 		if k.open && at.Sub(k.last) >= keyPause {
@@ -67,12 +73,20 @@ func (k *keypad) hear(ts uint32, payload []byte, f *format, at time.Time) (press
 	if over && !ended {
 		return k.end()
 	}
+	if !ended && !k.told && k.held() >= longPress {
+		k.told = true
+		return press{digit: k.digit, held: k.held()}, true
+	}
 	return before, ended
 }
 
-// end closes the current key.
+// end closes the current key; true unless it has been reported before.
 func (k *keypad) end() (press, bool) {
 	k.open, k.finished, k.any = false, k.ts, true
-	total := time.Duration(k.earlier+k.units) * time.Second / time.Duration(k.rate)
-	return press{digit: k.digit, held: total}, true
+	return press{digit: k.digit, held: k.held()}, !k.told
+}
+
+// held is how long the current key has been down.
+func (k *keypad) held() time.Duration {
+	return time.Duration(k.earlier+k.units) * time.Second / time.Duration(k.rate)
 }

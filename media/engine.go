@@ -63,8 +63,10 @@ type Engine struct {
 	cfg   Config
 	ports *ports
 
-	// bridging guards which sessions are joined: Session.bridge of all sessions.
+	// bridging guards which sessions are joined: Session.bridge of all sessions,
+	// and Session.seat with all of Conference.
 	bridging sync.Mutex
+	mixers   sync.WaitGroup // goroutines of conferences
 
 	mu     sync.Mutex // guards the fields below
 	live   map[*Session]struct{}
@@ -283,6 +285,7 @@ func (e *Engine) Close() error {
 	for _, s := range open {
 		errs = append(errs, s.Close())
 	}
+	e.mixers.Wait()
 	e.unregister()
 	return errors.Join(errs...)
 }

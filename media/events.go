@@ -2,14 +2,15 @@ package media
 
 import "time"
 
-// Events that a session posts to Options.Events, as values.
+// Events that a session posts to its owner, as values.
 type (
 	// FirstPacket says that the first RTP packet of the peer was accepted.
 	FirstPacket struct{ S *Session }
 	// Timeout says that the peer should be sending and has not for the engine's
 	// time-out; once per silence.
 	Timeout struct{ S *Session }
-	// DTMF says that a key was pressed and let go (RFC 4733).
+	// DTMF says that a key was pressed and let go, or is held down for long; once
+	// per key (RFC 4733).
 	DTMF struct {
 		S        *Session
 		Digit    byte // '0' to '9', '*', '#', 'A' to 'D'
@@ -19,10 +20,49 @@ type (
 	PlayDone struct{ S *Session }
 )
 
+// owner is who hears of a session.
+type owner struct {
+	events chan<- any
+	gone   <-chan struct{} // closed when nobody reads events any more
+	left   chan struct{}   // closed when there is another owner
+}
+
+func newOwner(events chan<- any, gone <-chan struct{}) *owner {
+	return &owner{events: events, gone: gone, left: make(chan struct{})}
+}
+
+// Own gives the session to another owner, who hears of it from now on: also of
+// what waits for room in the mailbox of the former, who alone may call Own. What
+// that mailbox holds already stays there, except that a silence is reported
+// again. What is being played goes on; its PlayDone goes to whoever is the owner
+// then.
+func (s *Session) Own(events chan<- any, gone <-chan struct{}) {
+	old := s.owner.Swap(newOwner(events, gone))
+	close(old.left)
+	s.in.mu.Lock()
+	again := s.in.silent
+	s.in.silent = false
+	s.in.mu.Unlock()
+	if again {
+		s.wake()
+	}
+}
+
+// deserted tells whether the owner is gone and has not closed the session: it
+// went while it was given the session.
+func (s *Session) deserted() bool {
+	select {
+	case <-s.owner.Load().gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // post hands over an event that may be lost.
 func (s *Session) post(event any) {
 	select {
-	case s.opt.Events <- event:
+	case s.owner.Load().events <- event:
 	default:
 		s.in.count(dropEvent)
 	}
@@ -30,12 +70,21 @@ func (s *Session) post(event any) {
 
 // deliver hands over an event that must not be lost while anybody listens.
 func (s *Session) deliver(event any) {
-	if s.opt.Events == nil {
-		return
-	}
-	select {
-	case s.opt.Events <- event:
-	case <-s.opt.Gone:
-	case <-s.done:
+	for {
+		o := s.owner.Load()
+		if o.events == nil {
+			return
+		}
+		select {
+		case o.events <- event:
+			return
+		case <-o.left: // to the next
+		case <-o.gone:
+			if s.owner.Load() == o {
+				return
+			}
+		case <-s.done:
+			return
+		}
 	}
 }

@@ -91,8 +91,8 @@ func (pl *player) send(n int, at time.Time) {
 		return
 	}
 	h := header{pt: a.codec.PT, seq: uint16(n), ts: uint32(n) * frameBytes, start: headerLen, end: len(pl.buf)}
-	h, ok := s.out.next(pl, h, a.codec.Rate, at)
-	if !ok {
+	h, why := s.out.next(pl, h, a.codec.Rate, at)
+	if why != kept {
 		return
 	}
 	h.write(pl.buf[:])

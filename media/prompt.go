@@ -81,3 +81,13 @@ func ConfirmationPrompt() *Prompt {
 	return TonePrompt(audio.Cadence{Freqs: []float64{425}, Amplitude: 0.15,
 		Pattern: []time.Duration{0, 2 * short, short, short, short, 2 * short}})
 }
+
+// HoldPrompt is a quiet melody of our own for somebody who waits, to be played in
+// a loop. Making it takes some milliseconds: keep it.
+func HoldPrompt() *Prompt {
+	const c, d, e, g, a, high, rest = 261.63, 293.66, 329.63, 392.00, 440.00, 523.25, 0
+	return newPrompt(audio.Melody{Amplitude: 0.12, Step: 400 * time.Millisecond, Notes: []float64{
+		c, e, g, a, g, e, d, rest, d, g, a, high, a, g, e, rest,
+		a, g, e, d, e, g, a, rest, g, e, d, c, c, rest, rest, rest,
+	}}.PCM(promptRate))
+}

@@ -180,18 +180,18 @@ func TestStreamRefusesWhatIsOlderThanTheSwitch(t *testing.T) {
 	var o stream
 	o.begin()
 	at := time.Unix(0, 0)
-	if _, ok := o.next("a", header{seq: 100}, 8000, at); !ok {
+	if _, why := o.next("a", header{seq: 100}, 8000, at); why != kept {
 		t.Fatal("first packet refused")
 	}
-	if _, ok := o.next("a", header{seq: 99}, 8000, at); ok {
+	if _, why := o.next("a", header{seq: 99}, 8000, at); why != dropLate {
 		t.Error("packet from before the switch accepted: its number belongs to the former source")
 	}
-	if _, ok := o.next("a", header{seq: 101}, 8000, at); !ok {
+	if _, why := o.next("a", header{seq: 101}, 8000, at); why != kept {
 		t.Error("next packet refused")
 	}
 	// After half the number space the comparison would turn round.
 	for i := range 70000 {
-		if _, ok := o.next("a", header{seq: uint16(102 + i)}, 8000, at); !ok {
+		if _, why := o.next("a", header{seq: uint16(102 + i)}, 8000, at); why != kept {
 			t.Fatalf("packet %d refused", i)
 		}
 	}

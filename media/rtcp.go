@@ -48,6 +48,10 @@ func (s *Session) runRTCP() {
 		default:
 			errs++
 		}
+		if s.deserted() {
+			go s.Close() // it waits for this goroutine
+			return
+		}
 		if !at.Before(next) {
 			s.report(at)
 			next = nextReport(at)

@@ -27,8 +27,10 @@ type Session struct {
 	mu     sync.Mutex // guards the fields below
 	nego   negotiation
 	closed bool
+	keying []byte // keys to be pressed, the one under way first
 
 	bridge *Bridge // guarded by Engine.bridging
+	seat   *seat   // in a conference, likewise
 
 	// What the packet path reads, and the owner swaps.
 	agreed  atomic.Pointer[agreed]         // nil before any SDP
@@ -37,6 +39,8 @@ type Session struct {
 	route   atomic.Pointer[route]          // nil: not joined
 	player  atomic.Pointer[player]         // nil: nothing is played
 	tap     atomic.Pointer[Tap]
+	ear     atomic.Pointer[ear]   // nil: not mixed
+	owner   atomic.Pointer[owner] // who hears of events; never nil
 
 	latch latch    // of the "rtp" goroutine
 	keys  keypad   // of the "rtp" goroutine
@@ -61,6 +65,7 @@ func newSession(e *Engine, o Options, local netip.Addr, port uint16, rtp, rtcp P
 		local: local, port: port, rtp: rtp, rtcp: rtcp,
 		latch: latch{silence: rtpSilence}, done: make(chan struct{}), cname: rand.Uint64(),
 	}
+	s.owner.Store(newOwner(o.Events, o.Gone))
 	s.nego.begin()
 	s.out.begin()
 	return s
@@ -156,9 +161,17 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 	payload := b[h.start:h.end]
 	if key, ok := s.keys.hear(h.ts, payload, f, at); ok {
 		s.post(DTMF{S: s, Digit: key.digit, Duration: key.held})
+		if e := s.ear.Load(); e != nil {
+			e.press(key.digit)
+		}
 	}
 	if t := s.tap.Load(); t != nil && !f.event && len(payload) > 0 {
 		(*t).RTP(f.audio, h.seq, h.ts, h.marker, payload, at)
+	}
+	if e := s.ear.Load(); e != nil && !f.event && len(payload) > 0 {
+		if why := e.hear(f, h, payload); why != kept {
+			s.in.count(why)
+		}
 	}
 	if r := s.route.Load(); r != nil && len(payload) > 0 {
 		s.relay(r, a, f, h, b, at)
@@ -200,7 +213,8 @@ func (s *Session) followRTCP(a *agreed, src netip.AddrPort) {
 	}
 }
 
-// SetTap makes t hear the peer; nil ends that.
+// SetTap makes t hear the peer; nil ends that. It may be called at any time; the
+// packet that is just being read still goes to the former tap.
 func (s *Session) SetTap(t Tap) {
 	if t == nil {
 		s.tap.Store(nil)

@@ -19,6 +19,7 @@ type stream struct {
 
 	from     any    // *Session or *player that feeds it now
 	fromSSRC uint32 // and the SSRC of what it feeds
+	only     any    // while it is set nothing else may feed it
 	inSeq    uint16 // highest sequence number of the source
 	first    uint16 // sequence number at the switch
 	young    uint16 // packets since the switch, as far as needed
@@ -26,9 +27,9 @@ type stream struct {
 	tsShift  uint32
 
 	started bool
-	seq     uint16 // highest sent
-	ts      uint32 // of that packet
-	at      time.Time
+	seq     uint16    // highest sent
+	ts      uint32    // of that packet
+	at      time.Time // of the first packet with that timestamp
 	rate    int
 	packets uint64
 	octets  uint64
@@ -40,11 +41,15 @@ func (o *stream) begin() {
 }
 
 // next turns a source's header into the stream's: same order, same distances, own
-// numbers. It counts the packet, and returns false for one that is older than the
-// switch to its source.
-func (o *stream) next(from any, h header, rate int, at time.Time) (header, bool) {
+// numbers. It counts the packet. It is dropLate for one that is older than the
+// switch to its source, and dropPlaying while another source has the stream for
+// itself.
+func (o *stream) next(from any, h header, rate int, at time.Time) (header, reason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.only != nil && o.only != from {
+		return header{}, dropPlaying
+	}
 	jump := int16(h.seq - o.inSeq)
 	if !o.started || o.from != from || o.fromSSRC != h.ssrc || jump > maxDropout || jump < -maxMisorder {
 		o.join(from, h, rate, at)
@@ -53,7 +58,7 @@ func (o *stream) next(from any, h header, rate int, at time.Time) (header, bool)
 	if o.young < maxMisorder {
 		o.young++
 		if int16(h.seq-o.first) < 0 {
-			return header{}, false
+			return header{}, dropLate
 		}
 	}
 	if int16(h.seq-o.inSeq) > 0 {
@@ -65,9 +70,19 @@ func (o *stream) next(from any, h header, rate int, at time.Time) (header, bool)
 	h.ts += o.tsShift
 	h.ssrc = o.ssrc
 	if int16(h.seq-o.seq) > 0 {
-		o.seq, o.ts, o.at, o.rate = h.seq, h.ts, at, rate
+		if h.ts != o.ts {
+			o.at = at
+		}
+		o.seq, o.ts, o.rate = h.seq, h.ts, rate
 	}
-	return h, true
+	return h, kept
+}
+
+// reserve lets nothing but one source feed the stream; nil lets everything again.
+func (o *stream) reserve(only any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.only = only
 }
 
 // join makes the next sequence number of the stream the source's current one, and

@@ -28,17 +28,21 @@ func (s *Session) totals() totals {
 	return t
 }
 
-// totals sums all sessions, open and closed, and counts the open ones. Lost packets
+// totals sums all sessions, open and closed, and counts the open ones and those of
+// them that are mixed. Lost packets
 // are an estimate that a late packet corrects; the sum never falls, as counters
 // must not.
-func (e *Engine) totals() (sum totals, open int) {
+func (e *Engine) totals() (sum totals, open, mixed int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	sum = e.past
 	for s := range e.live {
 		sum.add(s.totals())
+		if s.ear.Load() != nil {
+			mixed++
+		}
 	}
 	e.mostLost = max(e.mostLost, sum.lost)
 	sum.lost = e.mostLost
-	return sum, len(e.live)
+	return sum, len(e.live), mixed
 }

@@ -38,6 +38,8 @@ const (
 	NoReply        Reason = "no_reply"        // the peer did not answer our request (408)
 	SessionExpired Reason = "session_expired" // RFC 4028: not refreshed in time
 	Elsewhere      Reason = "elsewhere"       // another phone answered (RFC 3326)
+	SentOn         Reason = "transferred"     // it was sent on by whom it talked with
+	Joined         Reason = "joined"          // it went on in another call
 	Refused        Reason = "refused"         // another final failure of the peer
 	Forbidden      Reason = "forbidden"       // our rules do not allow that call
 	Rejected       Reason = "rejected"        // a rule rejected the call
@@ -151,6 +153,8 @@ var reasons = map[Reason]reasonText{
 	NoReply:        {408, 102, "%s did not reply", "%s не отвечает на запросы"},
 	SessionExpired: {408, 102, "%s stopped keeping the session alive", "%s перестал подтверждать сеанс"},
 	Elsewhere:      {200, 26, "another phone answered", "ответил другой телефон"},
+	SentOn:         {200, 16, "%s transferred the call", "%s перевёл вызов"},
+	Joined:         {200, 16, "the call went on as part of another", "разговор продолжился в другом вызове"},
 	Refused:        {500, 31, "%s refused the call", "%s не принял вызов"},
 	Forbidden:      {403, 21, "this call is not allowed", "такой вызов запрещён"},
 	Rejected:       {603, 21, "a rule rejected the call", "вызов отклонён правилом"},

@@ -44,7 +44,8 @@ type CDR struct {
 	Parties    []Participant `json:"parties"` // who was called, in the order of dialling
 	Recordings []Recording   `json:"recordings"`
 	CRM        *Lookup       `json:"crm"`
-	Identity   *Identity     `json:"identity,omitempty"` // of a caller from outside, when its network says something
+	Identity   *Identity     `json:"identity,omitempty"`  // of a caller from outside, when its network says something
+	Continued  CallID        `json:"continued,omitempty"` // the call in which it goes on: an attended transfer, a pickup
 
 	// Ladder is the SIP messages of all legs in the order of time. It is stored
 	// beside the record, which must stay small: the record of one call carries
@@ -106,7 +107,7 @@ func (f *fold) add(e CallEvent) {
 		if e.To != "" { // the plan knows better what was dialled
 			c.Direction, c.To = e.Direction, e.To
 		}
-	case Dialled:
+	case Dialled, Entered:
 		c.Parties = append(c.Parties, Participant{Who: e.Who, Leg: e.Leg, Trunk: e.Trunk})
 	case Answered:
 		if p := f.party(e.Leg); p == nil && e.Who == c.Caller.Who {
@@ -139,7 +140,7 @@ func (f *fold) add(e CallEvent) {
 			p.Ended, p.Codec, p.Quality, p.Cause = &at, e.Codec, e.Quality, e.Cause
 		}
 	case Ended:
-		c.Ended = e.At
+		c.Ended, c.Continued = e.At, e.Other
 		if e.Cause != nil {
 			f.cause = *e.Cause
 		}
@@ -190,7 +191,7 @@ func (f *fold) outcome() Outcome {
 		return OutcomeBusy
 	case Declined, Rejected, Forbidden, Premium, Spent:
 		return OutcomeRejected
-	case Cancelled:
+	case Cancelled, SentOn:
 		return OutcomeAbandoned
 	case Hangup:
 		if f.cause.Party == PartyCaller {
@@ -199,6 +200,8 @@ func (f *fold) outcome() Outcome {
 		return OutcomeMissed
 	case NoAnswer, Unregistered, Elsewhere:
 		return OutcomeMissed
+	case Joined: // whoever was called answered there
+		return OutcomeAnswered
 	}
 	return OutcomeFailed
 }

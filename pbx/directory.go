@@ -2,6 +2,7 @@ package pbx
 
 import (
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -91,4 +92,20 @@ func Owner(trunks []TrunkOf, dialled string) (t TrunkOf, ok bool) {
 		}
 	}
 	return trunks[0], true
+}
+
+// Mates lists the extensions that are in a group with one, itself left out.
+func (c *Company) Mates(ext string) []string {
+	var mates []string
+	for _, g := range c.Groups {
+		if !slices.Contains(g.Members, ext) {
+			continue
+		}
+		for _, m := range g.Members {
+			if m != ext && !slices.Contains(mates, m) {
+				mates = append(mates, m)
+			}
+		}
+	}
+	return mates
 }

@@ -24,11 +24,16 @@ const (
 	Held          EventKind = "held"           // Who put the other side on hold: Leg
 	Resumed       EventKind = "resumed"        // Who took the other side back: Leg
 	Pressed       EventKind = "pressed"        // Who pressed Digit: Leg
+	Transferring  EventKind = "transferring"   // Who sends the other side on to To, or into Other
+	Transferred   EventKind = "transferred"    // Who has done it: the other side has To
+	Entered       EventKind = "entered"        // Who came in from the call Other: Leg, Trunk
+	Supervised    EventKind = "supervised"     // Who listens, whispers or talks with both, as Text says: Leg
+	Parked        EventKind = "parked"         // Who waits at the orbit To
 	Playing       EventKind = "playing"        // a prompt is played to the caller: Text
 	RecordStart   EventKind = "record_start"   // a recording began: Recording
 	RecordEnd     EventKind = "record_end"     // it is closed, or could not begin: Recording
 	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, Quality
-	Ended         EventKind = "ended"          // the call is over: Cause
+	Ended         EventKind = "ended"          // the call is over: Cause; Who hung up; Other: where it goes on
 )
 
 // Direction says where a call comes from and goes to, seen from the company.
@@ -47,7 +52,8 @@ type CallEvent struct {
 	At        time.Time  `json:"at"`
 	Kind      EventKind  `json:"kind"`
 	Leg       LegID      `json:"leg,omitempty"`
-	Who       string     `json:"who,omitempty"` // extension or outside number
+	Who       string     `json:"who,omitempty"`   // extension or outside number
+	Other     CallID     `json:"other,omitempty"` // the other call, where two have to do with each other
 	Trunk     string     `json:"trunk,omitempty"`
 	Direction Direction  `json:"direction,omitempty"`
 	From      string     `json:"from,omitempty"`

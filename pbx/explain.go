@@ -35,6 +35,8 @@ type explanation struct {
 	trunk   string    // the last trunk that was dialled
 	silent  string    // from whom no sound came any more
 	joined  string    // who talked with the caller
+	hungUp  string    // who ended the talk
+	moving  bool      // a transfer into another call is not told yet
 }
 
 // clause is one part of the sentence: what it says, and of whom.
@@ -84,11 +86,35 @@ func (x *explanation) add(e CallEvent) {
 			t.answered = true
 			x.answered(t, e.At)
 		}
+	case Transferring:
+		x.flush()
+		if x.moving = e.Other != ""; !x.moving {
+			x.transferred(e)
+		}
+	case Entered:
+		if !x.moving {
+			x.flush()
+			x.say(phrase{"{who} took the call", "{who} забрал вызов", ""}.say([]string{named(e.Who)}, 0))
+		}
+	case Transferred:
+		if x.moving {
+			x.transferred(e)
+		}
+		x.moving = false
+	case Parked:
+		x.say(Text{"it was parked at " + named(e.To), "вызов ждал на " + named(e.To)})
 	case Bridged:
 		x.joined = named(e.Who)
+	case Ended:
+		x.hungUp = named(e.Who)
 	case LegEnded:
 		x.legEnded(e)
 	}
+}
+
+func (x *explanation) transferred(e CallEvent) {
+	by, to := named(e.Who), named(e.To)
+	x.say(Text{by + " transferred the call to " + to, by + " перевёл вызов на " + to})
 }
 
 func (x *explanation) lookedUp(l *Lookup) {
@@ -145,7 +171,7 @@ func (x *explanation) answered(t *try, at time.Time) {
 
 func (x *explanation) legEnded(e CallEvent) {
 	t := x.tries[e.Leg]
-	if t == nil || e.Cause == nil || e.Cause.Reason == Elsewhere {
+	if t == nil || e.Cause == nil || e.Cause.Reason == Elsewhere || e.Cause.Reason == SentOn || e.Cause.Reason == Joined {
 		return
 	}
 	delete(x.tries, e.Leg)
@@ -312,7 +338,9 @@ func (x *explanation) blamed(p Party) []string {
 	name := ""
 	switch p {
 	case PartyCallee:
-		name = x.joined
+		if name = x.hungUp; name == "" {
+			name = x.joined
+		}
 		if name == "" {
 			name = named(x.cdr.To)
 		}

@@ -28,6 +28,7 @@ var phrases = map[Reason]phrase{
 	NoACK:          {"{who} never confirmed the answer", "{who} не подтвердил ответ", "{who} не подтвердили ответ"},
 	NoReply:        {"{who} did not reply", "{who} не отвечает на запросы", "{who} не отвечают на запросы"},
 	SessionExpired: {"{who} stopped keeping the session alive", "{who} перестал подтверждать сеанс", "{who} перестали подтверждать сеанс"},
+	SentOn:         {"{who} transferred the call", "{who} перевёл вызов", "{who} перевели вызов"},
 	OverLimit:      {"{who} had no line free", "{who}: нет свободных линий", ""},
 	Refused:        {"{who} refused the call (SIP {sip})", "{who} не принял вызов (SIP {sip})", "{who} не приняли вызов (SIP {sip})"},
 	BadRequest:     {"{who} sent what cannot be used", "{who} прислал непригодное сообщение", "{who} прислали непригодные сообщения"},
@@ -39,6 +40,7 @@ var ofPBX = map[Reason]phrase{
 	NoAnswer:      {"nobody answered", "никто не ответил", ""},
 	Busy:          {"the PBX answered busy", "АТС ответила «занято»", ""},
 	UnknownNumber: {"the number dialled is not known", "набранный номер не существует", ""},
+	Joined:        {"it went on in another call", "разговор продолжился в другом вызове", ""},
 	ShuttingDown:  {"the PBX was stopped", "АТС была остановлена", ""},
 }
 

@@ -27,6 +27,7 @@ type Recorder struct {
 	name  string        // of the finished file
 	start time.Time
 	sides [2]Track
+	extra Track
 	stop  chan struct{} // closed by Close
 	once  sync.Once
 	done  chan struct{} // closed when the file is finished
@@ -53,6 +54,11 @@ func (r *Recorder) ID() pbx.RecordingID { return r.info.ID }
 // Side gives the track of a party: 0 is left, 1 is right. Any other number is
 // taken modulo two.
 func (r *Recorder) Side(n int) *Track { return &r.sides[n&1] }
+
+// Extra is the track of a third voice that both parties hear, such as a
+// supervisor who barges in: it is mixed into both sides. One session at a time
+// may use it.
+func (r *Recorder) Extra() *Track { return &r.extra }
 
 // Close ends the recording now and says what came of it. It waits for the disk,
 // 5 s at most, after which the file is finished behind its back. It may be

@@ -154,6 +154,42 @@ func TestTwoSides(t *testing.T) {
 	})
 }
 
+// TestExtraVoice: a third voice is on both sides while it speaks, beside the one
+// that is there.
+func TestExtraVoice(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t, dir)
+		defer s.Close()
+		r, err := s.Start("acme", "call-1", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		caller := &voice{track: r.Side(0), codec: audio.PCMA, freq: 440}
+		third := &voice{track: r.Extra(), codec: audio.PCMU, freq: 1000, seq: 65530, ts: 1<<32 - 800}
+		for i := range 150 {
+			caller.send()
+			if i >= 50 && i < 100 {
+				third.send()
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		rec := r.Close()
+		if rec.Seconds != 3 || rec.Lost != 0 || rec.Error != "" {
+			t.Errorf("recording %+v", rec)
+		}
+		left, right := openRecording(t, s, rec)
+		middle := between(left, time.Second, 2*time.Second)
+		if !loud(middle, 440) || !loud(middle, 1000) || loud(between(left, 0, time.Second), 1000) || loud(between(left, 2*time.Second, 3*time.Second), 1000) {
+			t.Error("left: want 440 Hz throughout and 1000 Hz in the middle")
+		}
+		if !loud(between(right, time.Second, 2*time.Second), 1000) || loud(right, 440) ||
+			!silent(between(right, 0, time.Second)) || !silent(between(right, 2*time.Second, 3*time.Second)) {
+			t.Error("right: want 1000 Hz in the middle only")
+		}
+	})
+}
+
 // TestLossJumpAndCodecChange: a side that loses packets, starts other timestamps
 // and changes its codec stays with the clock.
 func TestLossJumpAndCodecChange(t *testing.T) {

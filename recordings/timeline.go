@@ -1,6 +1,10 @@
 package recordings
 
-import "time"
+import (
+	"time"
+
+	"vpbx/media/audio"
+)
 
 // All positions and lengths on the time line are in samples of 1/8000 s.
 const (
@@ -24,6 +28,7 @@ const (
 type timeline struct {
 	written int64 // handed out
 	sides   [2]side
+	extra   *side // heard on both sides; nil until it has spoken
 	out     [2 * 1024]int16
 }
 
@@ -51,7 +56,7 @@ func samplesIn(d time.Duration) int64 { return int64(d / (time.Second / rate)) }
 // put places the samples of a packet that arrived at that position. What lies
 // before written is lost; what lies too far ahead as well.
 func (l *timeline) put(who int, seq uint16, ts uint32, arrival int64, samples []int16) {
-	s := &l.sides[who]
+	s := l.side(who)
 	pos := s.locate(seq, ts, arrival)
 	for i, v := range samples {
 		p := pos + int64(i)
@@ -59,6 +64,17 @@ func (l *timeline) put(who int, seq uint16, ts uint32, arrival int64, samples []
 			s.samples[p%window] = v
 		}
 	}
+}
+
+// side is a party's place on the line.
+func (l *timeline) side(who int) *side {
+	if who < len(l.sides) {
+		return &l.sides[who]
+	}
+	if l.extra == nil {
+		l.extra = new(side)
+	}
+	return l.extra
 }
 
 // locate gives the position of a packet, and moves the side to where its
@@ -122,6 +138,11 @@ func (l *timeline) advance(to int64, emit func([]int16) error) error {
 			for who := range l.sides {
 				l.out[2*i+int64(who)] = l.sides[who].samples[p]
 				l.sides[who].samples[p] = 0
+			}
+			if l.extra != nil {
+				both := l.out[2*i : 2*i+2]
+				audio.Mix(both, []int16{l.extra.samples[p], l.extra.samples[p]})
+				l.extra.samples[p] = 0
 			}
 		}
 		l.written += n

@@ -13,6 +13,9 @@ const (
 	maxBytes   = 4 * rate
 )
 
+// extra is the number of the voice that is on both sides.
+const extra = 2
+
 // packet is one RTP packet that waits for the writer.
 type packet struct {
 	side  int
@@ -26,8 +29,8 @@ type packet struct {
 // queue is what waits for the writer. Its slices are kept and used again.
 type queue struct {
 	packets []packet
-	bytes   []byte // payloads, one behind the other
-	waiting [2]struct{ packets, bytes int }
+	bytes   []byte                          // payloads, one behind the other
+	waiting [3]struct{ packets, bytes int } // of left, right, extra
 }
 
 func newQueue() queue {
@@ -50,10 +53,10 @@ func (q *queue) add(p packet, payload []byte) bool {
 // reset empties the queue.
 func (q *queue) reset() {
 	q.packets, q.bytes = q.packets[:0], q.bytes[:0]
-	q.waiting = [2]struct{ packets, bytes int }{}
+	q.waiting = [3]struct{ packets, bytes int }{}
 }
 
-// Track is one side of a recording. It is a tap for a media session; one
+// Track is one side of a recording, or the voice on both. It is a tap for a media session; one
 // session after another may use it.
 type Track struct {
 	r    *Recorder

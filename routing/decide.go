@@ -24,7 +24,8 @@ func decide(req Request, contact pbx.Contact, lookup *pbx.Lookup, registered fun
 // plan is a decision in the making.
 type plan struct {
 	req  Request
-	hops []Hop // the forwardings that led here
+	hops []Hop  // the forwardings that led here
+	with string // of a transfer: the extension that is sent on
 	Decision
 }
 
@@ -159,7 +160,7 @@ func (p *plan) ring(target string, d time.Duration) {
 	}
 	var who []string
 	for _, m := range g.Members {
-		if c.Extensions[m] != nil && !p.isCaller(m) && !p.forwarded(m) && !slices.Contains(who, m) {
+		if c.Extensions[m] != nil && !p.isCaller(m) && m != p.with && !p.forwarded(m) && !slices.Contains(who, m) {
 			who = append(who, m)
 		}
 	}

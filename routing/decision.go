@@ -40,7 +40,7 @@ type Decision struct {
 	Why []string
 }
 
-// Step is one thing to do with a caller: Ring, Play, Dial, Feature or Reject.
+// Step is one thing to do with a caller: Ring, Play, Dial, Feature, Park, Page or Reject.
 type Step interface{ step() }
 
 // Ring rings extensions of the company, each on all its phones.
@@ -49,6 +49,7 @@ type Ring struct {
 	For    time.Duration // how long; with Linear how long each
 	Linear bool          // one after the other, otherwise all at once
 	Group  string        // number of the group, "" when none
+	Auto   bool          // the phones are asked to answer by themselves
 	Why    string
 }
 
@@ -81,13 +82,29 @@ const (
 	DNDOn      Code = "*78"
 	DNDOff     Code = "*79"
 	Echo       Code = "*43"
+	Pickup     Code = "*8"  // with an extension behind it, or of one's groups
+	Retrieve   Code = "*5"  // with the digit of a park orbit behind it
+	Intercom   Code = "*60" // with an extension behind it
+	PageAll    Code = "*61" // with a group behind it
 )
 
 // Feature does what a feature code asks for, for the extension that dialled it,
 // and ends the call.
 type Feature struct {
 	Code   Code
-	Number string // of ForwardTo: where to, normalised
+	Number string // of ForwardTo: where to, normalised; of Pickup: whose call, "" of any mate; of Retrieve: the orbit
+}
+
+// Park lets the caller wait at an orbit.
+type Park struct {
+	Orbit string
+	By    string // the extension that parks
+}
+
+// Page lets the caller speak to all phones of a group, which answer by themselves.
+type Page struct {
+	Who   []string // extensions, never empty
+	Group string
 }
 
 // Reject ends the call with that cause.
@@ -99,4 +116,6 @@ func (Ring) step()    {}
 func (Play) step()    {}
 func (Dial) step()    {}
 func (Feature) step() {}
+func (Park) step()    {}
+func (Page) step()    {}
 func (Reject) step()  {}

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"slices"
 	"strings"
 
 	"vpbx/pbx"
@@ -9,15 +10,52 @@ import (
 // feature decides about a feature code.
 func (p *plan) feature(dialled string) {
 	switch code := Code(dialled); code {
-	case ForwardOff, DNDOn, DNDOff, Echo:
+	case ForwardOff, DNDOn, DNDOff, Echo, Pickup:
 		p.Steps = append(p.Steps, Feature{Code: code})
+		return
+	}
+	if IsOrbit(dialled) {
+		p.Steps = append(p.Steps, Feature{Code: Retrieve, Number: dialled})
 		return
 	}
 	if to, is := strings.CutPrefix(dialled, string(ForwardTo)); is {
 		p.forwardTo(to)
 		return
 	}
+	if to, is := strings.CutPrefix(dialled, string(Pickup)); is && p.req.Company.Extensions[to] != nil {
+		p.Steps = append(p.Steps, Feature{Code: Pickup, Number: to})
+		return
+	}
+	if to, is := strings.CutPrefix(dialled, string(Intercom)); is && p.req.Company.Extensions[to] != nil && !p.isCaller(to) {
+		p.Steps = append(p.Steps, Ring{Who: []string{to}, For: DefaultRing, Auto: true, Why: "intercom to " + to})
+		return
+	}
+	if to, is := strings.CutPrefix(dialled, string(PageAll)); is && p.req.Company.Groups[to] != nil {
+		p.page(to)
+		return
+	}
 	p.reject(pbx.UnknownNumber, "feature code "+dialled+" is not available yet")
+}
+
+// page lays out a page to the members of a group.
+func (p *plan) page(group string) {
+	var who []string
+	for _, m := range p.req.Company.Groups[group].Members {
+		if p.req.Company.Extensions[m] != nil && !p.isCaller(m) && !slices.Contains(who, m) {
+			who = append(who, m)
+		}
+	}
+	if len(who) == 0 {
+		p.reject(pbx.NoRoute, "group "+group+" has nobody to page")
+		return
+	}
+	p.Steps = append(p.Steps, Page{Who: who, Group: group})
+}
+
+// IsOrbit tells whether a number is one of the ten places where a call can be
+// parked: *50 to *59.
+func IsOrbit(number string) bool {
+	return len(number) == 3 && strings.HasPrefix(number, string(Retrieve)) && number[2] >= '0' && number[2] <= '9'
 }
 
 // forwardTo decides about a forwarding that an extension wants to set: only to

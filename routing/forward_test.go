@@ -87,7 +87,9 @@ func TestFeature(t *testing.T) {
 		{"*7281049301234567", "403 +49301234567 is in another country: international calls are not allowed"},
 		{"*72#31#102", "404 the dialled number cannot be read"},
 		{"*730", "404 feature code *730 is not available yet"}, {"*97", "404 feature code *97 is not available yet"},
-		{"*8102", "404 feature code *8102 is not available yet"}, {"*", "404 feature code * is not available yet"},
+		{"*8", "*8"}, {"*8102", "*8 102"}, {"*8999", "404 feature code *8999 is not available yet"},
+		{"*50", "*5 *50"}, {"*59", "*5 *59"}, {"*5", "404 feature code *5 is not available yet"}, {"*501", "404 feature code *501 is not available yet"},
+		{"*60101", "404 feature code *60101 is not available yet"}, {"*60102", "ring 102 true"}, {"*", "404 feature code * is not available yet"},
 	} {
 		co := acme()
 		d := decide(Request{Company: co, From: "101", To: c.dialled, Caller: co.Extensions["101"]}, pbx.Contact{}, nil, phones())
@@ -95,6 +97,8 @@ func TestFeature(t *testing.T) {
 		switch s := d.Steps[0].(type) {
 		case Feature:
 			got = strings.TrimSpace(string(s.Code) + " " + s.Number)
+		case Ring:
+			got = fmt.Sprintf("ring %s %v", s.Who[0], s.Auto)
 		case Reject:
 			got = fmt.Sprintf("%d %s", s.Cause.SIP, strings.Join(d.Why, "; "))
 		}

@@ -22,6 +22,7 @@ type attempt struct {
 	rest   []hop // where it may go next (RFC 3263 §4.3)
 	cancel context.CancelFunc
 
+	about  *refer         // a NOTIFY tells of it
 	offer  bool           // it carries an offer
 	mine   bool           // the owner asked for it
 	rang   bool           // it had a provisional response
@@ -37,7 +38,8 @@ const (
 	kindOffer              // re-INVITE or UPDATE
 	kindCancel
 	kindBye
-	kindPrack // confirms a provisional response
+	kindPrack  // confirms a provisional response
+	kindNotify // tells how a REFER goes
 )
 
 // Messages about our transactions.
@@ -121,7 +123,7 @@ func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, w way,
 	}
 	for i, h := range hops {
 		switch req.Method {
-		case msg.INVITE, msg.UPDATE:
+		case msg.INVITE, msg.UPDATE, msg.NOTIFY:
 			req.RemoveHeader("Contact")
 			req.AppendHeader(&msg.ContactHeader{Address: l.contact(h)})
 		}
@@ -169,6 +171,8 @@ func (l *Leg) authenticate(a *attempt, res *msg.Response) bool {
 		l.call = b
 	case kindOffer:
 		l.ours = b
+	case kindNotify:
+		l.noticed = b
 	}
 	return true
 }

@@ -74,7 +74,7 @@ func unsupportedOptions(req *msg.Request) string {
 	var bad []string
 	for _, name := range []string{"require", "proxy-require"} {
 		for _, t := range options(req, name) {
-			if !oneOf(t, "timer", reliably) {
+			if !oneOf(t, "timer", reliably, "replaces", "norefersub") {
 				bad = append(bad, t)
 			}
 		}

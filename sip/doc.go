@@ -45,6 +45,11 @@
 //     sent each other, trimmed and without secrets.
 //   - A provisional response with a number is confirmed before the next one, and
 //     before the 2xx when it describes the session (RFC 3262).
+//   - The end of a leg is told once to each owner it had, as its last event, and
+//     a REFER, an offer or an event that the former owner left open is the next
+//     one's.
+//   - Of a REFER only its target is used; whether the peer may call it is for
+//     the owner to say. NOTIFYs about it go out one at a time (RFC 3515).
 //   - A store that fails never refuses a phone.
 //
 // Decisions that are ours to make: a contact more than the limit of an

@@ -1,9 +1,14 @@
 package sip
 
-import "vpbx/pbx"
+import (
+	"time"
+
+	"vpbx/pbx"
+)
 
 // The events of a leg, posted to its owner's channel as values, in the order
-// in which they happened. LegEnded comes exactly once and is the last.
+// in which they happened. LegEnded comes exactly once to each owner and is the
+// last.
 
 // Rang is a provisional response (18x) to an outbound leg. SDP is nil when the
 // phone rings without early media. A provisional that only repeats the one
@@ -47,8 +52,30 @@ type OfferAnswered struct {
 	SDP  []byte
 }
 
-// LegEnded is the end of a leg.
+// Referred is the peer's wish to be replaced: a REFER inside the call (RFC 3515,
+// RFC 5589). It must be answered by AcceptRefer or RefuseRefer within 5 s; after
+// AcceptRefer the peer is told of the outcome by ReferProgress. Nothing says
+// yet that the peer may call the target.
+type Referred struct {
+	L        *Leg
+	User     string    // number or extension to call, as plain text; may be "" beside Replaces
+	Host     string    // lower case, "" for a tel URI
+	Replaces *Replaces // an attended transfer: the peer's other call
+	By       string    // URI of Referred-By (RFC 3892), unproven; ""
+}
+
+// Pressed is a digit that the peer sent by INFO: 0 to 9, *, #, A to D, or ! for
+// a flash. Duration is 0 when it was not told.
+type Pressed struct {
+	L        *Leg
+	Digit    rune
+	Duration time.Duration
+}
+
+// LegEnded is the end of a leg. Moved is the user part that a phone redirects
+// the call to by a 3xx, "" otherwise.
 type LegEnded struct {
 	L     *Leg
 	Cause pbx.Cause
+	Moved string
 }

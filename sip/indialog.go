@@ -15,7 +15,7 @@ func (l *Leg) onRequest(x *exchange) {
 	seq, method := int64(x.req.CSeq().SeqNo), x.req.Method
 	// RFC 3261 §12.2.2. sipgo gives up the order of messages, so an INFO may be
 	// overtaken by the next request; it changes nothing and is let through.
-	changes := method == msg.INVITE || method == msg.UPDATE || method == msg.BYE
+	changes := method == msg.INVITE || method == msg.UPDATE || method == msg.BYE || method == msg.REFER
 	if changes && (seq < l.d.remoteSeq || seq == l.d.remoteSeq && method != msg.BYE) {
 		l.close(x, 500)
 		return
@@ -30,8 +30,11 @@ func (l *Leg) onRequest(x *exchange) {
 	case msg.UPDATE:
 		l.onUpdate(x)
 	case msg.INFO:
-		l.implied()
-		l.close(x, 200)
+		l.onInfo(x)
+	case msg.REFER:
+		l.onRefer(x)
+	case msg.SUBSCRIBE:
+		l.onSubscribe(x)
 	case msg.OPTIONS:
 		l.close(x, 200, msg.NewHeader("Allow", allow), msg.NewHeader("Accept", sdpType), msg.NewHeader("Supported", supported))
 	case msg.PRACK:
@@ -104,6 +107,7 @@ func (l *Leg) terminate() {
 		x.settle()
 	}
 	l.stop(clockRepeat, clockACK, clockOffer)
+	l.unrefer()
 }
 
 // busy says why the peer's offer cannot be taken now: 491 when it crosses ours,

@@ -112,6 +112,7 @@ var shown = map[string]bool{
 	"from": true, "f": true, "to": true, "t": true, "call-id": true, "i": true, "cseq": true, "via": true, "v": true,
 	"contact": true, "m": true, "reason": true, "require": true, "supported": true, "k": true, "session-expires": true, "x": true,
 	"min-se": true, "user-agent": true, "server": true, "content-type": true, "c": true, "content-length": true, "l": true,
+	"refer-to": true, "r": true, "referred-by": true, "b": true, "replaces": true, "event": true, "o": true, "subscription-state": true,
 	"retry-after": true, "warning": true, "route": true, "record-route": true,
 	"p-asserted-identity": true, "p-preferred-identity": true, "remote-party-id": true, "privacy": true, "diversion": true, "history-info": true,
 	"authorization": false, "proxy-authorization": false, "www-authenticate": false, "proxy-authenticate": false,

@@ -37,7 +37,8 @@ type Leg struct {
 	Transport string
 	UserAgent string
 	CallID    string
-	SDP       []byte // offer of the initial INVITE, nil: none
+	SDP       []byte    // offer of the initial INVITE, nil: none
+	Replaces  *Replaces // the dialog whose place an inbound leg wants to take
 	Arrived   time.Time
 	Claims    Claims // what the initial INVITE of an inbound leg says of the caller
 
@@ -84,7 +85,14 @@ type Leg struct {
 	picked    *answering // the answer to send after that PRACK
 	described []byte     // what the peer has confirmed by PRACK
 
+	refer    *refer   // REFER of the peer that is under way
+	referred bool     // there was one
+	notices  []notice // NOTIFYs that wait for their turn
+	noticed  *attempt // NOTIFY without an answer
+
+	last   LegEnded  // how it ended; for all to see when over is closed
 	ending pbx.Cause // why we hang up, for a BYE or CANCEL that has to wait
+	owed   bool      // the BYE waits for NOTIFYs
 	tried  bool      // CANCEL is sent
 }
 
@@ -114,6 +122,9 @@ const (
 	clockReply           // our request got no final response
 	clockRefresh         // RFC 4028: our refresh is due
 	clockExpire          // RFC 4028: the session is over
+	clockRefer           // the owner did not answer a REFER
+	clockReferred        // the subscription of a REFER is over
+	clockOwed            // a BYE has waited long enough for NOTIFYs
 	clockLinger          // leftovers have had their time
 	clocks
 )
@@ -136,17 +147,26 @@ type (
 	accepting struct{ sdp []byte }
 	refusing  struct{ code int }
 	hangingUp struct{ cause pbx.Cause }
+
+	acceptingRefer struct{}
+	refusingRefer  struct{ code int }
+	progressing    struct{ code int }
 )
 
-// Own makes the caller the owner of an accepted leg: its events are posted to
-// events from now on. When gone is closed the leg hangs itself up. It must be
-// called once, within 5 s.
+// Own makes the caller the owner of the leg: its events are posted to events
+// from now on. When gone is closed the leg hangs itself up. An accepted leg must
+// be owned within 5 s.
+//
+// It may be called again, by another owner: events that the former one has not
+// taken go to the new one; an offer or a REFER of the peer that is not answered
+// is told again, and so is the end of the leg. What becomes of the former owner
+// matters no more when Own has returned. Each owner is told of the end once.
 func (l *Leg) Own(events chan<- any, gone <-chan struct{}) {
 	o := owner{events, gone}
 	select {
 	case l.owners <- o:
 	case <-l.over: // too late: all there is to say is that it ended
-		go o.tell(LegEnded{l, pbx.NewCause(pbx.PartyPBX, pbx.Broken)})
+		go o.tell(l.last)
 	}
 }
 
@@ -181,6 +201,17 @@ func (l *Leg) AnswerOffer(sdp []byte) { l.post(accepting{sdp}) }
 // RefuseOffer refuses the peer's offer of the last Offered event with a status
 // (488 …); the call goes on as it was.
 func (l *Leg) RefuseOffer(code int) { l.post(refusing{code}) }
+
+// AcceptRefer accepts the peer's REFER of the last Referred event (202).
+func (l *Leg) AcceptRefer() { l.post(acceptingRefer{}) }
+
+// RefuseRefer refuses it with a status (403, 603 …).
+func (l *Leg) RefuseRefer(code int) { l.post(refusingRefer{code}) }
+
+// ReferProgress tells the peer how the call is getting on that its REFER asked
+// for: 180, 200, 486 … A final status ends the matter; it also reaches the peer
+// when Hangup follows at once.
+func (l *Leg) ReferProgress(code int) { l.post(progressing{code}) }
 
 // Hangup ends the leg whatever its state: final response, CANCEL or BYE. Only
 // the first call has an effect.
@@ -240,8 +271,7 @@ func (l *Leg) run() {
 		case m := <-l.box:
 			l.handle(m)
 		case o := <-l.owners:
-			l.owner = o
-			l.clock[clockOwner] = time.Time{}
+			l.take(o)
 		case out <- head:
 			l.queue = l.queue[1:]
 		case <-l.owner.gone:
@@ -311,6 +341,12 @@ func (l *Leg) handle(m any) {
 		l.onAnswerOffer(m.sdp)
 	case refusing:
 		l.refuse(m.code)
+	case acceptingRefer:
+		l.onAcceptRefer()
+	case refusingRefer:
+		l.refuseRefer(m.code)
+	case progressing:
+		l.onReferProgress(m.code)
 	case *exchange:
 		l.in(transportOf(m.req), m.req.Source(), m.req)
 		l.onRequest(m)
@@ -367,6 +403,12 @@ func (l *Leg) tick(now time.Time) {
 			l.refuse(500)
 		case clockReply:
 			l.noReply()
+		case clockRefer:
+			l.refuseRefer(500)
+		case clockReferred:
+			l.referExpired()
+		case clockOwed:
+			l.owedTooLong()
 		case clockRefresh:
 			l.refresh()
 		case clockExpire:
@@ -448,9 +490,10 @@ func (l *Leg) hangup(c pbx.Cause) {
 	}
 }
 
-// drop ends a confirmed leg with a BYE.
+// drop ends a confirmed leg with a BYE. A peer that is owed the outcome of its
+// REFER gets that first.
 func (l *Leg) drop(c pbx.Cause) {
-	if l.phase == ended {
+	if l.phase == ended || l.owes(c) {
 		return
 	}
 	l.end(c)
@@ -470,6 +513,7 @@ func (l *Leg) end(c pbx.Cause) {
 	}
 	l.after(clockLinger, lingering)
 	l.wanted = nil
-	l.emit(LegEnded{l, c})
+	l.last.L, l.last.Cause = l, c
+	l.emit(l.last)
 	l.note()
 }

@@ -13,8 +13,8 @@ import (
 // allow lists the methods we take part in (RFC 3261 §20.5), supported the
 // extensions (§20.37).
 const (
-	allow     = "INVITE, ACK, PRACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER"
-	supported = "timer, 100rel"
+	allow     = "INVITE, ACK, PRACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, REGISTER"
+	supported = "timer, 100rel, replaces, norefersub"
 	sdpType   = "application/sdp"
 )
 
@@ -40,13 +40,16 @@ func headersParsers() map[string]msg.HeaderParser {
 	m := maps.Clone(msg.DefaultHeadersParser())
 	delete(m, "contact")
 	delete(m, "m")
+	delete(m, "refer-to") // one that it cannot read is an error of the peer, not of the message
+	delete(m, "referred-by")
 	return m
 }
 
 // compact are the short forms of the headers we read as text (RFC 3261 §7.3.3,
 // RFC 4028 §4).
 var compact = map[string]string{
-	"contact": "m", "supported": "k", "content-encoding": "e", "session-expires": "x", "content-type": "c", "identity": "y",
+	"contact": "m", "supported": "k", "content-encoding": "e", "session-expires": "x", "content-type": "c",
+	"refer-to": "r", "referred-by": "b", "event": "o", "identity": "y",
 }
 
 // values gives the values of a header as they were written, one per line of

@@ -117,6 +117,7 @@ func (s *Server) route(srv *sipgo.Server) {
 	for _, m := range []msg.RequestMethod{msg.BYE, msg.UPDATE, msg.INFO, msg.PRACK} {
 		srv.OnRequest(m, s.handler(s.onStranger))
 	}
+	srv.OnRequest(msg.REFER, s.handler(s.onStrayRefer))
 	srv.OnNoRoute(s.handler(s.onUnsupported))
 }
 

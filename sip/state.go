@@ -32,6 +32,8 @@ type LegState struct {
 	Refreshed  time.Time     `json:"session_refreshed"`
 	LastSDP    []byte        `json:"last_sdp,omitempty"` // what we sent last
 	PeerUpdate bool          `json:"peer_update"`        // the peer takes UPDATE
+
+	forks []string // tags of the phones that have rung, before the answer
 }
 
 // note writes the leg down for State.
@@ -47,6 +49,9 @@ func (l *Leg) note() {
 	}
 	if l.Trunk != nil {
 		st.Trunk = l.Trunk.Name
+	}
+	for _, f := range l.forks {
+		st.forks = append(st.forks, f.tag)
 	}
 	w := l.way()
 	st.Transport, st.Peer = w.transport, w.addr

@@ -118,7 +118,7 @@ func TestWeRefresh(t *testing.T) {
 	inBubble(t, nil, func(r *legRig) { // the peer called, with UPDATE
 		r.answered("Supported: timer", "Allow: INVITE, UPDATE", "Session-Expires: 600;refresher=uas")
 		up := r.peer.wantIn("UPDATE", 301*time.Second)
-		if up.one("Session-Expires") != "600;refresher=uac" || up.body != "" || up.one("Contact") == "" || up.one("Supported") != "timer" {
+		if up.one("Session-Expires") != "600;refresher=uac" || up.body != "" || up.one("Contact") == "" || up.one("Supported") != "timer, replaces" {
 			t.Errorf("UPDATE: %q", up.lines)
 		}
 		r.peer.reply(up, "200 OK", "", "", "Session-Expires: 600;refresher=uac")

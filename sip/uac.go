@@ -60,8 +60,9 @@ func (s *Server) Dial(inv Invite) *Leg {
 	l.call = &attempt{kind: kindInvite, d: &l.d, way: t.way, offer: true, mine: true}
 	l.call.req = l.inviteRequest(inv.Headers)
 	if !s.dlg.add(l) {
+		l.last = LegEnded{L: l, Cause: pbx.NewCause(pbx.PartyPBX, pbx.ShuttingDown)}
 		close(l.over)
-		go l.owner.tell(LegEnded{l, pbx.NewCause(pbx.PartyPBX, pbx.ShuttingDown)})
+		go l.owner.tell(l.last)
 	}
 	return l
 }
@@ -96,7 +97,7 @@ func (l *Leg) inviteRequest(extra []Header) *msg.Request {
 func (l *Leg) capabilities(req *msg.Request, offer bool) {
 	header(req, "Allow", allow)
 	if !offer || req.Method != msg.INVITE {
-		header(req, "Supported", "timer")
+		header(req, "Supported", "timer, replaces")
 		return
 	}
 	header(req, "Supported", supported)
@@ -131,6 +132,8 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 		l.onFinal(a, res)
 	case kindOffer:
 		l.onOfferFinal(a, res)
+	case kindNotify:
+		l.onNotified(a, res.StatusCode)
 	}
 }
 
@@ -153,6 +156,8 @@ func (l *Leg) onFailure(a *attempt, err error) {
 		l.end(pbx.FromSIP(l.blame(code), code))
 	case kindOffer:
 		l.offerFailed(a, code, nil)
+	case kindNotify:
+		l.onNotified(a, code)
 	}
 }
 
@@ -196,6 +201,7 @@ func (l *Leg) onProvisional(res *msg.Response) {
 			l.forks[i] = f
 		}
 	}
+	l.note()
 	l.emit(Rang{l, f.code, f.sdp})
 }
 
@@ -214,8 +220,27 @@ func (l *Leg) onFinal(a *attempt, res *msg.Response) {
 		if q := q850Of(res); q != 0 {
 			c.Q850 = q
 		}
+		l.last.Moved = l.moved(res)
 		l.end(c)
 	}
+}
+
+// moved gives where a phone redirects its call to (RFC 3261 §21.3): the user
+// part of the first Contact. A trunk that redirects is not followed, since
+// whoever answers there would choose whom the company pays for.
+func (l *Leg) moved(res *msg.Response) string {
+	if res.StatusCode < 300 || res.StatusCode > 399 || l.Trunk != nil {
+		return ""
+	}
+	uri, ok := contactOf(res)
+	if !ok {
+		return ""
+	}
+	t, code := parseReferTo("<" + uri + ">")
+	if code != 0 {
+		return ""
+	}
+	return t.user
 }
 
 // pickedUp makes the dialog of a 2xx and acknowledges it.

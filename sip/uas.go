@@ -37,12 +37,13 @@ func (s *Server) acceptInvite(req *msg.Request, tx msg.ServerTransaction, a arri
 	}
 	target, ok := contactOf(req)
 	routes, err := routesOf(req)
-	if !ok || err != nil { // RFC 3261 §8.1.1.8, §12.1.1
+	replaces, readable := replacesOf(req)
+	if !ok || err != nil || !readable { // RFC 3261 §8.1.1.8, §12.1.1, RFC 3891 §3
 		s.reply(req, tx, 400)
 		return
 	}
 	l := newInbound(x, a)
-	l.d.target, l.d.routes = target, routes
+	l.d.target, l.d.routes, l.Replaces = target, routes, replaces
 	l.prepare(s)
 	if h, err := s.hop(l.Transport, req.Source()); err == nil {
 		l.ladder.at(h)

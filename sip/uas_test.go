@@ -386,7 +386,7 @@ func TestInDialogOthers(t *testing.T) {
 	inBubble(t, nil, func(r *legRig) {
 		_, c := r.answered()
 		for i, x := range []struct{ method, want string }{
-			{"INFO", "200"}, {"OPTIONS", "200"}, {"PRACK", "481"}, {"REFER", "405"}, {"MESSAGE", "405"}, {"FOO", "405"},
+			{"INFO", "200"}, {"OPTIONS", "200"}, {"PRACK", "481"}, {"REFER", "400"}, {"SUBSCRIBE", "489"}, {"MESSAGE", "405"}, {"FOO", "405"},
 		} {
 			c.send(x.method, 2+i, "")
 			r.peer.want("SIP/2.0 " + x.want)

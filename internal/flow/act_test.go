@@ -43,6 +43,12 @@ func (w *world) play(s *script) error {
 	}
 	time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)))
 	w.log.begin()
+	w.perform(s)
+	return w.settle()
+}
+
+// perform does the actions of a script at their times and waits until all are done.
+func (w *world) perform(s *script) {
 	var deeds []chan struct{}
 	for i := range s.actions {
 		c := &s.actions[i]
@@ -60,7 +66,6 @@ func (w *world) play(s *script) error {
 	for _, d := range deeds {
 		<-d
 	}
-	return w.settle()
 }
 
 // settle waits until nobody has a call any more and what SIP has to repeat is
@@ -184,36 +189,36 @@ func (a *agent) do(ctx context.Context, c *command) error {
 		if victim, ok := strings.CutPrefix(said, "injects into "); ok {
 			return a.inject(victim)
 		}
-		leg := a.leg()
+		leg, named := a.legOf(c)
 		if leg == nil {
-			a.note("has no call: %s", said)
+			a.note("has no call: %s%s", said, named)
 			return nil
 		}
-		return a.doInCall(ctx, said, leg)
+		return a.doInCall(ctx, c, leg, named)
 	}
 	return nil
 }
 
 // doInCall is what agents can do in a call.
-func (a *agent) doInCall(ctx context.Context, said string, leg *phone.Call) error {
-	switch said {
+func (a *agent) doInCall(ctx context.Context, c *command, leg *phone.Call, named string) error {
+	switch said := strings.Join(c.args, " "); said {
 	case "holds":
-		a.note("holds")
+		a.note("holds%s", named)
 		return a.told(leg.Hold(ctx))
 	case "resumes":
-		a.note("resumes")
+		a.note("resumes%s", named)
 		return a.told(leg.Resume(ctx))
 	case "re-offers":
-		a.note("offers again")
+		a.note("offers again%s", named)
 		r, err := leg.ReInvite(ctx, nil)
 		return a.answered("re-INVITE", r, err)
 	case "hangs up":
-		a.hangUp(leg)
+		a.hangUpNamed(leg, named)
 	case "goes silent":
-		a.note("goes silent")
+		a.note("goes silent%s", named)
 		leg.Misbehave(phone.Misbehave{Mute: true})
 	case "speaks again":
-		a.note("speaks again")
+		a.note("speaks again%s", named)
 		leg.Misbehave(phone.Misbehave{})
 	case "stops answering":
 		leg.Gone()
@@ -222,14 +227,31 @@ func (a *agent) doInCall(ctx context.Context, said string, leg *phone.Call) erro
 		if digits != "" {
 			digits = " and the digits " + digits
 		}
-		a.note("hears %s%s", a.w.hears(leg), digits)
+		if keys := leg.InfoDigits(); keys != "" {
+			digits += " and the digits " + keys + " by INFO"
+		}
+		a.note("hears %s%s%s", a.w.hears(leg), digits, named)
 	default:
 		if keys, ok := strings.CutPrefix(said, "presses "); ok {
-			a.note("presses %s", keys)
-			return a.told(leg.SendDTMF(keys))
+			return a.press(ctx, c, keys, leg, named)
 		}
+		return a.refer(ctx, c, leg, named)
 	}
 	return nil
+}
+
+// press sends digits as telephone events, or in INFO requests.
+func (a *agent) press(ctx context.Context, c *command, keys string, leg *phone.Call, named string) error {
+	switch by := c.opts["by"]; by {
+	case "":
+		a.note("presses %s%s", keys, named)
+		return a.told(leg.SendDTMF(keys))
+	case "info":
+		a.note("presses %s by INFO%s", keys, named)
+		return a.told(leg.SendINFO(ctx, keys))
+	default:
+		return fmt.Errorf("digits are not pressed by=%s", by)
+	}
 }
 
 // answered writes down what became of a request.

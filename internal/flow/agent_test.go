@@ -30,6 +30,7 @@ type behaviour struct {
 	early   time.Duration // sound before the answer after this time; negative: none
 	talk    time.Duration // hangs up after this time; 0: does not
 	dead    bool          // hears nothing
+	open    bool          // answers by itself when the caller asks for it
 	fault   phone.Misbehave
 }
 
@@ -73,7 +74,7 @@ func behave(c *command) (b behaviour, err error) {
 	if b.reject, err = c.number("rejects", 0); err != nil {
 		return b, err
 	}
-	b.dead = c.has("dead")
+	b.dead, b.open = c.has("dead"), c.has("intercom")
 	switch {
 	case c.has("busy"):
 		b.reject = 486
@@ -84,7 +85,7 @@ func behave(c *command) (b behaviour, err error) {
 	case c.has("redirects"):
 		b.reject, b.target = 302, c.opts["redirects"]
 	}
-	b.fault = phone.Misbehave{NoACK: c.has("noack"), IgnoreBYE: c.has("ignores-bye"), IgnoreReINVITE: c.has("ignores-reinvite"), Mute: c.has("silent")}
+	b.fault = phone.Misbehave{NoACK: c.has("noack"), IgnoreBYE: c.has("ignores-bye"), IgnoreReINVITE: c.has("ignores-reinvite"), IgnoreNOTIFY: c.has("ignores-notify"), Mute: c.has("silent")}
 	return b, nil
 }
 
@@ -294,6 +295,9 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	if h := c.Headers("History-Info"); len(h) > 0 {
 		from += ", history " + strings.Join(h, ", ")
 	}
+	if h := c.Header("Referred-By"); h != "" {
+		from += ", referred by " + h
+	}
 	a.note("is called by %s", from+claims(c))
 	a.w.wg.Go(func() { a.ended(c, "is told that the call is over") })
 	c.Misbehave(b.fault)
@@ -309,9 +313,14 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 		_ = c.Reject(b.reject, headers...) // it may have been cancelled
 		return
 	}
-	if b.early < 0 {
+	after, asked := c.AutoAnswer()
+	switch {
+	case b.open && len(asked) > 0:
+		a.note("answers by itself after %v, as is asked by %s", after, strings.Join(asked, ", "))
+		b.answers, b.early = after, 0
+	case b.early < 0:
 		_ = c.Ring(180, false) // as above
-	} else {
+	default:
 		if !pause(c, b.early) {
 			return
 		}
@@ -395,12 +404,14 @@ func (a *agent) leg() *phone.Call {
 }
 
 // hangUp ends a call of the agent; who hears whom just before is written down.
-func (a *agent) hangUp(c *phone.Call) {
+func (a *agent) hangUp(c *phone.Call) { a.hangUpNamed(c, "") }
+
+func (a *agent) hangUpNamed(c *phone.Call, named string) {
 	if c.State() == phone.Answered {
 		a.w.listen()
-		a.note("hangs up")
+		a.note("hangs up%s", named)
 	} else {
-		a.note("gives up")
+		a.note("gives up%s", named)
 	}
 	if err := c.Hangup(a.w.ctx); err != nil && a.w.ctx.Err() == nil {
 		a.note("cannot hang up: %v", err)

@@ -40,16 +40,26 @@ func (w *world) ask(c *command) error {
 	if c.has("as") {
 		as = c.opts["as"]
 	}
-	path, err := w.fill(as, c.args[1])
+	path, err := w.fill(c.args[1])
 	if err != nil {
 		return err
 	}
-	status, text, err := w.request(as, c.args[0], path, []byte(c.block), c.opts["range"])
+	body, err := w.fill(c.block)
+	if err != nil {
+		return err
+	}
+	status, text, err := w.request(as, c.args[0], path, []byte(body), c.opts["range"])
 	if err != nil {
 		w.log.add("api", "%s %s: no answer", c.args[0], c.args[1])
 		return nil
 	}
-	line := fmt.Sprintf("%s %s: %d%s", c.args[0], c.args[1], status, problem(text))
+	line := fmt.Sprintf("%s %s: %d", c.args[0], c.args[1], status)
+	switch {
+	case !c.has("body"):
+		line += problem(text)
+	case len(text) > 0:
+		line += " " + anonymous(text)
+	}
 	if status < 300 && len(text) > 0 && !json.Valid(text) {
 		line += fmt.Sprintf(" %d bytes", len(text))
 	}
@@ -60,29 +70,6 @@ func (w *world) ask(c *command) error {
 	}
 	w.log.add("api", "%s", line)
 	return nil
-}
-
-// fill puts the id of the oldest call that goes on, of the newest record, or of
-// the newest recording in the place of its name in a path.
-func (w *world) fill(as, path string) (string, error) {
-	for name, list := range map[string]string{"{live}": "calls?live=true", "{call}": "calls", "{recording}": "recordings"} {
-		if !strings.Contains(path, name) {
-			continue
-		}
-		var all struct{ Items []struct{ ID string } }
-		if err := w.get("acme", list, &all); err != nil {
-			return "", err
-		}
-		if len(all.Items) == 0 {
-			return "", fmt.Errorf("there is no %s", name)
-		}
-		n := 0
-		if name == "{live}" {
-			n = len(all.Items) - 1
-		}
-		path = strings.ReplaceAll(path, name, all.Items[n].ID)
-	}
-	return path, nil
 }
 
 // lookUp finds a value in a JSON text; len counts the elements of a list.

@@ -26,6 +26,9 @@ type wire struct {
 
 // watch sees every message of an agent.
 func (a *agent) watch(dir string, raw []byte) {
+	if dir == "in" && strings.HasPrefix(string(raw), "REFER ") {
+		a.w.fail(fmt.Errorf("the PBX sends a REFER to %s", a.name))
+	}
 	if dir != "in" || !strings.HasPrefix(string(raw), "SIP/2.0 ") {
 		return
 	}
@@ -193,7 +196,7 @@ func w1(a, b float64) bool { return math.Abs(a-b) < 0.0025 }
 func parted(trace []pbx.CallEvent) bool {
 	n := 0
 	for _, e := range trace {
-		if e.Kind == pbx.Bridged {
+		if e.Kind == pbx.Bridged || e.Kind == pbx.Transferring {
 			n++
 		}
 	}

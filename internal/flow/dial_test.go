@@ -74,7 +74,10 @@ func (a *agent) options(c *command) (to string, o phone.DialOptions, err error) 
 		o.Headers["To"] = "<sip:" + c.args[2] + "@" + via + ">"
 		o.From = "<sip:" + c.args[0] + "@" + via + ">"
 	}
-	return to, o, nil
+	if c.has("replaces") {
+		err = a.w.replace(c, &o)
+	}
+	return to, o, err
 }
 
 func (a *agent) dialOnce(c *command) error {
@@ -94,7 +97,11 @@ func (a *agent) dialOnce(c *command) error {
 	if via := c.opts["via"]; via != "" {
 		p = a.w.agent(via).phone
 	}
-	a.note("calls %s", c.args[2])
+	instead := ""
+	if r := c.opts["replaces"]; r != "" {
+		instead = " in the place of the call of " + r
+	}
+	a.note("calls %s%s", c.args[2], instead)
 	call, err := p.Dial(a.w.ctx, to, o)
 	if err != nil {
 		a.note("cannot call: %v", err)

@@ -30,6 +30,7 @@ type command struct {
 	args  []string
 	opts  map[string]string // name=value, and flags with an empty value
 	block string            // without the common indentation
+	which string            // first, second or third: the call that an agent's action is about
 }
 
 // form says what may stand behind a verb.
@@ -43,10 +44,10 @@ type form struct {
 var forms = map[string]form{
 	"acme":   {"", "", false},
 	"config": {"", "ports timeout external", false},
-	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite no-timers no-update reliable at contact user echo reuse ring", false},
+	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring", false},
 	"crm":    {"NUMBER", "owner name takes status html hangs drips notfound error resets", false},
 	"link":   {"NAME", "loss delay jitter reorder", false},
-	"call":   {"FROM to NUMBER", "talk patience no-sdp noack hide session refresher via times every from codecs silent supported", true},
+	"call":   {"FROM to NUMBER", "talk patience no-sdp noack hide session refresher via times every from codecs silent supported replaces mirrored early-only to-tag require", true},
 	"stop":   {"", "", true},
 	"start":  {"", "", true},
 	"kill":   {"", "", true},
@@ -65,7 +66,9 @@ var deeds = map[string]string{
 	"holds":                "",
 	"resumes":              "",
 	"hangs up":             "",
-	"presses …":            "",
+	"presses …":            "by",
+	"refers to …":          "hangs raw",
+	"refers … attended":    "hangs raw from to-tag",
 	"goes silent":          "",
 	"speaks again":         "",
 	"is cut off":           "",
@@ -84,6 +87,9 @@ var deeds = map[string]string{
 	"re-offers":            "codecs",
 	"stops answering":      "",
 }
+
+// inCall are the deeds that may say which call they are about.
+var inCall = []string{"holds", "resumes", "hangs up", "presses …", "goes silent", "speaks again", "hears", "re-offers", "stops answering", "refers to …"}
 
 // parse reads a script. Every error names its line.
 func parse(text string) (*script, error) {
@@ -203,14 +209,17 @@ func (c *command) check(f form) error {
 
 // checkDeed finds what an agent does.
 func (c *command) checkDeed() error {
+	if len(c.args) > 0 && slices.Contains(ordinals, c.args[0]) {
+		c.which, c.args = c.args[0], c.args[1:]
+	}
 	said := strings.Join(c.args, " ")
 	for deed, options := range deeds {
-		n := len(strings.Fields(deed))
-		if len(c.args) != n {
+		words := strings.Fields(deed)
+		if !slices.EqualFunc(words, c.args, func(word, arg string) bool { return word == arg || word == "…" }) {
 			continue
 		}
-		if fixed, open := strings.CutSuffix(deed, "…"); said != deed && !(open && strings.HasPrefix(said, fixed)) {
-			continue
+		if c.which != "" && !slices.Contains(inCall, deed) {
+			return fmt.Errorf("%q is not done in a %s call", deed, c.which)
 		}
 		for name := range c.opts {
 			if !slices.Contains(strings.Fields(options), name) {
@@ -222,25 +231,35 @@ func (c *command) checkDeed() error {
 	return fmt.Errorf("%q is neither a verb nor something that %s can do", said, c.who)
 }
 
-// split cuts a line into words; a part in double quotes may hold spaces.
+// split cuts a line into words; a part in double quotes or braces may hold spaces.
 func split(line string) ([]string, error) {
 	var words []string
 	var w strings.Builder
-	quoted, any := false, false
+	quoted, any, braces := false, false, 0
 	for _, r := range line {
 		switch {
 		case r == '"':
 			quoted, any = !quoted, true
-		case !quoted && (r == ' ' || r == '\t'):
+		case !quoted && braces <= 0 && (r == ' ' || r == '\t'):
 			if any {
 				words = append(words, w.String())
 			}
 			w.Reset()
 			any = false
 		default:
+			switch {
+			case quoted:
+			case r == '{':
+				braces++
+			case r == '}':
+				braces--
+			}
 			w.WriteRune(r)
 			any = true
 		}
+	}
+	if braces > 0 {
+		return nil, errors.New("a brace is not closed")
 	}
 	if quoted {
 		return nil, errors.New("a quote is not closed")

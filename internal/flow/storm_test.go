@@ -61,6 +61,9 @@ func storm(seed uint64) string {
 	for range 40 + g.IntN(40) {
 		g.deed()
 	}
+	for range 60 {
+		g.move()
+	}
 	for range g.IntN(5) {
 		g.outage()
 	}
@@ -155,7 +158,7 @@ func (g *generator) call() {
 	case 1:
 		from, to = g.one(g.names...), g.one("+79990000001", "+79990000002", "+78005553535", "112", "+4930123456")
 	default:
-		from, to = g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "600", "999", "*97")
+		from, to = g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "600", "999", "*97", "*8", "*8102", "*51", "*60103", "*61600")
 	}
 	line := fmt.Sprintf("call %s to %s talk=%v", from, to, time.Second+g.some(40*time.Second))
 	switch g.IntN(5) {
@@ -191,6 +194,37 @@ func (g *generator) deed() {
 		}
 	default:
 		g.addAt(at, "%s %s", name, what)
+	}
+}
+
+// move adds a transfer, a pickup or a command of the API, most likely in a call.
+func (g *generator) move() {
+	call := g.calls[g.IntN(len(g.calls))]
+	at, other := call.at+2*time.Second+g.some(20*time.Second), g.one(g.names...)
+	name := call.text
+	if g.IntN(2) == 0 {
+		name = g.one(g.names...)
+	}
+	to := g.one("101", "102", "103", "104", "600", "*50", "*51", "+79990000001", "+4930123456", "999")
+	switch g.IntN(8) {
+	case 0, 1:
+		g.addAt(at, "%s refers to %s hangs=%s", name, to, g.one("at-once", "never", "at-once"))
+	case 2, 3:
+		if other[0] == '+' || strings.Contains(other, ":") {
+			return
+		}
+		other, _, _ = strings.Cut(other, "/")
+		g.addAt(at, "call %s to %s talk=%v", name, other, time.Second+g.some(40*time.Second))
+		g.addAt(at+g.some(12*time.Second), "%s refers %s attended from=%s", name, other, g.one("first", "second"))
+	case 4:
+		g.addAt(at, "%s presses ##%s#", name, strings.TrimPrefix(to, "+"))
+	case 5:
+		g.addAt(at, "call %s to %s talk=%v", other, g.one("*8", "*8101", "*8102", "*50", "*51"), time.Second+g.some(40*time.Second))
+	case 6:
+		g.addAt(at, "api POST calls/{live}/%s\n  {\"from\": %q}", g.one("listen", "whisper", "barge"), g.one("101", "103", "105"))
+	case 7:
+		g.addAt(at, "api POST calls/{live}/%s\n  {\"by\": \"\"}", "hold")
+		g.addAt(at+g.some(10*time.Second), "api POST calls/{live}/resume")
 	}
 }
 

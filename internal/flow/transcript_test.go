@@ -23,6 +23,7 @@ type line struct {
 	at   time.Time
 	who  string // of several things at one instant, those of one come together
 	text string
+	rank int // below 0: first of what happened to who at that instant
 }
 
 // add notes that something happened to somebody just now.
@@ -33,7 +34,17 @@ func (t *transcript) addAt(at time.Time, who, format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open {
-		t.lines = append(t.lines, line{at, who, fmt.Sprintf(format, args...)})
+		t.lines = append(t.lines, line{at: at, who: who, text: fmt.Sprintf(format, args...)})
+	}
+}
+
+// addFirst is addAt for what comes before the other things of that instant, when it
+// is noted by another goroutine than they are.
+func (t *transcript) addFirst(at time.Time, who, format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open {
+		t.lines = append(t.lines, line{at: at, who: who, text: fmt.Sprintf(format, args...), rank: -1})
 	}
 }
 
@@ -56,7 +67,7 @@ func (t *transcript) text() string {
 	defer t.mu.Unlock()
 	lines := slices.Clone(t.lines)
 	slices.SortStableFunc(lines, func(a, b line) int {
-		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.who, b.who))
+		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.who, b.who), cmp.Compare(a.rank, b.rank))
 	})
 	var b strings.Builder
 	for _, l := range lines {

@@ -103,6 +103,9 @@ type Call struct {
 	onOffer   func(offer []byte) (status int, answer []byte)
 	offers    int // re-INVITEs and UPDATEs with an offer that the peer sent
 
+	referrals []*referral // REFERs of ours, oldest first
+	infoKeys  string      // digits that came in INFO
+
 	timer session
 	audio *media
 }

@@ -63,7 +63,11 @@ func (c *Call) requested(tx *serverTx) {
 			return
 		}
 		tx.answer(200)
-	case sip.INFO, sip.OPTIONS, sip.NOTIFY, sip.MESSAGE:
+	case sip.NOTIFY:
+		c.notified(tx)
+	case sip.INFO:
+		c.informed(tx)
+	case sip.OPTIONS, sip.MESSAGE:
 		tx.answer(200)
 	default:
 		tx.answer(405, sip.NewHeader("Allow", c.p.allow()))

@@ -3,10 +3,11 @@
 // # What it is
 //
 // A user agent on one UDP, TCP or TLS address, on the real network or on simnet:
-// it registers, calls, answers, holds, sends and hears tones and digits, and can be
-// told to misbehave. With [Config.Challenge] it plays a provider: it challenges and
-// accepts registrations and calls. It keeps its own transactions and dialogs on
-// sipgo's message parser and shares no code with the engine it tests.
+// it registers, calls, answers, holds, transfers, sends and hears tones and digits,
+// several calls at once, and can be told to misbehave. With [Config.Challenge] it
+// plays a provider: it challenges and accepts registrations and calls. It keeps its
+// own transactions and dialogs on sipgo's message parser and shares no code with the
+// engine it tests. It refers others, but is not referred: a REFER gets 405.
 //
 // # What it is not
 //

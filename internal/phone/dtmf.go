@@ -1,8 +1,10 @@
 package phone
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/pion/rtp"
@@ -107,4 +109,60 @@ func (c *Call) Digits() string {
 	c.audio.mu.Lock()
 	defer c.audio.mu.Unlock()
 	return c.audio.digits
+}
+
+// relayType is the body of an INFO that carries a digit.
+const relayType = "application/dtmf-relay"
+
+// SendINFO sends digits in INFO requests, one after the other. An answer that is not
+// a success is a *StatusError.
+func (c *Call) SendINFO(ctx context.Context, digits string) error {
+	if len(digits) > maxKeys {
+		return errors.New("too many digits at once")
+	}
+	for _, r := range strings.ToUpper(digits) {
+		if !strings.ContainsRune(keys, r) {
+			return errors.New("not a key: " + string(r))
+		}
+		body := fmt.Sprintf("Signal=%c\r\nDuration=160\r\n", r)
+		reply, err := c.Request(ctx, "INFO", RequestOptions{MIME: relayType, Body: []byte(body)})
+		if err != nil {
+			return err
+		}
+		if !reply.OK() {
+			return fmt.Errorf("INFO: %w", &StatusError{reply.Status, reply.Reason})
+		}
+	}
+	return nil
+}
+
+// informed answers an INFO and notes the digit in it.
+func (c *Call) informed(tx *serverTx) {
+	tx.answer(200)
+	if key := relayedKey(headerOf(tx.req, "Content-Type"), string(tx.req.Body())); len(c.infoKeys) < maxKeys {
+		c.infoKeys += key
+	}
+}
+
+// relayedKey is the digit in the body of an INFO, "" when there is none.
+func relayedKey(mime, body string) string {
+	mime, _, _ = strings.Cut(mime, ";")
+	if !strings.EqualFold(strings.TrimSpace(mime), relayType) {
+		return ""
+	}
+	for line := range strings.Lines(body) {
+		name, value, ok := strings.Cut(line, "=")
+		value = strings.ToUpper(strings.TrimSpace(value))
+		if ok && strings.EqualFold(strings.TrimSpace(name), "Signal") && len(value) == 1 && strings.Contains(keys, value) {
+			return value
+		}
+	}
+	return ""
+}
+
+// InfoDigits are the digits that came in INFO so far.
+func (c *Call) InfoDigits() string {
+	var digits string
+	c.p.do(func() { digits = c.infoKeys })
+	return digits
 }

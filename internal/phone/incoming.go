@@ -21,6 +21,9 @@ func (p *Phone) dispatch(tx *serverTx) {
 		p.cancelled(tx)
 	case req.To().Params.Has("tag") && req.Method != sip.REGISTER:
 		c := p.calls[string(*req.CallID())+" "+tagOf(req.To().Params)]
+		if c == nil && req.Method == sip.NOTIFY { // RFC 5057: the subscription outlives the call
+			c = p.referring[string(*req.CallID())+" "+tagOf(req.To().Params)]
+		}
 		if c == nil {
 			tx.answer(481) // RFC 3261 §12.2.2
 			return

@@ -71,6 +71,7 @@ type Misbehave struct {
 	NoACK          bool // does not acknowledge a 200 to its INVITE
 	IgnoreBYE      bool // neither answers BYE nor ends
 	IgnoreReINVITE bool // does not answer re-INVITE and UPDATE
+	IgnoreNOTIFY   bool // does not answer NOTIFY
 	Mute           bool // sends neither RTP nor RTCP
 }
 
@@ -101,6 +102,7 @@ type Phone struct {
 	clients     map[string]*clientTx
 	servers     map[string]*serverTx
 	calls       map[string]*Call
+	referring   map[string]*Call // whose REFER is under way; some have ended
 	gone        bool
 	pings       int
 	register    registration
@@ -132,7 +134,7 @@ func New(cfg Config) (*Phone, error) {
 		inbox: make(chan func()), quit: make(chan struct{}), stopped: make(chan struct{}),
 		incoming: make(chan *Call, maxIncoming),
 		streams:  make(map[netip.AddrPort]*stream), clients: make(map[string]*clientTx),
-		servers: make(map[string]*serverTx), calls: make(map[string]*Call),
+		servers: make(map[string]*serverTx), calls: make(map[string]*Call), referring: make(map[string]*Call),
 		credentials: make(map[string]*credential),
 	}
 	p.register = registration{callID: newID(), tag: newTag()}
@@ -184,6 +186,11 @@ func (p *Phone) run() {
 func (p *Phone) shutdown() {
 	for _, c := range p.calls {
 		c.end(End{By: "us"})
+	}
+	for _, c := range p.referring {
+		for len(c.referrals) > 0 {
+			c.forgetReferral(c.referrals[0])
+		}
 	}
 	for _, s := range p.streams {
 		_ = s.conn.Close()

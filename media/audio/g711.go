@@ -111,3 +111,31 @@ func Conversion(from, to Codec) *[256]byte {
 	}
 	return nil
 }
+
+// Encode writes the code of each sample of src to dst, and reports false
+// for a codec it does not know. dst must be at least as long as src.
+func Encode(dst []byte, src []int16, to Codec) bool {
+	switch to {
+	case PCMA:
+		EncodeALaw(dst, src)
+	case PCMU:
+		EncodeULaw(dst, src)
+	default:
+		return false
+	}
+	return true
+}
+
+// Decode writes the sample of each code of src to dst, and reports false for a
+// codec it does not know. dst must be at least as long as src.
+func Decode(dst []int16, src []byte, from Codec) bool {
+	switch from {
+	case PCMA:
+		DecodeALaw(dst, src)
+	case PCMU:
+		DecodeULaw(dst, src)
+	default:
+		return false
+	}
+	return true
+}

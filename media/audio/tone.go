@@ -2,6 +2,7 @@ package audio
 
 import (
 	"math"
+	"strings"
 	"time"
 )
 
@@ -94,4 +95,14 @@ func Goertzel(samples []int16, rate int, freq float64) float64 {
 	}
 	power := s1*s1 + s2*s2 - k*s1*s2
 	return min(2*power/(float64(len(samples))*energy), 1)
+}
+
+// Key is the two frequencies of a telephone key in hertz (ITU-T Q.23): 0 to 9, *,
+// #, A to D. Both are 0 for anything else.
+func Key(digit byte) (low, high float64) {
+	i := strings.IndexByte("123A456B789C*0#D", digit)
+	if i < 0 {
+		return 0, 0
+	}
+	return [...]float64{697, 770, 852, 941}[i/4], [...]float64{1209, 1336, 1477, 1633}[i%4]
 }

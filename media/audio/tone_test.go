@@ -145,3 +145,11 @@ func TestResampleStopsAliases(t *testing.T) {
 		}
 	}
 }
+
+func TestKey(t *testing.T) {
+	for digit, want := range map[byte][2]float64{'1': {697, 1209}, 'A': {697, 1633}, '5': {770, 1336}, '9': {852, 1477}, '*': {941, 1209}, '0': {941, 1336}, '#': {941, 1477}, 'D': {941, 1633}, 'x': {}} {
+		if low, high := Key(digit); low != want[0] || high != want[1] {
+			t.Errorf("%c: %v and %v, want %v", digit, low, high, want)
+		}
+	}
+}
