@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,11 +42,12 @@ func (w *world) ask(c *command) error {
 		as = c.opts["as"]
 	}
 	path, err := w.fill(c.args[1])
-	if err != nil {
-		return err
-	}
-	body, err := w.fill(c.block)
-	if err != nil {
+	body, err2 := w.fill(c.block)
+	if err = errors.Join(err, err2); err != nil {
+		if c.has("maybe") {
+			w.log.add("api", "%s %s: %v", c.args[0], c.args[1], err)
+			return nil
+		}
 		return err
 	}
 	status, text, err := w.request(as, c.args[0], path, []byte(body), c.opts["range"])

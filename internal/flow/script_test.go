@@ -53,7 +53,7 @@ var forms = map[string]form{
 	"kill":   {"", "", true},
 	"reload": {"", "", true},
 	"put":    {"", "as", true},
-	"api":    {"METHOD PATH", "as show range body", true},
+	"api":    {"METHOD PATH", "as show range body maybe", true},
 	"metric": {"NAME", "", true},
 	"send":   {"TRANSPORT FROM", "times", true},
 	"disk":   {"STATE", "", true},

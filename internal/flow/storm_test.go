@@ -221,10 +221,10 @@ func (g *generator) move() {
 	case 5:
 		g.addAt(at, "call %s to %s talk=%v", other, g.one("*8", "*8101", "*8102", "*50", "*51"), time.Second+g.some(40*time.Second))
 	case 6:
-		g.addAt(at, "api POST calls/{live}/%s\n  {\"from\": %q}", g.one("listen", "whisper", "barge"), g.one("101", "103", "105"))
+		g.addAt(at, "api POST calls/{live}/%s maybe\n  {\"from\": %q}", g.one("listen", "whisper", "barge"), g.one("101", "103", "105"))
 	case 7:
-		g.addAt(at, "api POST calls/{live}/%s\n  {\"by\": \"\"}", "hold")
-		g.addAt(at+g.some(10*time.Second), "api POST calls/{live}/resume")
+		g.addAt(at, "api POST calls/{live}/%s maybe\n  {\"by\": \"\"}", "hold")
+		g.addAt(at+g.some(10*time.Second), "api POST calls/{live}/resume maybe")
 	}
 }
 
