@@ -178,7 +178,11 @@ func (c *Call) do(s routing.Step) bool {
 	case routing.Page:
 		return c.page(s)
 	case routing.Reject:
-		c.guardedPlan(c.caller.number, c.decision.To, s.Cause)
+		if t := c.transfer; t != nil {
+			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)
+		} else {
+			c.guardedPlan(c.caller.number, c.decision.To, s.Cause)
+		}
 		if c.failed = s.Cause; c.transfer == nil {
 			c.end(s.Cause)
 		}

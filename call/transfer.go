@@ -99,7 +99,6 @@ func (c *Call) blind(t *transfer) []routing.Step {
 	d := routing.Transfer(c.asked, c.caller.number)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
 	c.decision.Record = c.decision.Record || d.Record
-	c.guardedPlan(t.who, c.company.E164(t.to), d.Cause)
 	c.failed = d.Cause
 	if slices.ContainsFunc(d.Steps, func(s routing.Step) bool { _, outside := s.(routing.Dial); return outside }) {
 		t.by.usage = "" // its place stays taken: a transfer is not a way past its limit
