@@ -458,8 +458,10 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		if i.Answered == nil {
 			i.Answered = &e.At
 		}
-	case pbx.Held, pbx.Resumed:
+	case pbx.Held, pbx.Resumed, pbx.Transferring:
 		i.State = e.Kind
+	case pbx.Parked:
+		i.State, i.With = e.Kind, e.To
 	}
 	c.info.Store(&i)
 }

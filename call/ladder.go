@@ -16,8 +16,9 @@ const (
 
 // whose is a leg and who it was.
 type whose struct {
-	who string
-	leg *sip.Leg
+	who   string
+	leg   *sip.Leg
+	moved bool // another call has it now
 }
 
 // keep notes a leg, for the ladder and for those who look for its call.
@@ -26,7 +27,7 @@ func (c *Call) keep(p *party) {
 	c.m.legs[p.leg] = c.id
 	c.m.mu.Unlock()
 	if len(c.legs) < maxLegs {
-		c.legs = append(c.legs, whose{p.who, p.leg})
+		c.legs = append(c.legs, whose{who: p.who, leg: p.leg})
 	}
 }
 
@@ -38,7 +39,7 @@ func (c *Call) ladder() []pbx.Message {
 	patient := true
 	var all []pbx.Message
 	for _, l := range c.legs {
-		if patient {
+		if patient && !l.moved {
 			select {
 			case <-l.leg.Done():
 			case <-late.C:

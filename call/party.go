@@ -214,10 +214,14 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		return false, nil // one that we let go before
 	}
 	cause := e.Cause
-	if p == c.caller || p == c.peer {
+	if p.answered {
 		cause.Party = p.side(cause.Party)
 	}
 	switch t := c.transfer; {
+	case t != nil && t.by == p && t.begun: // it need not wait for what becomes of the transfer
+		t.by = nil
+		c.over(p, cause)
+		return false, nil
 	case p == c.caller:
 		c.endedBy(p, cause)
 		c.part()
@@ -225,10 +229,6 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		return false, errOver
 	case p == c.peer:
 		return false, c.endedBy(p, cause)
-	case t != nil && t.by == p: // it need not wait for what becomes of the transfer
-		t.by = nil
-		c.over(p, cause)
-		return false, nil
 	}
 	c.over(p, cause)
 	return true, nil

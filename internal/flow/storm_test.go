@@ -164,6 +164,10 @@ func (g *generator) call() {
 	switch g.IntN(5) {
 	case 0:
 		line += fmt.Sprintf(" patience=%v", g.some(10*time.Second))
+	case 1, 2, 3, 4:
+		line += " patience=3m" // the final response may be lost on a link that is cut
+	}
+	switch g.IntN(5) {
 	case 1:
 		line += " " + g.one("no-sdp", "noack", "hide", "silent", "session=90s refresher=uas", "session=90s refresher=uac")
 	}
@@ -214,12 +218,12 @@ func (g *generator) move() {
 			return
 		}
 		other, _, _ = strings.Cut(other, "/")
-		g.addAt(at, "call %s to %s talk=%v", name, other, time.Second+g.some(40*time.Second))
+		g.addAt(at, "call %s to %s patience=3m talk=%v", name, other, time.Second+g.some(40*time.Second))
 		g.addAt(at+g.some(12*time.Second), "%s refers %s attended from=%s", name, other, g.one("first", "second"))
 	case 4:
 		g.addAt(at, "%s presses ##%s#", name, strings.TrimPrefix(to, "+"))
 	case 5:
-		g.addAt(at, "call %s to %s talk=%v", other, g.one("*8", "*8101", "*8102", "*50", "*51"), time.Second+g.some(40*time.Second))
+		g.addAt(at, "call %s to %s patience=3m talk=%v", other, g.one("*8", "*8101", "*8102", "*50", "*51"), time.Second+g.some(40*time.Second))
 	case 6:
 		g.addAt(at, "api POST calls/{live}/%s maybe\n  {\"from\": %q}", g.one("listen", "whisper", "barge"), g.one("101", "103", "105"))
 	case 7:
