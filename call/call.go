@@ -76,6 +76,7 @@ type Call struct {
 	auto        bool // phones are asked to answer by themselves
 
 	legs    []whose // all legs there were, for the ladder
+	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
 	cause   pbx.Cause  // why the call is over; zero: it is not
 	hungUp  string     // who ended it, "": none of those who talk

@@ -31,6 +31,14 @@ type SIP struct {
 	Listen    []Listener     `yaml:"listen"`
 	External  netip.Addr     `yaml:"external"`   // for peers outside LocalNets; the zero Addr when not set
 	LocalNets []netip.Prefix `yaml:"local_nets"` // peers that are told the local address
+	HEP       HEP            `yaml:"hep"`
+}
+
+// HEP is the Homer server that gets a copy of all SIP messages.
+type HEP struct {
+	Address  string `yaml:"address"` // host:port, UDP; "": none
+	ID       uint32 `yaml:"id"`      // of this capture agent
+	Password string `yaml:"password"`
 }
 
 // Media is where RTP is heard and which address peers are told.
@@ -87,6 +95,7 @@ func Default() Config {
 				netip.PrefixFrom(netip.IPv6Loopback(), 128),
 				netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfc}), 7),
 			},
+			HEP: HEP{ID: 2001},
 		},
 		Media: Media{
 			Listen:  netip.IPv4Unspecified(),

@@ -27,6 +27,7 @@ sip:
   listen: [udp://0.0.0.0:5060, tcp://0.0.0.0:5060]   # also tls://…:5061, ws://…:8088, wss://…:8089 (path /ws)
   external: ""                  # address put into Contact and Via for peers outside local_nets
   local_nets: [127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, "::1/128", "fc00::/7"]
+  hep: {address: "", id: 2001, password: ""}   # Homer server (host:9060, UDP) that gets a copy of all SIP messages, without secrets
 media:
   listen: 0.0.0.0
   external: ""                  # address put into SDP for peers outside local_nets
@@ -91,6 +92,7 @@ sip:
   listen: [udp://192.0.2.1:5060, "tls://[2001:db8::1]:5061", tcp://:0, tcp://localhost:0]
   external: 198.51.100.7
   local_nets: []
+  hep: {address: "homer.test:9060", id: 7, password: s3cret}
 media: {external: "2001:db8::7", ports: 10000-10001, timeout: 1m30s}
 tls: {cert: `+file+", key: "+file+`}
 provision: [`+file+`]
@@ -105,6 +107,7 @@ log: {level: debug, format: json}
 		Listen:    []config.Listener{{"udp", "192.0.2.1:5060"}, {"tls", "[2001:db8::1]:5061"}, {"tcp", ":0"}, {"tcp", "localhost:0"}},
 		External:  netip.MustParseAddr("198.51.100.7"),
 		LocalNets: []netip.Prefix{},
+		HEP:       config.HEP{Address: "homer.test:9060", ID: 7, Password: "s3cret"},
 	}
 	want.Media.External = netip.MustParseAddr("2001:db8::7")
 	want.Media.Ports = config.Ports{Min: 10000, Max: 10001}
@@ -141,6 +144,12 @@ func TestMistakes(t *testing.T) {
 		{"sip: {listen: [udp://:5060, udp://:5060]}", "line 1: sip.listen[1]: the same address as sip.listen[0]"},
 		{"sip: {listen: [tls://:5061]}", "line 1: sip.listen[0]: tls needs tls.cert and tls.key"},
 		{"sip: {external: pbx.test}", `line 1: sip.external: ParseAddr("pbx.test"): unexpected character (at "pbx.test")`},
+		{"sip: {hep: {address: homer.test}}", "line 1: sip.hep.address: must be host:port such as homer.example.com:9060"},
+		{"sip: {hep: {address: 'homer.test:0'}}", "line 1: sip.hep.address: must be host:port such as homer.example.com:9060"},
+		{"sip: {hep: {address: 'ho mer:9060'}}", "line 1: sip.hep.address: must be host:port such as homer.example.com:9060"},
+		{"sip: {hep: {password: s3cret}}", "line 1: sip.hep.address: is missing: sip.hep.password is set"},
+		{"sip: {hep: {id: -1}}", "line 1: sip.hep.id: \"-1\" is not a whole number of this field's range, in plain digits"},
+		{"sip: {hep: {host: x}}", "line 1: sip.hep.host: unknown key"},
 		{"media: {external: 0.0.0.0}", "line 1: media.external: 0.0.0.0 is not an address that peers can send to"},
 		{"media: {listen: ''}", "line 1: media.listen: must be an IP address such as 0.0.0.0"},
 		{"sip: {local_nets: [10.0.0.1]}", `line 1: sip.local_nets[0]: "10.0.0.1" is not a network; write it as 10.0.0.0/8, a single address as 192.0.2.1/32`},
@@ -206,7 +215,7 @@ log: {level: loud}
 
 func TestEnvironment(t *testing.T) {
 	c, err := load(t, "node: file\nsip: {external: 198.51.100.7}\n",
-		"VPBX_NODE=env", "VPBX_SIP_LISTEN=udp://127.0.0.1:5070, tcp://127.0.0.1:5070", "VPBX_SIP_EXTERNAL=",
+		"VPBX_NODE=env", "VPBX_SIP_HEP_ADDRESS=[::1]:9060", "VPBX_SIP_LISTEN=udp://127.0.0.1:5070, tcp://127.0.0.1:5070", "VPBX_SIP_EXTERNAL=",
 		"VPBX_SIP_LOCAL_NETS=", "VPBX_MEDIA_PORTS=30000-30099", "VPBX_MEDIA_TIMEOUT=10s", "VPBX_HTTP_TOKEN=t=1",
 		"VPBX_DATABASE=sqlite", "VPBX_LOG_LEVEL=warn", "VPBX_PORT_5060_UDP=udp://10.0.0.1:5060", "VPBX_SIP=x", "OTHER=1", "broken")
 	if err != nil {
@@ -216,7 +225,7 @@ func TestEnvironment(t *testing.T) {
 	want.Node = "env"
 	want.SIP = config.SIP{
 		Listen:    []config.Listener{{"udp", "127.0.0.1:5070"}, {"tcp", "127.0.0.1:5070"}},
-		LocalNets: []netip.Prefix{},
+		LocalNets: []netip.Prefix{}, HEP: config.HEP{Address: "[::1]:9060", ID: 2001},
 	}
 	want.Media.Ports = config.Ports{Min: 30000, Max: 30099}
 	want.Media.Timeout = 10 * time.Second
@@ -264,6 +273,7 @@ func TestUnreadable(t *testing.T) {
 func TestMasked(t *testing.T) {
 	c := config.Default()
 	c.HTTP.Token = "s3cret"
+	c.SIP.HEP = config.HEP{Address: "homer.test:9060", ID: 7, Password: "s3cret"}
 	c.SIP.External = netip.MustParseAddr("198.51.100.7")
 	text, err := c.Masked()
 	if err != nil {
@@ -286,6 +296,10 @@ sip:
   - 192.168.0.0/16
   - ::1/128
   - fc00::/7
+  hep:
+    address: homer.test:9060
+    id: 7
+    password: "********"
 media:
   listen: 0.0.0.0
   external: ""
@@ -306,7 +320,7 @@ log:
 		t.Errorf("got:\n%s", text)
 	}
 	again, err := load(t, text)
-	c.HTTP.Token = "********"
+	c.HTTP.Token, c.SIP.HEP.Password = "********", "********"
 	if err != nil || !reflect.DeepEqual(again, c) {
 		t.Errorf("what is printed reads as %+v, %v", again, err)
 	}

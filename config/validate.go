@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,10 +110,29 @@ func (s SIP) check(note note) {
 		taken[socket] = i
 	}
 	checkExternal(note, "sip.external", s.External)
+	s.HEP.check(note)
 	for i, n := range s.LocalNets {
 		if !n.IsValid() {
 			note(fmt.Sprintf("sip.local_nets[%d]", i), "must be a network such as 10.0.0.0/8")
 		}
+	}
+}
+
+// check does not repeat the password.
+func (h HEP) check(note note) {
+	if h.Address != "" {
+		host, port, err := net.SplitHostPort(h.Address)
+		n, errPort := strconv.ParseUint(port, 10, 16)
+		plain := strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789.-_:") == ""
+		if err != nil || errPort != nil || n == 0 || host == "" || len(host) > 253 || !plain {
+			note("sip.hep.address", "must be host:port such as homer.example.com:9060")
+		}
+	}
+	if len(h.Password) > 255 {
+		note("sip.hep.password", "must have at most 255 bytes")
+	}
+	if h.Password != "" && h.Address == "" {
+		note("sip.hep.address", "is missing: sip.hep.password is set")
 	}
 }
 

@@ -43,6 +43,11 @@
 //     validate.
 //   - Every map here has a bound, and so has the ladder of a leg: what the two
 //     sent each other, trimmed and without secrets.
+//   - Of a connection sipgo gets whole messages only; a connection whose next
+//     message cannot be told apart is closed. A request over UDP that cannot be
+//     parsed is answered statelessly, with no more than it brought.
+//   - What leaves for those who look on (Config.Mirror, captures) has passed mask.
+//     A capture has what is known to be that extension's, nothing by its looks.
 //   - A provisional response with a number is confirmed before the next one, and
 //     before the 2xx when it describes the session (RFC 3262).
 //   - The end of a leg is told once to each owner it had, as its last event, and

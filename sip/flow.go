@@ -26,6 +26,7 @@ const (
 // address of the peer.
 type flows struct {
 	limits Limits
+	mirror *mirror
 
 	mu     sync.Mutex
 	closed bool
@@ -42,6 +43,7 @@ type flow struct {
 	source   netip.Prefix
 	accepted bool
 	opened   time.Time
+	framer   framer      // of what is read
 	heard    atomic.Bool // a whole message came
 	trusted  atomic.Bool // it belongs to a phone or trunk we know
 	once     sync.Once
@@ -165,6 +167,8 @@ func (n *flow) Write(b []byte) (int, error) {
 	put, err := n.Conn.Write(b)
 	if err != nil {
 		n.Close()
+	} else if transport, _, _ := strings.Cut(n.key, " "); transport == "tcp" || transport == "ws" {
+		n.all.mirror.pass(false, transport, n.LocalAddr(), n.RemoteAddr(), b)
 	}
 	return put, err
 }

@@ -162,6 +162,7 @@ type packetReader struct {
 	net.PacketConn
 	next    func()
 	begun   func() // tells that the loop runs
+	mirror  *mirror
 	log     *slog.Logger
 	stopped <-chan struct{}
 	last    string
@@ -172,7 +173,7 @@ type packetReader struct {
 // it, as only then requests can leave from that socket.
 func (s *Server) servePacket(c net.PacketConn) {
 	reading := make(chan struct{})
-	r := &packetReader{PacketConn: c, next: func() { s.servePacket(c) }, log: s.log, stopped: s.ctx.Done()}
+	r := &packetReader{PacketConn: c, next: func() { s.servePacket(c) }, mirror: &s.mirror, log: s.log, stopped: s.ctx.Done()}
 	r.begun = sync.OnceFunc(func() { close(reading) })
 	s.serving.Go(func() {
 		defer r.begun()
@@ -206,6 +207,15 @@ func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 			return 0, nil, net.ErrClosed
 		}
 	}
+}
+
+// WriteTo sends a datagram.
+func (r *packetReader) WriteTo(b []byte, to net.Addr) (int, error) {
+	n, err := r.PacketConn.WriteTo(b, to)
+	if err == nil {
+		r.mirror.pass(false, "udp", r.LocalAddr(), to, b)
+	}
+	return n, err
 }
 
 // gate is a TCP listener that lets in what there is room for.
@@ -254,6 +264,16 @@ func (g *gate) Accept() (net.Conn, error) {
 type secured struct {
 	*tls.Conn
 	flow *flow
+}
+
+// Write encrypts and writes.
+func (c secured) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err == nil {
+		transport, _, _ := strings.Cut(c.flow.key, " ")
+		c.flow.all.mirror.pass(false, transport, c.LocalAddr(), c.RemoteAddr(), b)
+	}
+	return n, err
 }
 
 // Close closes the flow below.

@@ -41,6 +41,8 @@ type metrics struct {
 	trunkUp       *prometheus.GaugeVec // labels tenant, trunk: bounded by what is configured
 	storeFailures prometheus.Counter
 	panics        prometheus.Counter
+
+	captureDropped prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -67,11 +69,14 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "vpbx_sip_panics_total", Help: "Faults of ours caught while serving a request.",
 		}),
+		captureDropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "vpbx_sip_capture_dropped_total", Help: "Messages that captures of extensions lack because their reader was too slow.",
+		}),
 	}
 	for _, why := range reasons {
 		m.rejections[why] = rejections.WithLabelValues(string(why))
 	}
-	for _, c := range []prometheus.Collector{m.registrations, m.requests, rejections, m.trunkUp, m.storeFailures, m.panics} {
+	for _, c := range []prometheus.Collector{m.registrations, m.requests, rejections, m.trunkUp, m.storeFailures, m.panics, m.captureDropped} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register SIP metrics: %w", err)
 		}

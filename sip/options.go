@@ -37,6 +37,8 @@ type Config struct {
 	Accept    func(*Leg)            // every identified and authenticated initial INVITE; must return at once
 	Publish   func(Registration)    // what became of a binding; nil: nobody wants to know; must not block
 
+	Mirror func(pbx.Packet) // gets every message in and out, without its secrets; must not block; nil: nobody looks
+
 	ProbeEvery     time.Duration // how often trunks are asked by OPTIONS whether they are there; 0: never
 	SessionExpires time.Duration // RFC 4028, default 1800 s
 	Limits         Limits

@@ -30,6 +30,7 @@ func (s *Server) onRegister(req *msg.Request, tx msg.ServerTransaction) {
 	if !ok {
 		return
 	}
+	tx = s.watch(account{c.ID, user}, req, tx)
 	if unescape(to.User) != user {
 		s.met.rejected(spoofed)
 		s.log.Info("sip: an extension registered for another one", "tenant", c.ID, "extension", user, "for", clean(to.User))

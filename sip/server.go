@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -43,6 +44,9 @@ type Server struct {
 	listeners []*listener
 	dialled   map[string]*dialled // by transport: connections we opened, served as if accepted
 	flows     flows               // open TCP and TLS connections
+	mirror    mirror              // shows the messages to Config.Mirror
+	captures  captures            // extensions somebody looks at
+	unparsed  unparsed            // datagrams that may turn out not to be SIP
 	guard     guard               // rates, wrong passwords, bans
 	nonces    nonces              // digest challenges we made
 	merged    merged              // requests that reached us twice
@@ -79,10 +83,14 @@ func New(cfg Config) (*Server, error) {
 	s.guard.init(cfg.Limits)
 	s.nonces.init(cfg.Limits.Sources)
 	s.flows.init(cfg.Limits)
+	s.mirror = mirror{to: cfg.Mirror, own: cfg.LocalFor}
+	s.flows.mirror = &s.mirror
+	s.unparsed.seed = maphash.MakeSeed()
+	s.captures.dropped = met.captureDropped
 	s.dialled = map[string]*dialled{}
 	s.reg.init(s)
 	s.dlg.init(s)
-	quiet := slog.New(&quiet{next: cfg.Log.Handler(), malformed: func() { met.rejected(malformed) }})
+	quiet := slog.New(&quiet{next: cfg.Log.Handler(), malformed: s.malformed})
 	s.ua, err = sipgo.NewUA(
 		sipgo.WithUserAgentParser(msg.NewParser(msg.WithHeadersParsers(headersParsers()))),
 		sipgo.WithUserAgentTransportLayerOptions(

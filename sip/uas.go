@@ -21,6 +21,7 @@ const (
 // Config.Accept. It returns when the INVITE has been answered for good.
 func (s *Server) acceptInvite(req *msg.Request, tx msg.ServerTransaction, a arrival) {
 	came := string(trim(nil, req)) // as it came
+	s.captured(account{a.company.ID, a.extension}, true, transportOf(req), "", req.Source(), req)
 	// Our tag goes into the request itself, so that sipgo's own responses (487
 	// to a cancelled INVITE) carry it too (RFC 3261 §8.2.6.2).
 	to := msg.HeaderClone(req.To()).(*msg.ToHeader)
