@@ -226,18 +226,26 @@ func (m *Manager) admit(c *Call) *pbx.Cause {
 		return no(pbx.ShuttingDown, "the PBX is being stopped")
 	}
 	l, id := c.company.Limits.Guarded(), c.company.ID
-	if !m.within(usage(id, "minute", ""), l.PerMinute, c.arrived) {
+	emergency := c.emergency()
+	if !m.within(usage(id, "minute", ""), l.PerMinute, c.arrived) && !emergency {
 		return no(pbx.OverLimit, fmt.Sprintf("more than %d new calls a minute", l.PerMinute))
+	}
+	if emergency {
+		l.Calls = 0 // counted, but not refused
 	}
 	if !m.take(c, string(id), l.Calls) {
 		return no(pbx.OverLimit, fmt.Sprintf("more than %d calls at once", l.Calls))
 	}
 	if e := c.company.Extensions[c.caller.number]; e != nil {
-		if most := c.company.CallsAMinute(e); !m.within(usage(id, "minute", e.Number), most, c.arrived) {
+		if most := c.company.CallsAMinute(e); !m.within(usage(id, "minute", e.Number), most, c.arrived) && !emergency {
 			return no(pbx.OverLimit, fmt.Sprintf("extension %s has begun more than %d calls in a minute", e.Number, most))
 		}
 		c.counted = e.Number
-		if most := c.company.CallsAtOnce(e); !m.takeFor(c, c.caller, usage(id, "ext", e.Number), most) {
+		most := c.company.CallsAtOnce(e)
+		if emergency {
+			most = 0
+		}
+		if !m.takeFor(c, c.caller, usage(id, "ext", e.Number), most) {
 			return no(pbx.OverLimit, fmt.Sprintf("extension %s has %d calls already", e.Number, most))
 		}
 	}
@@ -245,6 +253,12 @@ func (m *Manager) admit(c *Call) *pbx.Cause {
 		return no(pbx.OverLimit, fmt.Sprintf("trunk %s has %d calls already", t.Name, t.Calls))
 	}
 	return nil
+}
+
+// emergency tells whether an extension calls for help, which no limit may stop.
+func (c *Call) emergency() bool {
+	n := c.company.E164(c.dialled)
+	return c.caller.number != "" && pbx.Emergency(n) && c.company.Extensions[n] == nil && c.company.Groups[n] == nil
 }
 
 // within counts a new call and says whether it is one of the first max that key

@@ -128,6 +128,30 @@ func TestPerMinuteOfExtension(t *testing.T) {
 	})
 }
 
+// TestEmergencyPasses: no limit stops a call for help; an internal number of three
+// digits is none.
+func TestEmergencyPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, company := gate(pbx.Limits{Calls: 1, PerMinute: 1, ExtCalls: 1, ExtPerMinute: 1, Spend: 1}, &ledger{})
+		company.Extensions["101"].PerMinute = 0
+		for i, test := range []struct {
+			dialled string
+			want    bool
+		}{{"+79160000001", true}, {"112", true}, {"102", false}, {"112", true}, {"+79160000001", false}} {
+			c := m.testCall(company, "101")
+			c.dialled = test.dialled
+			if refused := m.admit(c); (refused == nil) != test.want {
+				t.Errorf("call %d to %s: %v %s", i, test.dialled, refused, c.refusedWhy)
+			}
+			if test.dialled == "112" {
+				if _, no := m.admitOutside(c, "101", "112"); no != nil {
+					t.Error(no.why)
+				}
+			}
+		}
+	})
+}
+
 // TestSpendConcurrently: however many calls ask at once, what they hold together
 // is never more than the limit, and what was not used comes back.
 func TestSpendConcurrently(t *testing.T) {
