@@ -328,17 +328,17 @@ func (m *Manager) giveBack(key string) {
 // forget is the last thing a call does.
 func (m *Manager) forget(c *Call) {
 	m.mu.Lock()
+	for _, g := range c.grants {
+		if g.since.IsZero() { // nobody was reached with it; the others end with their legs
+			g.settle()
+		}
+	}
 	delete(m.calls, c.id)
 	for _, l := range c.legs {
 		m.disown(c, l.leg)
 	}
 	for _, key := range c.uses {
 		m.giveBack(key)
-	}
-	for _, g := range c.grants {
-		if g.since.IsZero() { // nobody was reached with it; the others end with their legs
-			g.settle()
-		}
 	}
 	for _, who := range []string{"", c.counted} {
 		key := usage(c.company.ID, "minute", who)

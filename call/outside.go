@@ -175,14 +175,14 @@ func (m *Manager) answered(g *grant, leg *sip.Leg) {
 		return
 	}
 	g.leg, g.since = leg, time.Now()
-	if g.rate == 0 {
-		return
-	}
 	g.timer = time.AfterFunc(g.lasts()-cutBefore, g.renew)
 }
 
 // lasts is how long can be talked for what is reserved.
 func (g *grant) lasts() time.Duration {
+	if g.rate == 0 {
+		return reserveFor
+	}
 	return time.Duration(float64(g.reserved) / float64(g.rate) * float64(time.Minute))
 }
 
@@ -195,16 +195,33 @@ func (g *grant) renew() {
 		m.mu.Unlock()
 		return
 	}
-	g.since = g.since.Add(g.lasts())
-	if _, ok := g.reserve(time.Now()); !ok {
-		g.since = g.since.Add(-g.lasts()) // it is settled with what it has
+	if g.leg != nil && over(g.leg) { // between two calls, of which neither has it any more
+		g.settle()
 		m.mu.Unlock()
-		g.leg.Hangup(pbx.NewCause(pbx.PartyPBX, pbx.Spent))
 		return
 	}
+	g.since = g.since.Add(g.lasts())
+	if g.rate > 0 {
+		if _, ok := g.reserve(time.Now()); !ok {
+			g.since = g.since.Add(-g.lasts()) // it is settled with what it has
+			m.mu.Unlock()
+			g.leg.Hangup(pbx.NewCause(pbx.PartyPBX, pbx.Spent))
+			return
+		}
+		m.saveLater(g)
+	}
 	g.timer.Reset(time.Until(g.since.Add(g.lasts() - cutBefore)))
-	m.saveLater(g)
 	m.mu.Unlock()
+}
+
+// over tells whether a leg has ended.
+func over(l *sip.Leg) bool {
+	select {
+	case <-l.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // settle ends a grant: what was reserved and not used goes back. Only the first

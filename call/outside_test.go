@@ -46,7 +46,11 @@ func gate(limits pbx.Limits, l *ledger) (*Manager, *pbx.Company) {
 }
 
 func (m *Manager) testCall(c *pbx.Company, ext string) *Call {
-	return &Call{m: m, company: c, arrived: time.Now(), caller: &party{number: ext}}
+	call := &Call{m: m, id: pbx.NewCallID(time.Now()), company: c, arrived: time.Now(), caller: &party{number: ext}}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[call.id] = call
+	return call
 }
 
 // spentOf is what a company has spent, with what is reserved.

@@ -99,9 +99,13 @@ func (m *Manager) save(ctx context.Context, g *grant) {
 	}
 }
 
-// saveLater is save beside whoever asks for it. It is called with m.mu held,
-// while the call is going on: Close waits for it.
+// saveLater is save beside whoever asks for it. It is called with m.mu held.
+// Close waits for it, so nothing is begun when no call is left: what is not given
+// back then counts as spent.
 func (m *Manager) saveLater(g *grant) {
+	if len(m.calls) == 0 {
+		return
+	}
 	m.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), saveBound)
 		defer cancel()
