@@ -10,6 +10,7 @@ import (
 
 	"vpbx/media"
 	"vpbx/pbx"
+	"vpbx/recordings"
 	"vpbx/sip"
 )
 
@@ -32,6 +33,8 @@ type party struct {
 	calling  bool          // it is the caller of the record
 	seat     int           // side of the recording
 	keys     string        // what it presses for the PBX
+	barges   bool          // it supervises, and is heard by both
+	tapped   *recordings.Recorder
 }
 
 // party finds whose leg l is, among those who are still there.

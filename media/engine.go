@@ -66,7 +66,7 @@ type Engine struct {
 	// bridging guards which sessions are joined: Session.bridge of all sessions,
 	// and Session.seat with all of Conference.
 	bridging sync.Mutex
-	mixers   sync.WaitGroup // goroutines of conferences
+	wg       sync.WaitGroup // of conferences, and of sessions that close themselves
 
 	mu     sync.Mutex // guards the fields below
 	live   map[*Session]struct{}
@@ -285,7 +285,7 @@ func (e *Engine) Close() error {
 	for _, s := range open {
 		errs = append(errs, s.Close())
 	}
-	e.mixers.Wait()
+	e.wg.Wait()
 	e.unregister()
 	return errors.Join(errs...)
 }

@@ -28,7 +28,12 @@ func (s *Server) check(req *msg.Request) *msg.Response {
 	}
 	switch req.Method {
 	case msg.INVITE, msg.UPDATE:
-		return s.checkBody(req)
+		if res := s.checkBody(req); res != nil {
+			return res
+		}
+	}
+	if len(values(req, "replaces")) > 0 && !req.IsInvite() && !req.IsAck() && !req.IsCancel() { // RFC 3891 §3
+		return s.response(req, 400)
 	}
 	return nil
 }

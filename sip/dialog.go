@@ -27,6 +27,7 @@ type dialogs struct {
 	lines  lines
 	health health
 	finals finals
+	asking asking
 
 	ctx    context.Context // ends when goroutines must stop at once
 	cancel context.CancelFunc

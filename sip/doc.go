@@ -36,6 +36,8 @@
 //   - No call without a company: an arrival has one.
 //   - A password is never compared without a nonce of ours, made for that
 //     source, and no answer to a nonce counts twice.
+//   - A request in a dialog changes nothing unless it comes from where the peer
+//     is known to be, or proves to be the peer's: see source.go.
 //   - The phone that is registered over a flow is heard over that flow,
 //     whatever others do from its address or to its account.
 //   - A contact is sent back as it was written.

@@ -189,6 +189,10 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 		}
 		return nil, nil
 	}
+	if !s.mayCancel(p, data) {
+		s.met.rejected(spoofed)
+		return nil, nil
+	}
 	if msg.IsReliable(p.Transport) {
 		return s.streamed(p, data)
 	}

@@ -69,6 +69,7 @@ type Leg struct {
 	failed int       // refusals of wanted by 491
 
 	theirs  *exchange // request of the peer that the owner has to answer
+	aside   *exchange // UPDATE or PRACK of the peer with an offer, before the call is answered
 	unacked *exchange // INVITE of the peer whose 2xx waits for the ACK
 	ringing *msg.Response
 
@@ -513,6 +514,10 @@ func (l *Leg) end(c pbx.Cause) {
 	}
 	l.after(clockLinger, lingering)
 	l.wanted = nil
+	if x := l.aside; x != nil {
+		l.aside = nil
+		l.close(x, 487)
+	}
 	l.last.L, l.last.Cause = l, c
 	l.emit(l.last)
 	l.note()

@@ -39,6 +39,9 @@ type fork struct {
 	tag  string
 	code int
 	sdp  []byte
+
+	agreed  bool // its description came reliably: offer and answer are complete
+	renewed bool // it has made an offer since
 }
 
 // Dial calls a target. The leg tells by events what comes of it, also when
@@ -183,7 +186,8 @@ func (l *Leg) onProvisional(res *msg.Response) {
 	if res.StatusCode == 100 || !l.inOrder(res) {
 		return
 	}
-	f := fork{toTag(res), res.StatusCode, sdpOf(res)}
+	f := fork{tag: toTag(res), code: res.StatusCode, sdp: sdpOf(res)}
+	f.agreed = f.sdp != nil && oneOf(reliably, options(res, "require")...)
 	i := slices.IndexFunc(l.forks, func(g fork) bool { return g.tag == f.tag })
 	switch {
 	case i < 0 && len(l.forks) >= maxForks:
@@ -193,6 +197,7 @@ func (l *Leg) onProvisional(res *msg.Response) {
 	case l.forks[i].code == f.code && string(l.forks[i].sdp) == string(f.sdp):
 		return
 	default:
+		f.agreed, f.renewed = f.agreed || l.forks[i].agreed, l.forks[i].renewed
 		if f.sdp == nil {
 			f.sdp = l.forks[i].sdp // a 180 after a 183: the early media stays
 			l.forks[i] = f
@@ -256,14 +261,26 @@ func (l *Leg) pickedUp(a *attempt, res *msg.Response) {
 	l.learn(res)
 	l.sess = readSession(res).granted()
 	l.renew()
-	l.got = sdpOf(res)
-	if l.got == nil {
-		if i := slices.IndexFunc(l.forks, func(f fork) bool { return f.tag == l.d.remoteTag }); i >= 0 {
-			l.got = l.forks[i].sdp // answered in the 183 already
-		}
-	}
-	l.emit(PickedUp{l, l.got})
+	l.emit(PickedUp{l, l.description(sdpOf(res))})
 	l.note()
+}
+
+// description gives the answer that goes with a 2xx which carries sdp: without
+// one, what the phone described while it rang. Where the two differ the 2xx
+// counts, also after a reliable response, whose description should be the last
+// (RFC 3261 §13.2.1): a peer that breaks that rule sends from where it says now.
+// After a later offer of the peer there is no answer to tell.
+func (l *Leg) description(sdp []byte) []byte {
+	i := slices.IndexFunc(l.forks, func(f fork) bool { return f.tag == l.d.remoteTag })
+	switch {
+	case i >= 0 && l.forks[i].renewed:
+		l.got = l.forks[i].sdp
+		return nil
+	case i >= 0 && sdp == nil:
+		sdp = l.forks[i].sdp
+	}
+	l.got = sdp
+	return sdp
 }
 
 // establish completes a dialog by the 2xx to our INVITE (RFC 3261 §12.1.2).

@@ -384,7 +384,7 @@ func (a *agent) ended(c *phone.Call, peer string) {
 		if e.Reason != "" {
 			peer += " (" + e.Reason + ")"
 		}
-		a.w.log.addAt(e.At, a.name, "%s", peer)
+		a.w.log.addRanked(1, e.At, a.name, "%s", peer) // another dialog may have news in the same instant
 	case "network":
 		if a.crashed {
 			return

@@ -23,7 +23,7 @@ type line struct {
 	at   time.Time
 	who  string // of several things at one instant, those of one come together
 	text string
-	rank int // below 0: first of what happened to who at that instant
+	rank int // its place in what happened to who at that instant; 0 in the order of writing
 }
 
 // add notes that something happened to somebody just now.
@@ -41,10 +41,15 @@ func (t *transcript) addAt(at time.Time, who, format string, args ...any) {
 // addFirst is addAt for what comes before the other things of that instant, when it
 // is noted by another goroutine than they are.
 func (t *transcript) addFirst(at time.Time, who, format string, args ...any) {
+	t.addRanked(-1, at, who, format, args...)
+}
+
+// addRanked is addAt for what has a place among the other things of that instant.
+func (t *transcript) addRanked(rank int, at time.Time, who, format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open {
-		t.lines = append(t.lines, line{at: at, who: who, text: fmt.Sprintf(format, args...), rank: -1})
+		t.lines = append(t.lines, line{at: at, who: who, text: fmt.Sprintf(format, args...), rank: rank})
 	}
 }
 
