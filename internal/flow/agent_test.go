@@ -295,9 +295,6 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	if h := c.Headers("History-Info"); len(h) > 0 {
 		from += ", history " + strings.Join(h, ", ")
 	}
-	if h := c.Header("Referred-By"); h != "" {
-		from += ", referred by " + h
-	}
 	a.note("is called by %s", from+claims(c))
 	a.w.wg.Go(func() { a.ended(c, "is told that the call is over") })
 	c.Misbehave(b.fault)
@@ -343,13 +340,18 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 // claims is what an INVITE says of its caller beside From.
 func claims(c *phone.Call) string {
 	s := ""
-	for _, name := range []string{"P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy", "Identity"} {
-		for _, v := range c.Headers(name) {
-			s += ", " + name + ": " + v
+	for _, line := range c.HeaderLines("Referred-By", "P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy", "Identity", "Contact") {
+		if contact, ok := strings.CutPrefix(line, "Contact: <sip:"); ok {
+			user, _, _ := strings.Cut(contact, "@")
+			if user == c.RemoteNumber() {
+				continue
+			}
+			line = "Contact of " + user
 		}
-	}
-	if user, _, _ := strings.Cut(strings.TrimPrefix(c.Header("Contact"), "<sip:"), "@"); user != c.RemoteNumber() {
-		s += ", Contact of " + user
+		if by, ok := strings.CutPrefix(line, "Referred-By: "); ok {
+			line = "referred by " + by
+		}
+		s += ", " + line
 	}
 	return s
 }
