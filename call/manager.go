@@ -53,6 +53,7 @@ type Manager struct {
 	Config
 	metrics metrics
 	prompts prompts
+	busy    busy
 
 	mu       sync.Mutex
 	calls    map[pbx.CallID]*Call
@@ -327,6 +328,7 @@ func (m *Manager) giveBack(key string) {
 
 // forget is the last thing a call does.
 func (m *Manager) forget(c *Call) {
+	m.busy.forget(c)
 	m.mu.Lock()
 	for _, g := range c.grants {
 		if g.since.IsZero() { // nobody was reached with it; the others end with their legs

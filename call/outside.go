@@ -265,7 +265,7 @@ func (g *grant) settle() {
 func (c *Call) guarded(by, number string, no *refusal) {
 	c.fail(no.cause)
 	c.m.metrics.guarded.WithLabelValues(string(no.cause.Reason)).Inc()
-	c.note(pbx.CallEvent{Kind: pbx.Guarded, Who: by, To: number, Cause: &no.cause, Why: lines(no.why)})
+	c.note(pbx.CallEvent{Kind: pbx.Guarded, Who: by, To: number, Cause: &no.cause, Why: reasons(no.why)})
 }
 
 // guardedPlan notes that routing refused a call for one of the guard's reasons;
@@ -281,7 +281,7 @@ func (c *Call) guardedPlan(by, number string, cause pbx.Cause) {
 	}
 }
 
-func lines(why string) []string {
+func reasons(why string) []string {
 	if why == "" {
 		return nil
 	}

@@ -233,6 +233,9 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 	case p == c.peer:
 		return false, c.endedBy(p, cause)
 	}
+	if e.Moved != "" && !p.answered && p.number != "" {
+		c.redirected = e.Moved
+	}
 	c.over(p, cause)
 	return true, nil
 }

@@ -26,6 +26,7 @@ const (
 // address of the peer.
 type flows struct {
 	limits Limits
+	gone   func(key string) // told of each one that is no longer open
 	mirror *mirror
 
 	mu     sync.Mutex
@@ -175,12 +176,12 @@ func (n *flow) Write(b []byte) (int, error) {
 
 // Close closes the connection and makes room for another one.
 func (n *flow) Close() error {
+	f, last := n.all, false
 	n.once.Do(func() {
 		n.closeErr = n.Conn.Close()
-		f := n.all
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if f.open[n.key] == n {
+		if last = f.open[n.key] == n; last {
 			delete(f.open, n.key)
 		}
 		if !n.accepted {
@@ -191,5 +192,8 @@ func (n *flow) Close() error {
 			delete(f.from, n.source)
 		}
 	})
+	if last {
+		f.gone(n.key)
+	}
 	return n.closeErr
 }

@@ -55,6 +55,9 @@ type agent struct {
 	mu   sync.Mutex
 	legs []*phone.Call // in the order of their beginning
 	last *phone.Reply  // to its last REGISTER
+
+	watching map[string]*phone.Subscription // by event and number
+	lamps    map[string]string              // what it was told last, by number
 }
 
 // note writes down what happens to the agent.
@@ -159,6 +162,7 @@ func (a *agent) config() phone.Config {
 		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
 		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], RingWith: -1,
 		Log: a.w.logger.With("agent", a.name), Trace: a.watch,
+		OnNotice: a.notice,
 	}
 	if c.has("md5") {
 		cfg.Algorithm = "MD5"

@@ -74,6 +74,14 @@ func (t *transcript) text() string {
 	slices.SortStableFunc(lines, func(a, b line) int {
 		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.who, b.who), cmp.Compare(a.rank, b.rank))
 	})
+	for i := 0; i < len(lines); { // of one link, what was sent at one instant comes microseconds apart
+		n := i + 1
+		for n < len(lines) && lines[n].who == lines[i].who && t.since(lines[n].at) == t.since(lines[i].at) {
+			n++
+		}
+		slices.SortStableFunc(lines[i:n], func(a, b line) int { return cmp.Compare(a.rank, b.rank) })
+		i = n
+	}
 	var b strings.Builder
 	for _, l := range lines {
 		fmt.Fprintf(&b, "%9s  %-12s %s\n", t.since(l.at), l.who, l.text)
