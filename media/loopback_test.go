@@ -18,12 +18,12 @@ func (sink) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) { return
 // relaying is a joined pair without goroutines, and a packet for it.
 func relaying(tb testing.TB) (a *Session, packet []byte, src netip.AddrPort) {
 	tb.Helper()
-	e, err := New(Config{Listen: netip.MustParseAddr(ours)})
+	e, err := New(Config{Listen: []netip.Addr{netip.MustParseAddr(ours)}})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	made := func(port uint16, peer string, offer []byte) *Session {
-		s := newSession(e, Options{Peer: netip.MustParseAddr(peer)}, e.cfg.Listen, port, sink{}, sink{})
+		s := newSession(e, Options{Peer: netip.MustParseAddr(peer)}, e.cfg.Listen[0], port, sink{}, sink{})
 		if err := s.SetOffer(offer); err != nil {
 			tb.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func listenUDP(tb testing.TB) *net.UDPConn {
 // not of the range of the engine.
 func realPair(tb testing.TB) (a, b *Session, pa, pb *net.UDPConn) {
 	tb.Helper()
-	e, err := New(Config{Listen: netip.MustParseAddr("127.0.0.1"), PortMin: 20000, PortMax: 31999})
+	e, err := New(Config{Listen: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, PortMin: 20000, PortMax: 31999})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func unsupportedOptions(req *msg.Request) string {
 	var bad []string
 	for _, name := range []string{"require", "proxy-require"} {
 		for _, t := range options(req, name) {
-			if !oneOf(t, "timer", reliably, "replaces", "norefersub") {
+			if !oneOf(t, "timer", reliably, "replaces", "norefersub") && !(req.Method == msg.REGISTER && oneOf(t, "path", "outbound")) {
 				bad = append(bad, t)
 			}
 		}

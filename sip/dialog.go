@@ -29,6 +29,8 @@ type dialogs struct {
 	finals finals
 	asking asking
 
+	streamless streamless
+
 	ctx    context.Context // ends when goroutines must stop at once
 	cancel context.CancelFunc
 	work   sync.WaitGroup

@@ -1,6 +1,6 @@
-// Package sip is the SIP side of the PBX: it listens on UDP, TCP and TLS,
-// keeps who is registered where, finds out whose call an INVITE is, and holds
-// one dialog per call and peer, the [Leg].
+// Package sip is the SIP side of the PBX: it listens on UDP, TCP, TLS and
+// WebSockets, keeps who is registered where, finds out whose call an INVITE is,
+// and holds one dialog per call and peer, the [Leg].
 //
 // # What it is
 //
@@ -29,7 +29,8 @@
 //
 // # Who owns which goroutine
 //
-// One loop per listener, two for connections we opened, one goroutine that
+// One loop per listener, one per transport for connections we opened and for
+// WebSockets, one short one per WebSocket that shakes hands, one goroutine that
 // expires bindings and sends keepalives, one that saves bindings: started by
 // Start, waited for by Close. One goroutine per leg and per trunk that
 // registers: see dialog.go. One goroutine per subscription: see notify.go.
@@ -70,6 +71,9 @@
 // extension replaces the one not refreshed for longest; a wrong password is
 // answered with 403; RFC 2543 requests without tags or branches get a 400;
 // requests without rport from behind a NAT are answered as if they had it.
+// The binding of a WebSocket ends with its connection, its calls 15 s later unless
+// the phone is heard over another one. A binding with a Path is not saved: the
+// store has no place for it. A trunk without a transport is what DNS says it is.
 // The first New sets two globals of sipgo: msg.UDPMTUSize, so that a long INVITE
 // is fragmented rather than refused, and its default logger, which is silenced.
 //

@@ -196,6 +196,14 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 	if msg.IsReliable(p.Transport) {
 		return s.streamed(p, data)
 	}
+	if len(data) > 0 && data[0] == 0 && s.inRate(peer) {
+		if from, err := addrPort(p.RemoteAddr.String()); err == nil {
+			if res := stunAnswer(data, from); res != nil {
+				s.answerFrom(p, res)
+				return nil, nil
+			}
+		}
+	}
 	data = bytes.TrimLeft(data, "\r\n\x00") // keepalives, and RFC 3261 §7.5
 	if len(data) == 0 {
 		return nil, nil

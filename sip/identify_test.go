@@ -258,7 +258,7 @@ func TestHop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(c *Config) {
 			c.Listen = []Listen{{"udp", "0.0.0.0:5060"}, {"udp", rigIP + ":5070"}, {"tcp", rigIP + ":5060"}}
-			c.External = "pbx.example.org"
+			c.External = []string{"pbx.example.org"}
 			c.LocalNets = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 		})
 		p := newRaw(t, r.net.Host("10.0.0.9"), "10.0.0.9", 5060)

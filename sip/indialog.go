@@ -67,8 +67,9 @@ func (l *Leg) knows(tag string) bool {
 func (l *Leg) hear(req *msg.Request) {
 	if a, err := addrPort(req.Source()); err == nil {
 		l.heard = way{transportOf(req), a.String()}
-		if l.flow != (way{}) {
+		if l.flow != (way{}) && l.flow != l.heard {
 			l.flow = l.heard
+			l.note()
 		}
 	}
 	l.learn(req)

@@ -50,7 +50,7 @@ func needsPing(b *pbx.Binding) bool {
 		return false
 	}
 	if b.Transport != "udp" {
-		return true
+		return !isSocket(b.Transport) // a WebSocket has pings of its own
 	}
 	own, ok := contactAddr(b.Contact)
 	a := source.Addr()

@@ -42,8 +42,8 @@ type Server struct {
 	ua  *sipgo.UserAgent
 
 	listeners []*listener
-	dialled   map[string]*dialled // by transport: connections we opened, served as if accepted
-	flows     flows               // open TCP and TLS connections
+	dialled   map[string]*dialled // by transport: connections we opened, and WebSockets, served as if accepted
+	flows     flows               // open TCP and TLS connections, WebSockets among them
 	mirror    mirror              // shows the messages to Config.Mirror
 	captures  captures            // extensions somebody looks at
 	unparsed  unparsed            // datagrams that may turn out not to be SIP
@@ -74,8 +74,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	// RFC 3261 §18.1.1 wants TCP for requests over 1300 bytes when the MTU is
-	// not known. Phones on UDP cannot be reached by TCP, so a long INVITE is
-	// better fragmented than refused, which is what sipgo does with it.
+	// not known: see overTCP. For phones on UDP that do not take TCP a long
+	// INVITE is better fragmented than refused, which is what sipgo does with it.
 	globals.Do(func() {
 		msg.UDPMTUSize = 65000
 		msg.SetDefaultLogger(slog.New(slog.DiscardHandler)) // reference counts of its connections
@@ -85,6 +85,7 @@ func New(cfg Config) (*Server, error) {
 	s.guard.init(cfg.Limits)
 	s.nonces.init(cfg.Limits.Sources)
 	s.flows.init(cfg.Limits)
+	s.flows.gone = s.parted
 	s.mirror = mirror{to: cfg.Mirror, own: cfg.LocalFor}
 	s.flows.mirror = &s.mirror
 	s.unparsed.seed = maphash.MakeSeed()
@@ -94,7 +95,6 @@ func New(cfg Config) (*Server, error) {
 	s.dlg.init(s)
 	s.watches.init(s)
 	s.texts.init(cfg.Limits.Sources)
-	s.flows.gone = s.watches.disconnected
 	quiet := slog.New(&quiet{next: cfg.Log.Handler(), malformed: s.malformed})
 	s.ua, err = sipgo.NewUA(
 		sipgo.WithUserAgentParser(msg.NewParser(msg.WithHeadersParsers(headersParsers()))),

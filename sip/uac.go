@@ -53,14 +53,14 @@ func (s *Server) Dial(inv Invite) *Leg {
 		To: t.user, Trunk: t.Trunk, Extension: t.extension, Transport: t.way.transport, UserAgent: t.agent, Arrived: time.Now(),
 		owner: owner{inv.Events, inv.Gone}, flow: t.flow, sent: inv.SDP, heard: t.flow, us: inv.Contact,
 		d: dialog{
-			callID: token(), localTag: token(), remoteSeq: -1, target: t.uri,
+			callID: token(), localTag: token(), remoteSeq: -1, target: t.uri, routes: t.path,
 			local:  identity{quoteName(inv.From.Name), msg.Uri{Scheme: "sip", User: escapeUser(inv.From.User), Host: cmp.Or(inv.FromHost, t.domain)}},
 			remote: identity{"", msg.Uri{Scheme: "sip", User: escapeUser(t.user), Host: t.domain}},
 		},
 	}
 	l.Source, _ = addrPort(t.way.addr)
 	l.prepare(s)
-	l.call = &attempt{kind: kindInvite, d: &l.d, way: t.way, offer: true, mine: true}
+	l.call = &attempt{kind: kindInvite, d: &l.d, way: t.way, others: t.others, offer: true, mine: true}
 	l.call.req = l.inviteRequest(inv.Headers)
 	if !s.dlg.add(l) {
 		l.last = LegEnded{L: l, Cause: pbx.NewCause(pbx.PartyPBX, pbx.ShuttingDown)}
@@ -126,7 +126,7 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 		return
 	}
 	l.done(a)
-	if l.authenticate(a, res) || res.StatusCode == 503 && l.nextHop(a, false) {
+	if l.authenticate(a, res) || (res.StatusCode == 503 || res.StatusCode == 430) && l.nextHop(a, false, false) {
 		return
 	}
 	switch a.kind {
@@ -143,7 +143,7 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 // onFailure takes the end of a transaction without final response.
 func (l *Leg) onFailure(a *attempt, err error) {
 	l.done(a)
-	if l.nextHop(a, errors.Is(err, errSilent)) {
+	if l.nextHop(a, errors.Is(err, errSilent), true) {
 		return
 	}
 	code := 503 // RFC 3261 §8.1.3.1

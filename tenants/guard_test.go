@@ -52,7 +52,7 @@ func TestGuardKeys(t *testing.T) {
 		t.Errorf("extension %+v", e)
 	}
 	same(t, "trunk", c.Trunks[0], &pbx.Trunk{
-		Name: "a", Host: "a.test", Transport: "udp", Proxy: "proxy.test:5070", Trusted: true, Strip: 1, Add: "8", Contact: "{username}",
+		Name: "a", Host: "a.test", Proxy: "proxy.test:5070", Trusted: true, Strip: 1, Add: "8", Contact: "{username}",
 		CallerID: pbx.CallerID{From: "{digits}", PAI: "{number}", PPI: "x-{extension}", RPID: "{caller}"},
 	})
 	same(t, "outbound", c.Outbound, []pbx.Outbound{{Prefix: "+", Trunks: []string{"a", "b", "c"}, Weights: []int{3, 0, 1}, Strip: 2, Add: "+8"}})

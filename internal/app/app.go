@@ -132,13 +132,13 @@ func (a *App) build(ctx context.Context) error {
 }
 
 func (a *App) sipConfig() sip.Config {
-	c := sip.Config{LocalNets: a.cfg.SIP.LocalNets, TLS: a.tlsConfig,
-		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve, ResolveSRV: a.host.ResolveSRV, ProbeEvery: 30 * time.Second, Dial: a.host.Dial,
+	c := sip.Config{Origins: a.cfg.SIP.Origins, LocalNets: a.cfg.SIP.LocalNets, TLS: a.tlsConfig,
+		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve, ResolveSRV: a.host.ResolveSRV, ResolveNAPTR: a.host.ResolveNAPTR, ProbeEvery: 30 * time.Second, Dial: a.host.Dial,
 		Directory: a.store.Directory, Bindings: a.store,
 		Accept:  func(l *sip.Leg) { a.calls.Accept(l) },
 		Publish: a.registration, Log: a.log, Metrics: a.metrics}
-	if e := a.cfg.SIP.External; e.IsValid() {
-		c.External = e.String()
+	for _, e := range a.cfg.SIP.External {
+		c.External = append(c.External, e.String())
 	}
 	if a.hep != nil {
 		c.Mirror = a.hep.Send

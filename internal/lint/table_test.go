@@ -66,6 +66,7 @@ type fence struct {
 
 var fences = []fence{
 	{module: "github.com/emiago/sipgo", packages: []string{"sip", "internal/phone"}},
+	{module: "github.com/gobwas/ws", packages: []string{"internal/phone"}},
 	{module: "github.com/icholy/digest", packages: []string{"sip", "internal/phone"}},
 	{module: "github.com/pion", packages: []string{"media/...", "internal/phone"}},
 	{module: "database/sql", packages: []string{"store/..."}},
