@@ -45,6 +45,9 @@ type Call struct {
 	refused    *pbx.Cause // over a limit from the start
 	refusedWhy string
 	uses       []string // what it counts against, under m.mu
+	grants     []*grant // leaves to call the outside, likewise
+	counted    string   // the extension that began the call, counted among its calls a minute
+	wentOut    bool     // it has used a grant, under m.mu
 	originate  string   // extension to ring first; "": the caller called us
 	dialled    string   // what was dialled
 
@@ -178,6 +181,11 @@ func (c *Call) do(s routing.Step) bool {
 	case routing.Page:
 		return c.page(s)
 	case routing.Reject:
+		if t := c.transfer; t != nil {
+			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)
+		} else {
+			c.guardedPlan(c.caller.number, c.decision.To, s.Cause)
+		}
 		if c.failed = s.Cause; c.transfer == nil {
 			c.end(s.Cause)
 		}
@@ -192,7 +200,7 @@ func (c *Call) do(s routing.Step) bool {
 func (c *Call) begin() error {
 	c.note(c.arrival())
 	if c.refused != nil {
-		c.why(c.refusedWhy)
+		c.refusedAtOnce()
 		return c.end(*c.refused)
 	}
 	if c.originate != "" {
@@ -206,6 +214,7 @@ func (c *Call) arrival() pbx.CallEvent {
 		Trunk: c.caller.trunk, Name: c.caller.name, Direction: pbx.Out}
 	if c.caller.leg != nil {
 		e.Leg = c.caller.leg.ID
+		e.Identity = identityOf(c.caller.leg)
 	}
 	switch {
 	case c.caller.trunk != "":

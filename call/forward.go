@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 
@@ -77,6 +78,7 @@ func (c *Call) forward(hop routing.Hop) bool {
 	before := c.failed
 	if len(f.Steps) == 0 {
 		c.failed = f.Cause
+		c.guardedPlan(hop.By, c.company.E164(hop.To), f.Cause)
 	}
 	for _, s := range f.Steps {
 		if c.do(s) {
@@ -98,8 +100,8 @@ func (c *Call) diverted(p *party, t sip.Target, from sip.Party) []sip.Header {
 	var list []sip.Header
 	for i := len(c.hops) - 1; i >= 0; i-- { // RFC 5806 §3: the latest first
 		h := c.hops[i]
-		list = append(list, sip.Header{Name: "Diversion", Value: fmt.Sprintf("<%s>;reason=%s;counter=1;privacy=off;screen=no",
-			c.divertURI(p, from, h.By), diversionReason(h))})
+		list = append(list, sip.Header{Name: "Diversion", Value: fmt.Sprintf("<%s>;reason=%s;counter=1;privacy=%s;screen=no",
+			c.divertURI(p, from, h.By), diversionReason(h), c.diversionPrivacy(p, h.By))})
 	}
 	index := "1"
 	for i, h := range c.hops {
@@ -133,11 +135,20 @@ func (c *Call) divertURI(p *party, from sip.Party, ext string) string {
 	if p.trunk != "" {
 		if e := c.company.Extensions[ext]; e != nil && e.Caller != "" {
 			user = e.Caller
-		} else if from.User != "" {
-			user = from.User
+		} else if n := cmp.Or(p.out.number, from.User); n != "" {
+			user = n
 		}
 	}
 	return "sip:" + user + "@" + c.company.Domain
+}
+
+// diversionPrivacy is the privacy of RFC 5806 §3: full for an extension that
+// withholds its number outside.
+func (c *Call) diversionPrivacy(p *party, ext string) string {
+	if e := c.company.Extensions[ext]; p.trunk != "" && e != nil && e.Caller == pbx.Anonymous {
+		return "full"
+	}
+	return "off"
 }
 
 // diversionReason is the reason of RFC 5806 §3.

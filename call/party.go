@@ -22,7 +22,9 @@ type party struct {
 	name     string // display name it gave
 	leg      *sip.Leg
 	media    *media.Session
-	usage    string // what it counts against, "" for the caller and the other phones of an extension
+	grant    *grant   // to call it outside, nil inside
+	out      outgoing // how its trunk is told who calls
+	usage    string   // what it counts against, "" for the caller and the other phones of an extension
 	answered bool
 	over     bool
 	alerted  bool          // its phone has rung (180)
@@ -168,7 +170,8 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 		return errors.Join(fmt.Errorf("make an offer for %s: %w", p.who, err), s.Close())
 	}
 	p.media, p.seat = s, c.seat
-	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, SDP: offer, Headers: append(c.diverted(p, t, from), c.alert(p)...), Events: c.mail, Gone: c.gone})
+	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, FromHost: p.out.host, Contact: p.out.contact, SDP: offer,
+		Headers: slices.Concat(p.out.headers, c.diverted(p, t, from), c.alert(p)), Events: c.mail, Gone: c.gone})
 	c.parties = append(c.parties, p)
 	c.keep(p)
 	kind := pbx.Dialled
@@ -298,6 +301,7 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 	}
 	c.giveUp(p)
 	c.note(e)
+	c.paid(p, cause)
 }
 
 // giveUp ends what p counts against; while another phone of the same extension

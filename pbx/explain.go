@@ -70,6 +70,10 @@ func (x *explanation) add(e CallEvent) {
 		x.routed(e)
 	case Noted:
 		x.noted(e)
+	case Guarded:
+		if e.Cause != nil && x.joined == "" { // else it is the end of the talk
+			x.fail(failure{cause: *e.Cause})
+		}
 	case Playing:
 		name := named(e.Text)
 		x.say(Text{"the prompt " + name + " was played", "проиграна запись " + name})

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"time"
@@ -148,7 +149,7 @@ func (l *Leg) contact(h hop) msg.Uri {
 	u := h.contact
 	u.User = escapeUser(l.To)
 	if l.Outbound {
-		u.User = escapeUser(l.From.User)
+		u.User = escapeUser(cmp.Or(l.us, l.From.User))
 	}
 	return u
 }

@@ -121,6 +121,7 @@ var shown = map[string]bool{
 	"min-se": true, "user-agent": true, "server": true, "content-type": true, "c": true, "content-length": true, "l": true,
 	"refer-to": true, "r": true, "referred-by": true, "b": true, "replaces": true, "event": true, "o": true, "subscription-state": true,
 	"retry-after": true, "warning": true, "route": true, "record-route": true,
+	"p-asserted-identity": true, "p-preferred-identity": true, "remote-party-id": true, "privacy": true, "diversion": true, "history-info": true,
 	"authorization": false, "proxy-authorization": false, "www-authenticate": false, "proxy-authenticate": false,
 }
 

@@ -40,6 +40,7 @@ type Leg struct {
 	SDP       []byte    // offer of the initial INVITE, nil: none
 	Replaces  *Replaces // the dialog whose place an inbound leg wants to take
 	Arrived   time.Time
+	Claims    Claims // what the initial INVITE of an inbound leg says of the caller
 
 	s      *Server
 	log    *slog.Logger
@@ -57,6 +58,7 @@ type Leg struct {
 	clock  [clocks]time.Time
 	timer  *time.Timer
 	flow   way       // phones: the flow they are reached over, whatever their Contact says
+	us     string    // user part of our Contact, "": as in From
 	heard  way       // where the peer's last request came from
 	sent   []byte    // session description we sent last
 	got    []byte    // session description the peer sent last

@@ -52,7 +52,7 @@ func headersParsers() map[string]msg.HeaderParser {
 // RFC 4028 §4, RFC 6665 §8.2.1).
 var compact = map[string]string{
 	"contact": "m", "supported": "k", "content-encoding": "e", "session-expires": "x", "content-type": "c",
-	"refer-to": "r", "referred-by": "b", "event": "o",
+	"refer-to": "r", "referred-by": "b", "event": "o", "identity": "y",
 }
 
 // values gives the values of a header as they were written, one per line of

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	msg "github.com/emiago/sipgo/sip"
+
 	"vpbx/pbx"
 )
 
@@ -33,6 +35,12 @@ type Target struct {
 // media address and the sources of its sound are chosen by. It is invalid for a
 // trunk whose host was not looked up.
 func (t Target) Peer() netip.Addr { return t.peer }
+
+// Address is a name-addr with a user part at the target's host, as it stands in
+// P-Asserted-Identity and the like. user may be any text.
+func (t Target) Address(user string) string {
+	return "<sip:" + escapeUser(user) + "@" + t.domain + ">"
+}
 
 // String tells the target for logs and traces.
 func (t Target) String() string {
@@ -125,17 +133,46 @@ func (w way) host() netip.Addr {
 	return a.Addr()
 }
 
-// trunkWay gives where a trunk's peer is, and the host part of its URIs. Without a
-// transport it is the one that the name is served by; an address, or a name with
-// a port, is served by UDP (RFC 3263 §4.1).
+// trunkWay gives where requests to a trunk go, its outbound proxy where it has
+// one, and the host part of its URIs. Without a transport it is the one that the
+// name is served by; an address, or a name with a port, is served by UDP (RFC
+// 3263 §4.1).
 func trunkWay(t *pbx.Trunk) (w way, host string) {
 	w.transport = strings.ToLower(t.Transport)
 	host, port := splitHost(t.Host)
-	if _, err := netip.ParseAddr(host); w.transport == "" && (port != 0 || err == nil || strings.Contains(host, ":")) {
+	next := host
+	if t.Proxy != "" {
+		next, port = splitHost(t.Proxy)
+	}
+	if _, err := netip.ParseAddr(next); w.transport == "" && (port != 0 || err == nil || strings.Contains(next, ":")) {
 		w.transport = "udp"
 	}
-	w.addr = destination(w.transport, host, port)
+	w.addr = destination(w.transport, next, port)
 	return w, bracket(host)
+}
+
+// proxyRoute is the Route of the outbound proxy of a trunk, nil when it has
+// none: requests go there, and their Request-URI stays what it is (RFC 3261
+// §8.1.2, §16.12.1.1).
+func proxyRoute(t *pbx.Trunk) msg.Header {
+	if t == nil || t.Proxy == "" {
+		return nil
+	}
+	host, port := splitHost(t.Proxy)
+	u := msg.Uri{Scheme: "sip", Host: bracket(host), Port: port, UriParams: msg.HeaderParams{}}
+	if tr := strings.ToLower(t.Transport); tr != "" && tr != "udp" {
+		u.UriParams = append(u.UriParams, msg.HeaderKV{K: "transport", V: tr})
+	}
+	u.UriParams = append(u.UriParams, msg.HeaderKV{K: "lr"})
+	return &msg.RouteHeader{Address: u}
+}
+
+// throughProxy sends the initial INVITE through the outbound proxy of its trunk.
+// Later requests follow the route that the answer sets (RFC 3261 §12.1.2).
+func (l *Leg) throughProxy(req *msg.Request) {
+	if r := proxyRoute(l.Trunk); r != nil {
+		req.AppendHeader(r)
+	}
 }
 
 // trunkURI is the host part of Request-URIs at a trunk: host and port as they

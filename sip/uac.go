@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 const (
 	maxForks = 16 // forks of an INVITE we keep apart
-	maxOwn   = 16 // extra headers of an INVITE
+	maxOwn   = 24 // extra headers of an INVITE
 )
 
 // Invite is what a new outbound leg needs.
@@ -20,10 +21,14 @@ type Invite struct {
 	Company *pbx.Company
 	Target  Target
 	From    Party
-	SDP     []byte          // our offer
-	Headers []Header        // extra headers; those that cannot be sent are left out
-	Events  chan<- any      // where the leg's events go
-	Gone    <-chan struct{} // closed: the leg hangs itself up
+	// FromHost is the host of From, "": that of the target. A number that is
+	// withheld goes as anonymous@anonymous.invalid (RFC 3323 §4.1).
+	FromHost string
+	Contact  string          // user part of our Contact, "": as in From
+	SDP      []byte          // our offer
+	Headers  []Header        // extra headers; those that cannot be sent are left out
+	Events   chan<- any      // where the leg's events go
+	Gone     <-chan struct{} // closed: the leg hangs itself up
 }
 
 // proposal is an offer of the owner that waits to be sent.
@@ -46,10 +51,10 @@ func (s *Server) Dial(inv Invite) *Leg {
 	l := &Leg{
 		Company: inv.Company, Outbound: true, From: Party{clean(inv.From.User), clean(inv.From.Name)},
 		To: t.user, Trunk: t.Trunk, Extension: t.extension, Transport: t.way.transport, UserAgent: t.agent, Arrived: time.Now(),
-		owner: owner{inv.Events, inv.Gone}, flow: t.flow, sent: inv.SDP, heard: t.flow,
+		owner: owner{inv.Events, inv.Gone}, flow: t.flow, sent: inv.SDP, heard: t.flow, us: inv.Contact,
 		d: dialog{
 			callID: token(), localTag: token(), remoteSeq: -1, target: t.uri, routes: t.path,
-			local:  identity{quoteName(inv.From.Name), msg.Uri{Scheme: "sip", User: escapeUser(inv.From.User), Host: t.domain}},
+			local:  identity{quoteName(inv.From.Name), msg.Uri{Scheme: "sip", User: escapeUser(inv.From.User), Host: cmp.Or(inv.FromHost, t.domain)}},
 			remote: identity{"", msg.Uri{Scheme: "sip", User: escapeUser(t.user), Host: t.domain}},
 		},
 	}
@@ -73,6 +78,7 @@ func (l *Leg) inviteRequest(extra []Header) *msg.Request {
 		l.log.Warn("sip: call not sent", "error", err)
 		return nil
 	}
+	l.throughProxy(req)
 	l.capabilities(req, l.sent != nil)
 	s := session{Interval: l.s.cfg.SessionExpires, Ours: true}
 	header(req, "Session-Expires", s.header(true))

@@ -72,7 +72,7 @@ func newInbound(x *exchange, a arrival) *Leg {
 		Company: a.company, Trunk: a.trunk, Extension: a.extension, To: clean(a.dialled),
 		From:   Party{User: userOf(&from.Address), Name: unquoteName(from.DisplayName)},
 		Source: a.source, Transport: transportOf(req), UserAgent: clean(value(req, "user-agent")),
-		SDP: sdpOf(req), Arrived: time.Now(),
+		SDP: sdpOf(req), Arrived: time.Now(), Claims: claimsOf(req),
 		d: dialog{
 			callID: req.CallID().Value(), localTag: tag, remoteTag: remoteTag,
 			local:     identity{to.DisplayName, *to.Address.Clone()},

@@ -122,7 +122,12 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Journal: a.store,
 		Router:    &routing.Router{Owners: a.lookup, Registered: a.registered},
-		Directory: a.store.Directory, Extensions: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
+		Directory: a.store.Directory, Extensions: a.store, Ledger: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
+	spent, err := a.store.Spending(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	a.calls.Restore(spent)
 	return a.buildAPI(ctx)
 }
 

@@ -320,10 +320,7 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	if h := c.Headers("History-Info"); len(h) > 0 {
 		from += ", history " + strings.Join(h, ", ")
 	}
-	if h := c.Header("Referred-By"); h != "" {
-		from += ", referred by " + h
-	}
-	a.note("is called by %s", from)
+	a.note("is called by %s", from+claims(c))
 	a.w.wg.Go(func() { a.ended(c, "is told that the call is over") })
 	c.Misbehave(b.fault)
 	if b.dead {
@@ -363,6 +360,25 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	if b.talk > 0 && pause(c, b.talk) {
 		a.hangUp(c)
 	}
+}
+
+// claims is what an INVITE says of its caller beside From.
+func claims(c *phone.Call) string {
+	s := ""
+	for _, line := range c.HeaderLines("Referred-By", "P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy", "Identity", "Contact") {
+		if contact, ok := strings.CutPrefix(line, "Contact: <sip:"); ok {
+			user, _, _ := strings.Cut(contact, "@")
+			if user == c.RemoteNumber() {
+				continue
+			}
+			line = "Contact of " + user
+		}
+		if by, ok := strings.CutPrefix(line, "Referred-By: "); ok {
+			line = "referred by " + by
+		}
+		s += ", " + line
+	}
+	return s
 }
 
 // pause waits, unless the call ends first.

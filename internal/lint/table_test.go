@@ -94,6 +94,7 @@ var tenantless = map[string]string{
 	"Store.OutboxPending": "a metric of the whole node",
 	"Store.Ping":          "reads no rows",
 	"Store.SaveBindings":  "each binding names its tenant",
+	"Store.Spending":      "read once at start, for all tenants",
 	"Store.Token":         "finds out whose token it is",
 	"Spool.Replay":        "each spooled call names its tenant",
 }
