@@ -58,9 +58,11 @@ type Call struct {
 	decision routing.Decision
 	hops     []routing.Hop // the forwardings of the step that goes on
 	forwards int           // of all steps
-	recorder *recordings.Recorder
-	failed   pbx.Cause // what the last step came to
-	signaled bool      // the caller has been told that it rings, or been answered
+
+	redirected string // where the phone that has ended last sends the call
+	recorder   *recordings.Recorder
+	failed     pbx.Cause // what the last step came to
+	signaled   bool      // the caller has been told that it rings, or been answered
 
 	transfer    *transfer // of whom the caller talked with, until it has come to something
 	transfers   int
@@ -383,6 +385,7 @@ func (c *Call) finish() {
 // note appends to the trace and tells whoever watches. A peer that rings, holds
 // and resumes without end does not make the trace grow without end.
 func (c *Call) note(e pbx.CallEvent) {
+	c.m.busy.note(c, e)
 	if len(c.trace) >= maxTrace && repeatable(e.Kind) {
 		return
 	}

@@ -176,6 +176,9 @@ func (r *registrar) commit(ch changes) <-chan struct{} {
 func (r *registrar) announce(ch changes) {
 	for _, n := range ch.news {
 		r.s.cfg.Publish(n)
+		if n.Event != refreshed {
+			r.s.watches.registered(&n.Binding)
+		}
 	}
 }
 

@@ -11,7 +11,10 @@
 // or, when it is a new INVITE, through identification: a trunk is known by its
 // address or by the contact we registered at it, everybody else is an
 // extension that has to prove it by digest (RFC 8760). There is no third way
-// in. An identified INVITE becomes a leg and is given to Config.Accept.
+// in. An identified INVITE becomes a leg and is given to Config.Accept. Phones
+// that prove who they are can also watch numbers of their company (SUBSCRIBE,
+// RFC 6665): what they see is told by [Server.ExtensionState] and
+// [Server.Mailbox]; and send text messages to each other (MESSAGE, RFC 3428).
 //
 // Of sipgo only transports and transactions are used; it is imported as msg.
 // Its Server, dialog sessions and client helpers are not: the reasons stand
@@ -21,7 +24,8 @@
 //
 // It does not read SDP, does not route, does not bridge legs and knows nothing
 // of calls. It knows companies only through [pbx.Directory]. It is no proxy:
-// nothing is forwarded, and no response of one peer reaches another one.
+// nothing is forwarded but the words of a text message, and no response of one
+// peer reaches another one.
 //
 // # Who owns which goroutine
 //
@@ -29,8 +33,9 @@
 // WebSockets, one short one per WebSocket that shakes hands, one goroutine that
 // expires bindings and sends keepalives, one that saves bindings: started by
 // Start, waited for by Close. One goroutine per leg and per trunk that
-// registers: see dialog.go. Requests run in goroutines of sipgo, one each; the
-// handler of an INVITE stays until the final response is sent.
+// registers: see dialog.go. One goroutine per subscription: see notify.go.
+// Requests run in goroutines of sipgo, one each; the handler of an INVITE stays
+// until the final response is sent.
 //
 // # Invariants
 //
@@ -53,6 +58,8 @@
 //     A capture has what is known to be that extension's, nothing by its looks.
 //   - A provisional response with a number is confirmed before the next one, and
 //     before the 2xx when it describes the session (RFC 3262).
+//   - Of a company nothing is told to phones of another one.
+//   - A subscription has one NOTIFY under way, and ten a second at most.
 //   - The end of a leg is told once to each owner it had, as its last event, and
 //     a REFER, an offer or an event that the former owner left open is the next
 //     one's.

@@ -29,6 +29,7 @@ const (
 // address of the peer.
 type flows struct {
 	limits Limits
+	gone   func(key string) // told of each one that is no longer open
 	mirror *mirror
 
 	mu     sync.Mutex
@@ -37,7 +38,7 @@ type flows struct {
 	from   map[netip.Prefix]int // accepted connections per source
 	count  int                  // accepted connections in all
 
-	gone func(*flow) // told of WebSockets that were closed
+	cut func(*flow) // told of WebSockets that were closed
 }
 
 // flow is one connection, with its time limits.
@@ -197,22 +198,24 @@ func (n *flow) Write(b []byte) (int, error) {
 
 // Close closes the connection and makes room for another one.
 func (n *flow) Close() error {
-	first := false
+	f, last, first := n.all, false, false
 	n.once.Do(func() {
 		first = true
 		n.closeErr = n.Conn.Close()
-		f := n.all
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if f.open[n.key] == n {
+		if last = f.open[n.key] == n; last {
 			delete(f.open, n.key)
 		}
 		if n.accepted {
 			f.leave(n)
 		}
 	})
-	if first && isSocket(n.transport) && n.all.gone != nil {
-		n.all.gone(n)
+	if first && isSocket(n.transport) && f.cut != nil {
+		f.cut(n)
+	}
+	if last {
+		f.gone(n.key)
 	}
 	return n.closeErr
 }

@@ -92,7 +92,7 @@ func TestRefusals(t *testing.T) {
 		header  string // a header of the answer
 	}{
 		{"options", "OPTIONS", nil, 200, "allow"},
-		{"message", "MESSAGE", nil, 405, "allow"},
+		{"publish", "PUBLISH", nil, 405, "allow"},
 		{"unknown method", "FETCH", nil, 501, "allow"},
 		{"bye of nothing", "BYE", nil, 481, ""},
 		{"cancel of nothing", "CANCEL", nil, 481, ""},

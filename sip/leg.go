@@ -71,8 +71,9 @@ type Leg struct {
 	unacked *exchange // INVITE of the peer whose 2xx waits for the ACK
 	ringing *msg.Response
 
-	call  *attempt // our initial INVITE, until its final response
-	ours  *attempt // our re-INVITE or UPDATE
+	call  *attempt     // our initial INVITE, until its final response
+	ours  *attempt     // our re-INVITE or UPDATE
+	hosts []netip.Addr // trunks: servers our INVITE could go to
 	open  map[*attempt]struct{}
 	acks  []*ackSent
 	forks []fork
@@ -359,6 +360,7 @@ func (l *Leg) handle(m any) {
 	case started:
 		m.a.hops, m.a.rest = []hop{m.h}, m.rest
 		l.near(m.h)
+		l.served(m)
 		l.ladder.at(m.h)
 		l.out(m.h.transport, m.h.dest, m.a.req)
 	case responded:

@@ -16,6 +16,9 @@ const (
 	allow     = "INVITE, ACK, PRACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, REGISTER"
 	supported = "timer, 100rel, replaces, norefersub"
 	sdpType   = "application/sdp"
+
+	// allowOutside lists what we take outside of calls, too.
+	allowOutside = allow + ", SUBSCRIBE, MESSAGE"
 )
 
 // known are the methods that exist: 405 for those we do not take part in, 501
@@ -46,7 +49,7 @@ func headersParsers() map[string]msg.HeaderParser {
 }
 
 // compact are the short forms of the headers we read as text (RFC 3261 §7.3.3,
-// RFC 4028 §4).
+// RFC 4028 §4, RFC 6665 §8.2.1).
 var compact = map[string]string{
 	"contact": "m", "supported": "k", "content-encoding": "e", "session-expires": "x", "content-type": "c",
 	"refer-to": "r", "referred-by": "b", "event": "o",

@@ -41,6 +41,7 @@ type metrics struct {
 	trunkUp       *prometheus.GaugeVec // labels tenant, trunk: bounded by what is configured
 	storeFailures prometheus.Counter
 	panics        prometheus.Counter
+	watches       prometheus.Gauge
 
 	captureDropped prometheus.Counter
 }
@@ -73,10 +74,13 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "vpbx_sip_capture_dropped_total", Help: "Messages that captures of extensions lack because their reader was too slow.",
 		}),
 	}
+	m.watches = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "vpbx_sip_subscriptions", Help: "Subscriptions of phones to the state of numbers and mailboxes.",
+	})
 	for _, why := range reasons {
 		m.rejections[why] = rejections.WithLabelValues(string(why))
 	}
-	for _, c := range []prometheus.Collector{m.registrations, m.requests, rejections, m.trunkUp, m.storeFailures, m.panics, m.captureDropped} {
+	for _, c := range []prometheus.Collector{m.registrations, m.requests, rejections, m.trunkUp, m.storeFailures, m.panics, m.captureDropped, m.watches} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register SIP metrics: %w", err)
 		}

@@ -52,6 +52,8 @@ type Server struct {
 	merged    merged              // requests that reached us twice
 	reg       registrar           // bindings
 	dlg       dialogs             // legs and trunk registrations
+	watches   watches             // subscriptions of phones
+	texts     texts               // rates of text messages
 
 	draining  atomic.Bool
 	ctx       context.Context // ends with Close
@@ -83,7 +85,7 @@ func New(cfg Config) (*Server, error) {
 	s.guard.init(cfg.Limits)
 	s.nonces.init(cfg.Limits.Sources)
 	s.flows.init(cfg.Limits)
-	s.flows.gone = s.cut
+	s.flows.cut = s.cut
 	s.mirror = mirror{to: cfg.Mirror, own: cfg.LocalFor}
 	s.flows.mirror = &s.mirror
 	s.unparsed.seed = maphash.MakeSeed()
@@ -91,6 +93,9 @@ func New(cfg Config) (*Server, error) {
 	s.dialled = map[string]*dialled{}
 	s.reg.init(s)
 	s.dlg.init(s)
+	s.watches.init(s)
+	s.texts.init(cfg.Limits.Sources)
+	s.flows.gone = s.watches.disconnected
 	quiet := slog.New(&quiet{next: cfg.Log.Handler(), malformed: s.malformed})
 	s.ua, err = sipgo.NewUA(
 		sipgo.WithUserAgentParser(msg.NewParser(msg.WithHeadersParsers(headersParsers()))),
@@ -126,6 +131,8 @@ func (s *Server) route(srv *sipgo.Server) {
 	for _, m := range []msg.RequestMethod{msg.BYE, msg.UPDATE, msg.INFO, msg.PRACK} {
 		srv.OnRequest(m, s.handler(s.onStranger))
 	}
+	srv.OnSubscribe(s.handler(s.onSubscribe))
+	srv.OnMessage(s.handler(s.onMessage))
 	srv.OnRequest(msg.REFER, s.handler(s.onStrayRefer))
 	srv.OnNoRoute(s.handler(s.onUnsupported))
 }
@@ -194,6 +201,7 @@ func (s *Server) Drain() { s.draining.Store(true) }
 func (s *Server) Reload() {
 	s.reg.prune()
 	s.dlg.reload()
+	s.watches.reload()
 }
 
 // Registrations lists the live bindings of a company, most recent first.
@@ -209,6 +217,7 @@ func (s *Server) Registrations(t pbx.TenantID) []pbx.Binding {
 func (s *Server) Close() error {
 	s.closeOnce.Do(func() {
 		s.draining.Store(true)
+		s.watches.close()
 		s.dlg.close()
 		s.cancel()
 		s.closeErr = s.closeListeners()

@@ -37,16 +37,29 @@ func (l *Leg) fromPeer(req *msg.Request) bool {
 }
 
 // trunkAt says whether the peer of a trunk's call may send from an address: one
-// it has sent from, one the trunk calls from, or one that its Contact or route
-// names. A host name there can be any address.
+// it has sent from, one the trunk calls from, one of the servers found for our
+// INVITE, or one that its Contact or route names. A host name there can be any
+// address.
 func (l *Leg) trunkAt(a netip.Addr) bool {
-	if a == l.heard.host() || a == l.Source.Addr() || slices.ContainsFunc(l.Trunk.From, func(p netip.Prefix) bool { return p.Contains(a) }) {
+	if a == l.heard.host() || a == l.Source.Addr() || slices.Contains(l.hosts, a) || slices.ContainsFunc(l.Trunk.From, func(p netip.Prefix) bool { return p.Contains(a) }) {
 		return true
 	}
 	return slices.ContainsFunc(append([]string{l.d.target}, l.d.routes...), func(uri string) bool {
 		w, err := wayTo(uri, l.Transport)
 		return err == nil && (!w.literal() || w.host() == a)
 	})
+}
+
+// served notes the servers that a trunk's name stands for.
+func (l *Leg) served(s started) {
+	if s.a.kind != kindInvite || l.Trunk == nil {
+		return
+	}
+	for _, h := range append([]hop{s.h}, s.rest...) {
+		if a := (way{h.transport, h.dest}).host(); len(l.hosts) < maxServers && !slices.Contains(l.hosts, a) {
+			l.hosts = append(l.hosts, a)
+		}
+	}
 }
 
 // proven says whether a request is the peer's; otherwise it has been answered.

@@ -115,6 +115,20 @@ func TestTrunkMoves(t *testing.T) {
 	})
 }
 
+// TestTrunkOfSeveralServers: the BYE comes from another one than the INVITE went to.
+func TestTrunkOfSeveralServers(t *testing.T) {
+	inBubble(t, func(_ *Config, company *pbx.Company) { company.Trunks[0].Host = "many.test:5060" }, func(r *legRig) {
+		r.names = map[string][]netip.Addr{"many.test": {netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.5.5")}}
+		_, c, _ := r.pickedUp()
+		other, forger := r.newPeer("10.0.5.5"), r.newPeer("10.0.5.6")
+		c.as(forger).send("BYE", 1, "")
+		forger.want("SIP/2.0 403")
+		c.as(other).send("BYE", 1, "")
+		other.want("SIP/2.0 200")
+		r.endedBy(pbx.PartyCallee, pbx.Hangup, 200)
+	})
+}
+
 // TestForgedInPhoneCall: whoever is not where the phone is has to prove to be
 // it. Nobody else's password will do, and no BYE with an old number.
 func TestForgedInPhoneCall(t *testing.T) {

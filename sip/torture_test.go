@@ -23,7 +23,7 @@ import (
 // that an answer repeats can be read: 400, 416 (novelsc), 501 (intmeth).
 var torture = map[string]any{
 	"wsinv": 400, "intmeth": 501, "esc01": 401, "escnull": 401, "esc02": 501, "lwsdisp": 200, "longreq": 401,
-	"dblreq": 401, "semiuri": 200, "transports": 200, "mpart01": 405, "unreason": nil, "noreason": nil,
+	"dblreq": 401, "semiuri": 200, "transports": 200, "mpart01": 401, "unreason": nil, "noreason": nil,
 	"badinv01": 400, "clerr": 400, "ncl": 400, "scalar02": 400, "scalarlg": malformed,
 	"quotbal": 400, "ltgtruri": 400, "lwsruri": 400, "lwsstart": 400, "trws": 400,
 	"escruri": 400, "baddate": 401, "regbadct": 401, "badaspec": 400, "baddn": 400, "badvers": 505,

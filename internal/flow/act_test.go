@@ -189,6 +189,9 @@ func (a *agent) do(ctx context.Context, c *command) error {
 		a.crashed = true
 		a.phone.Gone()
 	default:
+		if done, err := a.doPresence(ctx, said, c); done {
+			return err
+		}
 		if victim, ok := strings.CutPrefix(said, "injects into "); ok {
 			return a.inject(victim)
 		}

@@ -56,6 +56,9 @@ type agent struct {
 	mu   sync.Mutex
 	legs []*phone.Call // in the order of their beginning
 	last *phone.Reply  // to its last REGISTER
+
+	watching map[string]*phone.Subscription // by event and number
+	lamps    map[string]string              // what it was told last, by number
 }
 
 // note writes down what happens to the agent.
@@ -167,6 +170,7 @@ func (a *agent) config() phone.Config {
 		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
 		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], Origin: c.opts["origin"], RingWith: -1,
 		Log: a.w.logger.With("agent", a.name), Trace: a.watch,
+		OnNotice: a.notice,
 	}
 	if c.has("md5") {
 		cfg.Algorithm = "MD5"
@@ -391,7 +395,7 @@ func (a *agent) ended(c *phone.Call, peer string) {
 		if e.Reason != "" {
 			peer += " (" + e.Reason + ")"
 		}
-		a.w.log.addAt(e.At, a.name, "%s", peer)
+		a.w.log.addRanked(1, e.At, a.name, "%s", peer) // another dialog may have news in the same instant
 	case "network":
 		if a.crashed {
 			return

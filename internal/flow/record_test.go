@@ -253,8 +253,7 @@ func stereo(b []byte) (left, right []int16, err error) {
 }
 
 // passages names who is heard in a recording and for how long, in tenths of a
-// second; in halves where one follows another, because where a tenth begins is
-// chance. What is shorter than three tenths is such a change.
+// second.
 func (w *world) passages(samples []int16) string {
 	const block = 800
 	type passage struct {
@@ -273,22 +272,9 @@ func (w *world) passages(samples []int16) string {
 		}
 		list = append(list, passage{who, 1})
 	}
-	var heard []passage
-	for _, p := range list {
-		switch n := len(heard); {
-		case n > 0 && (p.n < 3 || heard[n-1].who == p.who):
-			heard[n-1].n += p.n
-		default:
-			heard = append(heard, p)
-		}
-	}
 	var text []string
-	for _, p := range heard {
-		d := float64(p.n) / 10
-		if len(heard) > 1 {
-			d = math.Round(d*2) / 2
-		}
-		text = append(text, fmt.Sprintf("%s %.1fs", p.who, d))
+	for _, p := range list {
+		text = append(text, fmt.Sprintf("%s %.1fs", p.who, float64(p.n)/10))
 	}
 	if len(text) == 0 {
 		return "empty"

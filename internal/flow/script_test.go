@@ -87,6 +87,9 @@ var deeds = map[string]string{
 	"forgets its mappings": "",
 	"re-offers":            "codecs",
 	"stops answering":      "",
+	"watches …":            "event expires",
+	"stops watching …":     "event",
+	"texts …":              "text type size",
 }
 
 // inCall are the deeds that may say which call they are about.

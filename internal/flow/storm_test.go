@@ -67,6 +67,9 @@ func storm(seed uint64) string {
 	for range g.IntN(5) {
 		g.outage()
 	}
+	for range 60 {
+		g.watch()
+	}
 	slices.SortStableFunc(g.lines, func(a, b timed) int { return int(a.at - b.at) })
 	for _, l := range g.lines {
 		fmt.Fprintf(&g.text, "at %v %s\n", l.at, l.text)
@@ -198,6 +201,19 @@ func (g *generator) deed() {
 		}
 	default:
 		g.addAt(at, "%s %s", name, what)
+	}
+}
+
+// watch adds a subscription, a refresh of one, or a text message.
+func (g *generator) watch() {
+	who, whom := g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "*50")
+	switch g.IntN(5) {
+	case 0:
+		g.add("%s texts %s text=hello", who, whom)
+	case 1:
+		g.add("%s watches %s event=presence", who, whom)
+	default:
+		g.add("%s watches %s expires=%v", who, whom, time.Minute+g.some(30*time.Minute))
 	}
 }
 

@@ -64,6 +64,10 @@ type Config struct {
 	// REGISTER, ACK and CANCEL. 0 sends no answer. Nil answers 200.
 	OnRequest func(method string, header func(name string) string) int
 
+	// OnNotice is told, in the loop, of what a subscription brings and of each
+	// MESSAGE, and chooses the answer. Nil: the phone has no subscriptions.
+	OnNotice func(Notice) int
+
 	Log   *slog.Logger                 // nil discards
 	Trace func(dir string, raw []byte) // "in" or "out" and the message, from the loop
 }
@@ -105,7 +109,8 @@ type Phone struct {
 	clients     map[string]*clientTx
 	servers     map[string]*serverTx
 	calls       map[string]*Call
-	referring   map[string]*Call // whose REFER is under way; some have ended
+	referring   map[string]*Call         // whose REFER is under way; some have ended
+	watching    map[string]*Subscription // by Call-ID and our tag
 	gone        bool
 	pings       int
 	register    registration
@@ -138,7 +143,7 @@ func New(cfg Config) (*Phone, error) {
 		incoming: make(chan *Call, maxIncoming),
 		streams:  make(map[netip.AddrPort]*stream), clients: make(map[string]*clientTx),
 		servers: make(map[string]*serverTx), calls: make(map[string]*Call), referring: make(map[string]*Call),
-		credentials: make(map[string]*credential),
+		credentials: make(map[string]*credential), watching: make(map[string]*Subscription),
 	}
 	p.nowhere = strings.ToLower(newTag()) + ".invalid"
 	p.register = registration{callID: newID(), tag: newTag()}
