@@ -29,7 +29,6 @@ const (
 // address of the peer.
 type flows struct {
 	limits Limits
-	gone   func(key string) // told of each one that is no longer open
 	mirror *mirror
 
 	mu     sync.Mutex
@@ -38,7 +37,7 @@ type flows struct {
 	from   map[netip.Prefix]int // accepted connections per source
 	count  int                  // accepted connections in all
 
-	cut func(*flow) // told of WebSockets that were closed
+	gone func(n *flow, last bool) // told of each one that was closed; last: its key is free
 }
 
 // flow is one connection, with its time limits.
@@ -198,7 +197,7 @@ func (n *flow) Write(b []byte) (int, error) {
 
 // Close closes the connection and makes room for another one.
 func (n *flow) Close() error {
-	f, last, first := n.all, false, false
+	f, first, last := n.all, false, false
 	n.once.Do(func() {
 		first = true
 		n.closeErr = n.Conn.Close()
@@ -211,11 +210,8 @@ func (n *flow) Close() error {
 			f.leave(n)
 		}
 	})
-	if first && isSocket(n.transport) && f.cut != nil {
-		f.cut(n)
-	}
-	if last {
-		f.gone(n.key)
+	if first && f.gone != nil {
+		f.gone(n, last)
 	}
 	return n.closeErr
 }

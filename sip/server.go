@@ -85,7 +85,7 @@ func New(cfg Config) (*Server, error) {
 	s.guard.init(cfg.Limits)
 	s.nonces.init(cfg.Limits.Sources)
 	s.flows.init(cfg.Limits)
-	s.flows.cut = s.cut
+	s.flows.gone = s.parted
 	s.mirror = mirror{to: cfg.Mirror, own: cfg.LocalFor}
 	s.flows.mirror = &s.mirror
 	s.unparsed.seed = maphash.MakeSeed()
@@ -95,7 +95,6 @@ func New(cfg Config) (*Server, error) {
 	s.dlg.init(s)
 	s.watches.init(s)
 	s.texts.init(cfg.Limits.Sources)
-	s.flows.gone = s.watches.disconnected
 	quiet := slog.New(&quiet{next: cfg.Log.Handler(), malformed: s.malformed})
 	s.ua, err = sipgo.NewUA(
 		sipgo.WithUserAgentParser(msg.NewParser(msg.WithHeadersParsers(headersParsers()))),

@@ -144,6 +144,17 @@ func isSocket(transport string) bool { return transport == "ws" || transport == 
 // calls it had on a WebSocket that was closed.
 const reconnect = 15 * time.Second
 
+// parted is told of each connection that was closed; last says that there is no
+// other to the same address.
+func (s *Server) parted(n *flow, last bool) {
+	if last {
+		s.watches.disconnected(n.key)
+	}
+	if isSocket(n.transport) {
+		s.cut(n)
+	}
+}
+
 // cut is told that a WebSocket is closed. Nothing can reach the phone behind it,
 // so its bindings are dropped; its calls end unless it comes back soon.
 func (s *Server) cut(n *flow) {
