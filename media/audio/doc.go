@@ -2,8 +2,9 @@
 //
 // # What it is
 //
-// Pure functions over samples: G.711 tables, tones and their detection,
-// resampling, WAV files and the voice quality estimate of ITU-T G.107.
+// Pure functions over samples: the codecs G.711, G.722 and Opus (RFC 6716, by
+// gopus, which nothing else imports), tones and their detection, resampling, making
+// up what was lost, WAV files and the voice quality estimate of ITU-T G.107.
 //
 // # What it is not
 //
@@ -12,8 +13,8 @@
 //
 // # Goroutines
 //
-// None are started here. The functions are safe for concurrent use; a WAVWriter
-// belongs to one goroutine.
+// None are started here. The functions are safe for concurrent use; a WAVWriter,
+// Encoder, Decoder, Listener or Resampler belongs to one goroutine.
 //
 // # Invariants
 //
@@ -23,6 +24,8 @@
 //
 // # Tests
 //
-// Tables and round trips in *_test.go beside each file, FuzzReadWAV for the only
-// parser, benchmarks with allocation counts in g711_test.go.
+// Tables and round trips in *_test.go beside each file; coder_test.go for G.722
+// against an independent implementation, the quality of each codec, and loss.
+// FuzzReadWAV and FuzzListener for what comes from outside, benchmarks with
+// allocation counts in g711_test.go and coder_test.go.
 package audio

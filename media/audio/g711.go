@@ -6,12 +6,14 @@ import "github.com/zaf/g711"
 // can decode it.
 type Codec uint8
 
-// Codecs. Other is a codec that may be relayed but not decoded here.
+// Codecs. Other is one that may be relayed but not decoded here.
 const (
 	None Codec = iota
 	PCMU
 	PCMA
 	Other
+	G722
+	Opus
 )
 
 // String is the encoding name of RFC 3551 §6.
@@ -21,6 +23,10 @@ func (c Codec) String() string {
 		return "PCMU"
 	case PCMA:
 		return "PCMA"
+	case G722:
+		return "G722"
+	case Opus:
+		return "opus"
 	case Other:
 		return "other"
 	}

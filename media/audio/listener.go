@@ -1,0 +1,115 @@
+package audio
+
+// Bounds of a Listener.
+const (
+	gapMost  = 60 // milliseconds that are made up when packets were lost
+	jumpMost = 5  // seconds by which timestamps jump only when they begin anew
+	lateMost = 10 // packets in a row that are late only when timestamps began anew
+)
+
+// Listener decodes what one peer says, packet by packet as they come, and puts it
+// on a line of samples of one rate. What was lost between two packets is made up,
+// up to 60 ms; a longer gap stays one. It follows changes of the codec and the
+// SSRC. It belongs to one goroutine.
+type Listener struct {
+	// Loose gives packets of G.711, which need no others to be decoded, as they
+	// come: also those that are late, and nothing for those that are lost. It is for
+	// who puts samples in order himself.
+	Loose bool
+
+	rate  int
+	codec Codec
+	dec   *Decoder
+
+	begun bool
+	ssrc  uint32
+	ts    uint32 // of the newest packet
+	pos   int64  // of it, in units of the codec's clock
+	next  int64  // where the packet after it should be
+	epoch uint32
+	late  int
+	pcm   []int16
+}
+
+// NewListener makes one for sound of 8 or 16 kHz.
+func NewListener(rate int) *Listener {
+	return &Listener{rate: rate, pcm: make([]int16, (maxMs+gapMost)*rate/1000)}
+}
+
+// Epoch grows whenever the line begins anew: positions before and after have
+// nothing to do with each other.
+func (l *Listener) Epoch() uint32 { return l.epoch }
+
+// Place is where a timestamp of the peer's clock lies on the line, in units of that
+// clock, which is the one of the codec that was heard last. It is false before
+// anything was heard of that SSRC, and for a timestamp seconds away.
+func (l *Listener) Place(ssrc, ts uint32) (pos int64, ok bool) {
+	step := int64(int32(ts - l.ts))
+	if !l.begun || ssrc != l.ssrc || max(step, -step) > int64(jumpMost*l.codec.Clock()) {
+		return 0, false
+	}
+	return l.pos + step, true
+}
+
+// Hear decodes a packet of a known codec. The samples, which are good until the
+// next call, begin at the position at; there are none for a packet that is late,
+// twice there, or not of the codec.
+func (l *Listener) Hear(c Codec, ssrc, ts uint32, payload []byte) (at int64, pcm []int16) {
+	if c != l.codec {
+		if l.dec = NewDecoder(c, l.rate); l.dec == nil {
+			l.codec, l.begun = None, false
+			return 0, nil
+		}
+		l.codec, l.begun = c, false
+	}
+	loose := l.Loose && c != G722 && c != Opus
+	pos, ok := l.Place(ssrc, ts)
+	if ok && !loose && pos < l.next {
+		if l.late++; l.late < lateMost {
+			return 0, nil
+		}
+		ok = false
+	}
+	if !ok {
+		pos = l.begin(ssrc, ts)
+	}
+	clock := int64(c.Clock())
+	if loose {
+		if pos >= l.pos {
+			l.ts, l.pos = ts, pos
+		}
+		return pos * int64(l.rate) / clock, l.pcm[:l.dec.Decode(l.pcm, payload)]
+	}
+	lost := int((pos - l.next) * int64(l.rate) / clock)
+	if lost > gapMost*l.rate/1000 || lost%(l.rate/400) != 0 {
+		lost = 0
+	}
+	n := l.dec.decodeAfter(l.pcm, lost, payload)
+	if n == 0 {
+		return 0, nil // the next one conceals it
+	}
+	l.late, l.ts, l.pos = 0, ts, pos
+	at = pos*int64(l.rate)/clock - int64(lost)
+	l.next = pos + int64(n-lost)*clock/int64(l.rate)
+	return at, l.pcm[:n]
+}
+
+// decodeAfter makes lost samples up and decodes the packet behind them. It is 0
+// for what is no packet of the codec, of which nothing is left.
+func (d *Decoder) decodeAfter(dst []int16, lost int, payload []byte) int {
+	if lost > 0 {
+		d.Conceal(dst[:lost], payload)
+	}
+	n := d.Decode(dst[lost:], payload)
+	if n == 0 {
+		return 0
+	}
+	return lost + n
+}
+
+// begin starts a new line at a timestamp.
+func (l *Listener) begin(ssrc, ts uint32) int64 {
+	l.epoch++
+	l.begun, l.ssrc, l.ts, l.pos, l.next, l.late = true, ssrc, ts, int64(ts), int64(ts), 0
+	return l.pos
+}
