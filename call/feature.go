@@ -103,10 +103,10 @@ func (c *Call) echo() {
 	}
 }
 
-// serve answers the caller of a feature code. A phone without G.711 hears no
-// tone, but its code is done all the same.
+// serve answers the caller of a feature code. A phone without a known codec hears
+// no tone, but its code is done all the same.
 func (c *Call) serve(s routing.Feature) error {
-	codecs := slices.Clone(c.codecs(nil))
+	codecs := slices.Clone(c.codecs(nil, spoken))
 	slices.SortStableFunc(codecs, func(a, b media.Codec) int { return cmp.Compare(order(a), order(b)) })
 	if err := c.answerAlone(codecs); err != nil {
 		c.why(fmt.Sprintf("%s could not be answered: %v", s.Code, err))
@@ -118,7 +118,7 @@ func (c *Call) serve(s routing.Feature) error {
 
 // order puts first what we can speak.
 func order(k media.Codec) int {
-	if k.G711() {
+	if k.Known() {
 		return 0
 	}
 	return 1

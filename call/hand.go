@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"vpbx/media"
 	"vpbx/pbx"
@@ -211,7 +210,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 // taken takes somebody who picks up a call that rings or is parked; nil when that
 // cannot be.
 func (c *Call) taken(a adopt) *party {
-	sdp, ok := agree(a.p, c.codecs(nil))
+	sdp, ok := agree(a.p, c.codecs(nil, spoken))
 	if !ok {
 		a.reply <- handed{cause: pbx.NewCause(pbx.PartyPBX, pbx.NoCodec)}
 		return nil
@@ -268,7 +267,7 @@ func (c *Call) pickUp(p *party, sdp []byte) {
 
 // fit tells whether a bridge can join two codecs.
 func fit(a, b media.Codec) bool {
-	return slices.ContainsFunc(convertible(a), func(k media.Codec) bool { return strings.EqualFold(k.Name, b.Name) })
+	return has(convertible(a), b)
 }
 
 // moveUse makes what a call counts against count for another.

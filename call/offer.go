@@ -9,7 +9,8 @@ import (
 )
 
 // offered answers a party's new offer in the dialog: hold and resume, a new
-// address. The other side is not bothered; the codec stays what it is.
+// address. The other side is not bothered; the codec stays what it is while the party
+// offers it.
 func (c *Call) offered(e sip.Offered) {
 	p := c.party(e.L)
 	if p == nil {
@@ -19,9 +20,9 @@ func (c *Call) offered(e sip.Offered) {
 		e.L.RefuseOffer(500)
 		return
 	}
-	codec := []media.Codec{p.media.Codec()}
+	codecs := convertible(p.media.Codec())
 	if e.SDP == nil { // RFC 3264 §5, RFC 6337 §5.2.5: the offer is ours
-		sdp, err := p.media.Offer(codec)
+		sdp, err := p.media.Offer(codecs[:1])
 		if err != nil {
 			c.log.Info("no offer for a re-INVITE without one", "party", p.who, "error", err)
 			e.L.RefuseOffer(500)
@@ -35,7 +36,7 @@ func (c *Call) offered(e sip.Offered) {
 		e.L.RefuseOffer(488)
 		return
 	}
-	sdp, err := p.media.Answer(codec)
+	sdp, err := p.media.Answer(codecs)
 	if err != nil {
 		c.log.Info("new offer not accepted", "party", p.who, "error", err)
 		e.L.RefuseOffer(488)

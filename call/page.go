@@ -20,7 +20,7 @@ const (
 // and are not heard. It returns true when the call is over.
 func (c *Call) page(s routing.Page) bool {
 	c.why("page to group " + s.Group)
-	if err := c.answerAlone(g711); err != nil {
+	if err := c.answerAlone(spoken); err != nil {
 		c.why(fmt.Sprintf("page not possible: %v", err))
 		c.end(c.mediaCause(pbx.PartyCaller, err))
 		return true

@@ -101,36 +101,48 @@ func (c *Call) mediaCause(who pbx.Party, err error) pbx.Cause {
 	return pbx.NewCause(who, pbx.BadRequest)
 }
 
-// g711 is what every phone can do, and all that can be played and recorded.
-var g711 = []media.Codec{media.PCMA, media.PCMU}
+// spoken are the codecs that can be played, recorded and turned into each other, in
+// the order in which they cost least; g711 is what every carrier can do.
+var (
+	spoken = []media.Codec{media.PCMA, media.PCMU, media.G722, media.Opus}
+	g711   = spoken[:2]
+)
 
-// codecs lists what a new party may be offered: what the caller can do, in the
-// caller's order, or what has been agreed with the caller already, and what the
-// bridge can turn into it; cut to the allowed names and put in their order
-// where the company gave some; only G.711 where the call is to be recorded and
-// the caller can do it.
-func (c *Call) codecs(allowed []string) []media.Codec {
-	list := g711
+// codecs lists what a new party may be offered: first what needs no transcoding,
+// which is what the caller can do, in the caller's order, or what has been agreed
+// with the caller already; behind it what it can be turned into, of those in
+// besides where the company gave no list. With one the allowed names, and both
+// parts in its order. Where the call is to be recorded, only what can be, if the
+// caller can do any such codec.
+func (c *Call) codecs(allowed []string, besides []media.Codec) []media.Codec {
+	if len(allowed) > 0 {
+		besides = spoken
+	}
+	shared := besides
 	if s := c.caller.media; s != nil {
 		if agreed := s.Codec(); agreed.Name != "" {
-			list = convertible(agreed)
+			shared = []media.Codec{agreed}
 		} else if offered := s.Codecs(); len(offered) > 0 {
-			list = offered
+			shared = offered
 		}
 	}
-	if only := slices.DeleteFunc(slices.Clone(list), func(k media.Codec) bool { return !k.G711() }); len(only) > 0 {
+	var others []media.Codec
+	if known := slices.DeleteFunc(slices.Clone(shared), func(k media.Codec) bool { return !k.Known() }); len(known) > 0 {
 		if c.decision.Record {
-			list = only
+			shared = known
 		}
-		if len(only) == 1 {
-			list = append(slices.Clone(list), convertible(only[0])[1])
-		}
+		others = slices.DeleteFunc(slices.Clone(besides), func(k media.Codec) bool { return has(shared, k) })
 	}
 	if len(allowed) == 0 {
-		return list
+		return slices.Concat(shared, others)
 	}
+	return slices.Concat(inOrder(shared, allowed), inOrder(others, allowed))
+}
+
+// inOrder cuts a list to the names and puts it in their order.
+func inOrder(list []media.Codec, names []string) []media.Codec {
 	var cut []media.Codec
-	for _, name := range allowed {
+	for _, name := range names {
 		for _, k := range list {
 			if strings.EqualFold(k.Name, name) {
 				cut = append(cut, k)
@@ -140,12 +152,17 @@ func (c *Call) codecs(allowed []string) []media.Codec {
 	return cut
 }
 
-// convertible lists the codecs that a bridge can turn into k, k first: the two
-// laws of G.711 into each other, everything else only into itself.
+// has tells whether a list has a codec.
+func has(list []media.Codec, k media.Codec) bool {
+	return slices.ContainsFunc(list, func(o media.Codec) bool { return strings.EqualFold(o.Name, k.Name) })
+}
+
+// convertible lists the codecs that a bridge can turn into k, k first: all that are
+// known into each other, everything else only into itself.
 func convertible(k media.Codec) []media.Codec {
 	list := []media.Codec{k}
-	for _, other := range g711 {
-		if k.G711() && other.Audio() != k.Audio() {
+	for _, other := range spoken {
+		if k.Known() && other.Audio() != k.Audio() {
 			list = append(list, other)
 		}
 	}

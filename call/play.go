@@ -33,7 +33,7 @@ func (c *Call) play(s routing.Play) bool {
 		c.why("prompt " + s.Prompt.Name + " cannot be played")
 		return false
 	}
-	if err := c.answerAlone(g711); err != nil {
+	if err := c.answerAlone(spoken); err != nil {
 		c.why(fmt.Sprintf("prompt %s cannot be played: %v", s.Prompt.Name, err))
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"vpbx/media/audio"
+	"vpbx/media/sdp"
 )
 
 // Bridge joins two sessions so that each party hears the other. It belongs to the
@@ -21,14 +22,19 @@ type route struct {
 	to   *Session
 	from *agreed // what the formats are indexed by
 	// receives is false while the other side does not want packets.
-	receives bool
-	exits    []exit // beside from.formats
+	receives   bool
+	transcodes bool   // what it says first goes through a transcoder
+	exits      []exit // beside from.formats
 }
 
 // exit says how packets of one format leave.
 type exit struct {
 	pt    uint8      // payload type that the other side expects, or noPT
 	table *[256]byte // turns one G.711 law into the other; nil: as it is
+	// into is what a transcoder makes of it; of an event too, where the audio beside
+	// it goes through one: then they have the same numbers. None: it is relayed.
+	into audio.Codec
+	rate int // of an event's clock
 }
 
 // Join makes two sessions of one engine hear each other, from either codec and
@@ -107,14 +113,39 @@ func newRoute(from, to *Session) *route {
 		return nil
 	}
 	r := &route{to: to, from: a, receives: b.dir.Receives()}
+	r.transcodes = exitFor(format{codec: sdp.Codec(a.codec), audio: a.codec.Audio()}, b).into != audio.None
 	for _, f := range a.formats {
-		r.exits = append(r.exits, exitFor(f, b))
+		x := exitFor(f, b)
+		if f.event {
+			x = eventExit(f, b, r.transcodes)
+		}
+		r.exits = append(r.exits, x)
 	}
 	return r
 }
 
-// exitFor finds the other side's payload type for a format: the same codec, or
-// the other law of G.711.
+// eventExit finds how telephone events leave: with the clock they came with, or,
+// beside audio of another clock, with that of the audio.
+func eventExit(f format, b *agreed, transcoded bool) exit {
+	k := b.keys()
+	if k == nil {
+		return exit{pt: noPT}
+	}
+	x := exit{pt: k.codec.PT, rate: k.codec.Rate}
+	if transcoded {
+		x.into = b.codec.Audio()
+		return x
+	}
+	for _, g := range b.formats {
+		if g.codec.Same(f.codec) {
+			x.pt, x.rate = g.codec.PT, g.codec.Rate
+		}
+	}
+	return x
+}
+
+// exitFor finds the other side's payload type for a format: the same codec, the
+// other law of G.711, or what its first codec can be made of this one.
 func exitFor(f format, b *agreed) exit {
 	for _, g := range b.formats {
 		if g.codec.Same(f.codec) {
@@ -125,6 +156,9 @@ func exitFor(f format, b *agreed) exit {
 		if t := audio.Conversion(f.audio, g.audio); t != nil {
 			return exit{pt: g.codec.PT, table: t}
 		}
+	}
+	if into := b.codec.Audio(); f.audio.Known() && into.Known() {
+		return exit{pt: b.codec.PT, into: into}
 	}
 	return exit{pt: noPT}
 }
@@ -153,11 +187,17 @@ func (r *route) send(s *Session, a *agreed, f *format, h header, b []byte, at ti
 	if dst == nil {
 		return dropAddress
 	}
+	x := &r.exits[place]
+	if x.into != audio.None {
+		return s.transcode(a, f, h, b[h.start:h.end], r.to, x, at)
+	}
 	h, why := r.to.out.next(s, h, f.codec.Rate, at)
 	if why != kept {
 		return why
 	}
-	x := &r.exits[place]
+	if f.event && h.end-h.start >= 4 {
+		scale(b[h.start:h.end], f.codec.Rate, x.rate)
+	}
 	if x.table != nil {
 		for i, c := range b[h.start:h.end] {
 			b[h.start+i] = x.table[c]

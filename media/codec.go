@@ -18,13 +18,13 @@ type Codec struct {
 var (
 	PCMA = Codec{PT: 8, Name: "PCMA", Rate: 8000, Channels: 1}
 	PCMU = Codec{PT: 0, Name: "PCMU", Rate: 8000, Channels: 1}
+	G722 = Codec{PT: 9, Name: "G722", Rate: 8000, Channels: 1} // the clock of RFC 3551 §4.5.2
+	Opus = Codec{PT: 111, Name: "opus", Rate: 48000, Channels: 2, Fmtp: "minptime=10;useinbandfec=1"}
 )
 
-// G711 reports whether the codec can be played and recorded, not only relayed.
-func (c Codec) G711() bool {
-	a := c.Audio()
-	return a == audio.PCMA || a == audio.PCMU
-}
+// Known reports whether the codec can be played, recorded, mixed and turned into
+// another, not only relayed.
+func (c Codec) Known() bool { return c.Audio().Known() }
 
 // Audio is the codec as package audio knows it.
 func (c Codec) Audio() audio.Codec {
@@ -35,6 +35,10 @@ func (c Codec) Audio() audio.Codec {
 		return audio.PCMA
 	case sdp.Codec(c).Same(sdp.Codec(PCMU)):
 		return audio.PCMU
+	case sdp.Codec(c).Same(sdp.Codec(G722)):
+		return audio.G722
+	case sdp.Codec(c).Same(sdp.Codec(Opus)):
+		return audio.Opus
 	}
 	return audio.Other
 }

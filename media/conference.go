@@ -24,8 +24,8 @@ type Role struct {
 
 // Conference lets many sessions of one engine hear each other. Two who both hear
 // the other are a relay, of any codec, as in a Bridge; all others are mixed, every
-// 20 ms, for which everybody needs G.711: whoever agrees on another codec later
-// hears nothing and is not heard. It changes from one to the other and back by
+// 20 ms, at 8 kHz, for which everybody needs a codec that is known here: whoever
+// agrees on another later hears nothing and is not heard. It changes from one to the other and back by
 // itself, and each peer goes on hearing one stream. Whoever is alone hears silence.
 // Keys that a member presses are pressed for those who hear it. It belongs to one
 // owner, who need not be that of the sessions.
@@ -55,7 +55,7 @@ func (e *Engine) NewConference() *Conference { return &Conference{e: e} }
 
 // Add brings a session in, out of whatever bridge or conference it was in before,
 // or gives a member another role. On an error nothing has changed: ErrNoCodec when
-// somebody would have to be mixed who has not agreed on G.711, ErrFull, ErrClosed.
+// somebody would have to be mixed who has not agreed on a known codec, ErrFull, ErrClosed.
 func (c *Conference) Add(s *Session, r Role) error {
 	c.e.bridging.Lock()
 	defer c.e.bridging.Unlock()
@@ -75,7 +75,7 @@ func (c *Conference) Add(s *Session, r Role) error {
 	if len(seats) > maxMembers {
 		return fmt.Errorf("join conference: %w", ErrFull)
 	}
-	if len(seats) > 1 && !isPair(seats) && slices.ContainsFunc(seats, func(x *seat) bool { return !x.s.Codec().G711() }) {
+	if len(seats) > 1 && !isPair(seats) && slices.ContainsFunc(seats, func(x *seat) bool { return !x.s.Codec().Known() }) {
 		return fmt.Errorf("join conference: %w", ErrNoCodec)
 	}
 	if i < 0 {
@@ -206,7 +206,7 @@ func (c *Conference) mix() {
 			}
 		}
 		if x.ear == nil {
-			x.ear = &ear{s: x.s, mixer: c.mixer}
+			x.ear = newEar(x.s, c.mixer)
 		}
 		places[i].ear = x.ear
 	}

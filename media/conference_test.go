@@ -241,7 +241,7 @@ func TestConferenceRefuses(t *testing.T) {
 		c := r.e.NewConference()
 		wide := func(address string) *party {
 			p := r.open(netip.MustParseAddrPort(address).Addr().String())
-			p.answer(t, describeCodecs(address, "9", "a=rtpmap:9 G722/8000"), Codec{Name: "G722", Rate: 8000, Channels: 1})
+			p.answer(t, describeCodecs(address, "18"), g729)
 			return p
 		}
 		a, b := wide("198.51.100.31:4000"), wide("198.51.100.32:4000")
@@ -372,8 +372,8 @@ func TestHoldInConference(t *testing.T) {
 			t.Errorf("hears %v", got)
 		}
 		// A codec that cannot be mixed is silent, and harms nobody.
-		list[2].answer(t, describeCodecs("198.51.100.3:4000", "9", "a=rtpmap:9 G722/8000"), Codec{Name: "G722", Rate: 8000, Channels: 1})
-		list[2].all, list[2].pt = nil, 9
+		list[2].answer(t, describeCodecs("198.51.100.3:4000", "18"), g729)
+		list[2].all, list[2].pt = nil, 18
 		talk(300*time.Millisecond, list...)
 		if got := list[0].hears(t, list); !slices.Equal(got, []int{1}) || len(list[2].all) != 0 {
 			t.Errorf("hears %v, %d packets", got, len(list[2].all))
@@ -467,11 +467,11 @@ func TestMixedSessionsAreCounted(t *testing.T) {
 		for _, m := range list[:3] {
 			add(t, c, m, Role{})
 		}
-		if _, open, mixed := r.e.totals(); open != 4 || mixed != 3 {
+		if _, open, mixed, _ := r.e.totals(); open != 4 || mixed != 3 {
 			t.Errorf("%d open, %d mixed", open, mixed)
 		}
 		c.Close()
-		if _, open, mixed := r.e.totals(); open != 4 || mixed != 0 {
+		if _, open, mixed, _ := r.e.totals(); open != 4 || mixed != 0 {
 			t.Errorf("%d open, %d mixed", open, mixed)
 		}
 	})

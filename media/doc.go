@@ -8,15 +8,15 @@
 // from the right source only, keeps the statistics of RFC 3550, sends and reads
 // RTCP, hears DTMF (RFC 4733) and can play a prompt. A Bridge of two sessions is a
 // relay: the goroutine that reads one party's packets writes them to the other,
-// under the other session's own SSRC, sequence numbers and payload types. A
+// under the other session's own SSRC, sequence numbers and payload types; where the
+// two have no codec in common it decodes and encodes them first (transcode.go). A
 // Conference of more than two mixes them, everybody without himself and by roles.
 //
 // # What it is not
 //
 // It knows nothing of calls, tenants or SIP; SDP goes through as bytes. It does not
-// buffer audio against jitter but to mix it: the phones do that. The only change of
-// payload is between the two laws of G.711, and nothing else is mixed. Encrypted
-// media is refused.
+// buffer audio against jitter but to mix it: the phones do that. Codecs that package
+// audio does not know are relayed, not mixed nor changed. Encrypted media is refused.
 //
 // # Goroutines
 //

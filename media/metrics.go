@@ -41,12 +41,13 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	sum, open, mixed := c.e.totals()
+	sum, open, mixed, transcoded := c.e.totals()
 	counter := func(d *prometheus.Desc, n uint64, label ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), label...)
 	}
-	ch <- prometheus.MustNewConstMetric(c.sessions, prometheus.GaugeValue, float64(open-mixed), "relay")
+	ch <- prometheus.MustNewConstMetric(c.sessions, prometheus.GaugeValue, float64(open-mixed-transcoded), "relay")
 	ch <- prometheus.MustNewConstMetric(c.sessions, prometheus.GaugeValue, float64(mixed), "mix")
+	ch <- prometheus.MustNewConstMetric(c.sessions, prometheus.GaugeValue, float64(transcoded), "transcode")
 	counter(c.packets, sum.received, "in")
 	counter(c.packets, sum.sent, "out")
 	counter(c.lost, sum.lost)

@@ -29,15 +29,22 @@ type ear struct {
 	s     *Session
 	mixer *mixer
 
-	mu      sync.Mutex // guards the fields below
-	in      jitter
-	scratch [maxPacket]int16
+	mu   sync.Mutex // guards the fields below
+	in   jitter
+	line *audio.Listener
 
 	// What the mixer's goroutine owns.
 	frame [frameBytes]int16
 	loud  bool // frame is not silence
 	seq   uint16
-	buf   [headerLen + frameBytes]byte
+	mouth mouth
+}
+
+// newEar seats a session at a mixer, whose jitter buffer puts packets in order.
+func newEar(s *Session, m *mixer) *ear {
+	e := &ear{s: s, mixer: m, line: audio.NewListener(promptRate)}
+	e.line.Loose = true
+	return e
 }
 
 func newMixer() *mixer { return &mixer{stop: make(chan struct{}), done: make(chan struct{})} }
@@ -108,11 +115,11 @@ func (m *mixer) sum(places []place, hears uint32) {
 func (e *ear) hear(f *format, h header, payload []byte) reason {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	pcm := e.scratch[:len(payload)]
-	if !audio.Decode(pcm, payload, f.audio) {
+	if !f.audio.Known() {
 		return dropPayload
 	}
-	if !e.in.put(h.ssrc, h.ts, pcm) {
+	at, pcm := e.line.Hear(f.audio, h.ssrc, h.ts, payload)
+	if len(pcm) == 0 || !e.in.put(h.ssrc, uint32(at), pcm) {
 		return dropLate
 	}
 	return kept
@@ -147,7 +154,7 @@ func (e *ear) press(digit byte) {
 func (e *ear) open() (*agreed, bool) {
 	s := e.s
 	a := s.agreed.Load()
-	return a, a != nil && a.codec.G711() && a.dir.Receives() && s.player.Load() == nil && s.ear.Load() == e
+	return a, a != nil && a.codec.Known() && a.dir.Receives() && s.player.Load() == nil && s.ear.Load() == e
 }
 
 // send sends a frame of the mix to the peer.
@@ -156,15 +163,18 @@ func (e *ear) send(a *agreed, pcm *[frameBytes]int16, n uint32, at time.Time) {
 	if dst == nil {
 		return
 	}
-	h := header{pt: a.codec.PT, seq: e.seq, ts: n * frameBytes, start: headerLen, end: len(e.buf)}
+	end := e.mouth.code(e.s, a.codec.Audio(), pcm[:], e.seq)
+	if end == headerLen {
+		return
+	}
+	h := header{pt: a.codec.PT, seq: e.seq, ts: n * units(frameTime, a.codec.Rate), start: headerLen, end: end}
 	h, why := e.s.out.next(e, h, a.codec.Rate, at)
 	if why != kept {
 		return
 	}
 	e.seq++
-	h.write(e.buf[:])
-	audio.Encode(e.buf[headerLen:], pcm[:], a.codec.Audio())
-	if _, err := e.s.rtp.WriteToUDPAddrPort(e.buf[:], *dst); err != nil {
+	h.write(e.mouth.buf[:])
+	if _, err := e.s.rtp.WriteToUDPAddrPort(e.mouth.buf[:end], *dst); err != nil {
 		e.s.in.count(dropWrite)
 	}
 }

@@ -28,7 +28,7 @@ func mixing(tb testing.TB, n int) (step func()) {
 		if _, err := s.answer([]Codec{PCMA}); err != nil {
 			tb.Fatal(err)
 		}
-		places[i] = place{ear: &ear{s: s, mixer: m}, hears: 1<<n - 1&^(1<<i)}
+		places[i] = place{ear: newEar(s, m), hears: 1<<n - 1&^(1<<i)}
 		s.ear.Store(places[i].ear)
 		packets[i], sources[i] = rtp(8, false, 0, 0, 7, make([]byte, frameBytes)), peer
 	}

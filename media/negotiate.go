@@ -199,7 +199,7 @@ func eventFor(c sdp.Codec, list []sdp.Codec) (sdp.Codec, bool) {
 
 // ptime asks for the packets we make, where we make them.
 func ptime(list []sdp.Codec) int {
-	if slices.ContainsFunc(list, func(c sdp.Codec) bool { return Codec(c).G711() }) {
+	if slices.ContainsFunc(list, func(c sdp.Codec) bool { return Codec(c).Known() }) {
 		return int(frameTime / time.Millisecond)
 	}
 	return 0

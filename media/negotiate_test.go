@@ -54,7 +54,7 @@ func TestAnswerText(t *testing.T) {
 		_, tail, _ := strings.Cut(text, "t=0 0\r\n")
 		port := strings.Fields(tail)[1]
 		want := "m=audio " + port + " RTP/AVP 111 96\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n" +
-			"a=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\na=rtcp-mux\r\na=sendrecv\r\nm=video 0 RTP/AVP 97\r\n"
+			"a=rtpmap:96 telephone-event/8000\r\na=fmtp:96 0-15\r\na=ptime:20\r\na=rtcp-mux\r\na=sendrecv\r\nm=video 0 RTP/AVP 97\r\n"
 		if tail != want {
 			t.Errorf("got\n%s\nwant\n%s", tail, want)
 		}
@@ -336,10 +336,12 @@ func TestCodecKinds(t *testing.T) {
 		want audio.Codec
 	}{
 		{Codec{}, audio.None}, {PCMA, audio.PCMA}, {Codec{Name: "pcmu", Rate: 8000, Channels: 1, PT: 99}, audio.PCMU},
-		{Codec{Name: "PCMU", Rate: 16000, Channels: 1}, audio.Other}, {opus, audio.Other},
+		{Codec{Name: "PCMU", Rate: 16000, Channels: 1}, audio.Other}, {opus, audio.Opus}, {Codec{Name: "OPUS", Rate: 48000, Channels: 2}, audio.Opus},
+		{Codec{Name: "opus", Rate: 48000, Channels: 1}, audio.Other}, {G722, audio.G722}, {Codec{Name: "G722", Rate: 16000, Channels: 1}, audio.Other},
+		{Codec{Name: "G729", Rate: 8000, Channels: 1}, audio.Other},
 	}
 	for _, tt := range tests {
-		if tt.c.Audio() != tt.want || tt.c.G711() != (tt.want == audio.PCMA || tt.want == audio.PCMU) {
+		if tt.c.Audio() != tt.want || tt.c.Known() != (tt.want != audio.None && tt.want != audio.Other) {
 			t.Errorf("%+v: %v", tt.c, tt.c.Audio())
 		}
 	}

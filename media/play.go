@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"vpbx/media/audio"
+)
 
 // maxCatchUp is how many frames a player that was kept waiting sends at once; what
 // is later than that is left out.
@@ -13,13 +17,14 @@ type player struct {
 	prompt *Prompt
 	loop   bool
 	stop   chan struct{}
-	buf    [headerLen + frameBytes]byte
+	mouth  mouth
+	pcm    [frameBytes]int16
 }
 
 // Play sends a prompt to the peer in place of the bridge, in a loop until
 // StopPlay or once with PlayDone at the end. It replaces what is being played,
 // for which no PlayDone comes. While the peer is on hold, not yet negotiated or
-// has a codec other than G.711 nothing is sent, but the prompt's time passes.
+// has a codec that is not known nothing is sent, but the prompt's time passes.
 func (s *Session) Play(p *Prompt, loop bool) {
 	if p == nil || p.frames() == 0 {
 		return
@@ -86,18 +91,28 @@ func (pl *player) send(n int, at time.Time) {
 	if a == nil || dst == nil || !a.dir.Receives() || s.player.Load() != pl {
 		return
 	}
-	payload := pl.prompt.frame(n%pl.prompt.frames(), a.codec.Audio())
-	if payload == nil {
+	end := pl.code(n, a.codec.Audio())
+	if end == headerLen {
 		return
 	}
-	h := header{pt: a.codec.PT, seq: uint16(n), ts: uint32(n) * frameBytes, start: headerLen, end: len(pl.buf)}
+	h := header{pt: a.codec.PT, seq: uint16(n), ts: uint32(n) * units(frameTime, a.codec.Rate), start: headerLen, end: end}
 	h, why := s.out.next(pl, h, a.codec.Rate, at)
 	if why != kept {
 		return
 	}
-	h.write(pl.buf[:])
-	copy(pl.buf[headerLen:], payload)
-	if _, err := s.rtp.WriteToUDPAddrPort(pl.buf[:], *dst); err != nil {
+	h.write(pl.mouth.buf[:])
+	if _, err := s.rtp.WriteToUDPAddrPort(pl.mouth.buf[:end], *dst); err != nil {
 		s.in.count(dropWrite)
 	}
+}
+
+// code puts the n-th frame behind the header and says where it ends: that of the
+// prompt where it has been coded so, otherwise what the codec makes of it.
+func (pl *player) code(n int, c audio.Codec) int {
+	n %= pl.prompt.frames()
+	if payload := pl.prompt.frame(n, c); payload != nil {
+		return headerLen + copy(pl.mouth.buf[headerLen:], payload)
+	}
+	audio.DecodeALaw(pl.pcm[:], pl.prompt.frame(n, audio.PCMA))
+	return pl.mouth.code(pl.s, c, pl.pcm[:], uint16(n))
 }

@@ -31,7 +31,7 @@ const (
 
 // Press presses keys for the peer, one after the other, 100 ms each with 100 ms
 // between: 0 to 9, *, #, A to D. They are sent as telephone events (RFC 4733) where
-// the peer takes them and as tones in G.711 otherwise; what else the peer would
+// the peer takes them and as tones otherwise; what else the peer would
 // hear is left out meanwhile. It returns at once; keys wait for those pressed
 // before. Errors: ErrDigits, also when more than 32 keys would wait; ErrNoCodec
 // when the peer takes neither; ErrHeld; ErrClosed.
@@ -41,7 +41,7 @@ func (s *Session) Press(digits string) error {
 		return fmt.Errorf("press keys: %w", ErrDigits)
 	}
 	a := s.agreed.Load()
-	if a == nil || a.codec.Name == "" || a.keys() == nil && !a.codec.G711() {
+	if a == nil || a.codec.Name == "" || a.keys() == nil && !a.codec.Known() {
 		return fmt.Errorf("press keys: %w", ErrNoCodec)
 	}
 	if !a.dir.Receives() {
@@ -90,7 +90,7 @@ type keyer struct {
 	seq    uint16
 	phases [2]float64
 	pcm    [2][frameBytes]int16
-	buf    [headerLen + frameBytes]byte
+	mouth  mouth
 }
 
 // run presses keys until none waits or the session is closed.
@@ -154,7 +154,7 @@ func (k *keyer) frame(digit byte, n int, at time.Time) {
 // duration, the last one thrice (RFC 4733 §2.5.1).
 func (k *keyer) event(f *format, dst netip.AddrPort, digit byte, n int, at time.Time) {
 	frame := units(frameTime, f.codec.Rate)
-	p := k.buf[headerLen:][:4]
+	p := k.mouth.buf[headerLen:][:4]
 	p[0], p[1] = byte(strings.IndexByte(keyNames, digit)), keyVolume
 	if n >= keyFrames-1 {
 		p[1] |= 0x80
@@ -166,20 +166,23 @@ func (k *keyer) event(f *format, dst netip.AddrPort, digit byte, n int, at time.
 
 // tone sends a frame of the two tones of a key (ITU-T Q.23), and silence after it.
 func (k *keyer) tone(a *agreed, dst netip.AddrPort, digit byte, n int, at time.Time) {
-	if !a.codec.G711() {
+	if !a.codec.Known() {
 		return
 	}
 	low, high := audio.Key(digit)
 	pcm, second := k.pcm[0][:], k.pcm[1][:]
 	if n < keyFrames {
-		k.phases[0] = audio.Tone(pcm, a.codec.Rate, low, keyLevel, k.phases[0])
-		k.phases[1] = audio.Tone(second, a.codec.Rate, high, keyLevel, k.phases[1])
+		k.phases[0] = audio.Tone(pcm, promptRate, low, keyLevel, k.phases[0])
+		k.phases[1] = audio.Tone(second, promptRate, high, keyLevel, k.phases[1])
 		audio.Mix(pcm, second)
 	} else {
 		clear(pcm)
 	}
-	audio.Encode(k.buf[headerLen:], pcm, a.codec.Audio())
-	h := header{pt: a.codec.PT, ts: k.frames * frameBytes, start: headerLen, end: len(k.buf)}
+	end := k.mouth.code(k.s, a.codec.Audio(), pcm, k.seq)
+	if end == headerLen {
+		return
+	}
+	h := header{pt: a.codec.PT, ts: k.frames * units(frameTime, a.codec.Rate), start: headerLen, end: end}
 	k.send(h, a.codec.Rate, dst, at)
 }
 
@@ -191,8 +194,8 @@ func (k *keyer) send(h header, rate int, dst netip.AddrPort, at time.Time) {
 	if why != kept {
 		return
 	}
-	h.write(k.buf[:])
-	if _, err := k.s.rtp.WriteToUDPAddrPort(k.buf[:h.end], dst); err != nil {
+	h.write(k.mouth.buf[:])
+	if _, err := k.s.rtp.WriteToUDPAddrPort(k.mouth.buf[:h.end], dst); err != nil {
 		k.s.in.count(dropWrite)
 	}
 }

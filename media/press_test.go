@@ -197,7 +197,7 @@ func TestPressRefused(t *testing.T) {
 	bubble(t, nil, func(r *rig) {
 		a := r.open("198.51.100.1")
 		is(t, a.Press("1"), ErrNoCodec)
-		a.answer(t, describeCodecs("198.51.100.1:4000", "111", "a=rtpmap:111 opus/48000/2"), opus)
+		a.answer(t, describeCodecs("198.51.100.1:4000", "18"), g729)
 		is(t, a.Press("1"), ErrNoCodec)
 		a.answer(t, describe("198.51.100.1:4000", "a=sendonly"))
 		is(t, a.Press("1"), ErrHeld)

@@ -57,7 +57,7 @@ func (p *Prompt) Duration() time.Duration {
 
 func (p *Prompt) frames() int { return len(p.alaw) / frameBytes }
 
-// frame is the n-th frame coded for c, nil for a codec that cannot be played.
+// frame is the n-th frame coded for c, nil for one that it has not been coded for.
 func (p *Prompt) frame(n int, c audio.Codec) []byte {
 	switch c {
 	case audio.PCMA:

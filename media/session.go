@@ -42,10 +42,11 @@ type Session struct {
 	ear     atomic.Pointer[ear]   // nil: not mixed
 	owner   atomic.Pointer[owner] // who hears of events; never nil
 
-	latch latch    // of the "rtp" goroutine
-	keys  keypad   // of the "rtp" goroutine
-	in    receiver // has its own lock
-	out   stream   // has its own lock
+	latch latch       // of the "rtp" goroutine
+	keys  keypad      // of the "rtp" goroutine
+	trans *transcoder // of the "rtp" goroutine; nil: nothing was turned into another codec
+	in    receiver    // has its own lock
+	out   stream      // has its own lock
 	done  chan struct{}
 	wg    sync.WaitGroup
 	cname uint64                    // our random name in RTCP (RFC 7022)

@@ -29,10 +29,9 @@ func (s *Session) totals() totals {
 }
 
 // totals sums all sessions, open and closed, and counts the open ones and those of
-// them that are mixed. Lost packets
-// are an estimate that a late packet corrects; the sum never falls, as counters
+// them that are mixed, or transcoded. Lost packets are an estimate that a late packet corrects; the sum never falls, as counters
 // must not.
-func (e *Engine) totals() (sum totals, open, mixed int) {
+func (e *Engine) totals() (sum totals, open, mixed, transcoded int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	sum = e.past
@@ -40,9 +39,11 @@ func (e *Engine) totals() (sum totals, open, mixed int) {
 		sum.add(s.totals())
 		if s.ear.Load() != nil {
 			mixed++
+		} else if r := s.route.Load(); r != nil && r.transcodes {
+			transcoded++
 		}
 	}
 	e.mostLost = max(e.mostLost, sum.lost)
 	sum.lost = e.mostLost
-	return sum, len(e.live), mixed
+	return sum, len(e.live), mixed, transcoded
 }

@@ -7,8 +7,8 @@
 // process left open is finished by Repair.
 //
 // What it is not: it keeps no metadata but the file itself; the record of the
-// call does. It mixes nothing but a third voice into both sides, transcodes
-// nothing, and decodes G.711 only: the side
+// call does. It mixes nothing but a third voice into both sides, makes
+// no other files than WAV of 8 kHz, and decodes what package audio knows: the side
 // of another codec stays silent, and the recording says so. It does not decide
 // who may listen.
 //

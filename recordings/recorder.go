@@ -44,7 +44,6 @@ type Recorder struct {
 	wav   *audio.WAVWriter
 	line  timeline
 	spare queue
-	pcm   []int16
 }
 
 // ID names the recording.
@@ -64,7 +63,7 @@ func (r *Recorder) track(side int) *Track {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tracks++
-	return &Track{r, side, r.tracks}
+	return &Track{r: r, side: side, number: r.tracks}
 }
 
 // Close ends the recording now and says what came of it. It waits for the disk,
@@ -155,24 +154,13 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 				return err
 			}
 		}
-		r.line.turn(p.side, p.track)
-		r.line.put(p.side, p.seq, p.ts, arrival, r.decode(p.codec, bytes[:p.size]))
+		r.line.turn(p.side, p.track.number)
+		if ts, pcm := p.track.decode(p.codec, p.ts, bytes[:p.size]); len(pcm) > 0 {
+			r.line.put(p.side, p.seq, ts, arrival, pcm)
+		}
 		bytes = bytes[p.size:]
 	}
 	return r.line.advance(samplesIn(now.Sub(r.start))-keep, r.wav.Write)
-}
-
-// decode gives the samples of a payload; they are good until the next call.
-func (r *Recorder) decode(codec audio.Codec, payload []byte) []int16 {
-	for len(r.pcm) < len(payload) {
-		r.pcm = make([]int16, 2*len(payload))
-	}
-	if codec == audio.PCMA {
-		audio.DecodeALaw(r.pcm, payload)
-	} else {
-		audio.DecodeULaw(r.pcm, payload)
-	}
-	return r.pcm[:len(payload)]
 }
 
 // finish makes the file what its name says. Also after a failure it tries

@@ -19,7 +19,7 @@ const extra = 2
 // packet is one RTP packet that waits for the writer.
 type packet struct {
 	side  int
-	track uint32
+	track *Track
 	codec audio.Codec
 	seq   uint16
 	ts    uint32
@@ -63,6 +63,7 @@ type Track struct {
 	r      *Recorder
 	side   int
 	number uint32
+	line   *audio.Listener // of the writer
 }
 
 // RTP takes a copy of a packet that arrived at that time. It never blocks: when
@@ -74,11 +75,23 @@ func (t *Track) RTP(codec audio.Codec, seq uint16, ts uint32, _ bool, payload []
 	if r.deaf {
 		return
 	}
-	if codec != audio.PCMA && codec != audio.PCMU {
+	if !codec.Known() {
 		r.foreign = true
 		return
 	}
-	if !r.queue.add(packet{t.side, t.number, codec, seq, ts, at, len(payload)}, payload) {
+	if !r.queue.add(packet{t.side, t, codec, seq, ts, at, len(payload)}, payload) {
 		r.lost++
 	}
+}
+
+// decode gives the samples of a payload, which are good until the next call, and
+// the timestamp of the first on a clock of 8 kHz. Those of G.711 come also when
+// they are late; of other codecs what was lost just before is made up.
+func (t *Track) decode(c audio.Codec, ts uint32, payload []byte) (uint32, []int16) {
+	if t.line == nil {
+		t.line = audio.NewListener(rate)
+		t.line.Loose = true
+	}
+	at, pcm := t.line.Hear(c, 0, ts, payload)
+	return uint32(at), pcm
 }

@@ -61,7 +61,7 @@ func (c *Call) SendDTMF(digits string) error {
 		}
 		for i := range keyPackets + keyEnds {
 			n := min(i+1, keyPackets)
-			steps = append(steps, keyStep{code: byte(code), duration: uint16(n * frameSamples), first: i == 0, end: n == keyPackets})
+			steps = append(steps, keyStep{code: byte(code), duration: uint16(n * m.eventRate / 50), first: i == 0, end: n == keyPackets})
 		}
 		for range keyPause {
 			steps = append(steps, keyStep{pause: true})

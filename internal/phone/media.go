@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	frameSamples = 160 // 20 ms at 8 kHz
 	rate         = 8000
 	keptFrames   = 100 // 2 s of what was heard
+	opusClock    = 48000
 	echoFrames   = 25
 	maxSources   = 16
 	noPayload    = 255
@@ -51,7 +53,11 @@ type media struct {
 	remote          netip.AddrPort
 	mayWrite        bool // both descriptions allow us to send
 	pt, event       uint8
+	eventRate       int
 	law             audio.Codec
+	enc             *audio.Encoder // of law when that is not G.711
+	ear             *audio.Listener
+	coded           [audio.MaxFrame]byte
 	phase           float64
 	voice           []byte // what is left of the recorded second
 	second          []byte // the recorded second
@@ -69,15 +75,20 @@ type media struct {
 	octets          uint32
 }
 
-// frame is the payload of one received packet, decoded when somebody listens.
+// frame is the payload of one received packet, decoded when somebody listens, or
+// its samples where the codec must be decoded in order.
 type frame struct {
 	at      time.Time
 	pt      uint8
 	payload []byte
+	pcm     []int16
 }
 
-// decode appends the samples of the frame; other codecs than G.711 have none.
+// decode appends the samples of the frame; codecs that are not known have none.
 func (f *frame) decode(samples []int16) []int16 {
+	if len(f.pcm) > 0 {
+		return append(samples, f.pcm...)
+	}
 	n := len(samples)
 	samples = slices.Grow(samples, len(f.payload))[:n+len(f.payload)]
 	switch f.pt {
@@ -133,11 +144,16 @@ func (m *media) connect(to netip.AddrPort, formats []format, mayWrite bool) {
 	for _, f := range formats {
 		switch {
 		case f.isEvent():
-			m.event = f.pt
+			if m.event == noPayload || f.rate == m.clock() {
+				m.event, m.eventRate = f.pt, f.rate
+			}
 		case m.pt == noPayload:
 			m.pt = f.pt
 			if law := lawOf(f); law != m.law {
-				m.law, m.voice = law, nil
+				m.law, m.voice, m.enc = law, nil, nil
+				if law == audio.G722 || law == audio.Opus {
+					m.enc = audio.NewEncoder(law, rate)
+				}
 			}
 		}
 	}
@@ -150,7 +166,21 @@ func lawOf(f format) audio.Codec {
 	case "PCMU", "pcmu":
 		return audio.PCMU
 	}
+	switch {
+	case strings.EqualFold(f.name, "G722"):
+		return audio.G722
+	case strings.EqualFold(f.name, "opus"):
+		return audio.Opus
+	}
 	return audio.Other
+}
+
+// clock is that of the timestamps.
+func (m *media) clock() int {
+	if m.law == audio.Opus {
+		return opusClock
+	}
+	return rate
 }
 
 // start begins to send. It may be called again.
@@ -209,7 +239,7 @@ func (m *media) run() {
 func (m *media) frame(buf []byte) (int, netip.AddrPort) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.header.Timestamp += frameSamples
+	m.header.Timestamp += uint32(m.clock() / 50)
 	if !m.mayWrite || m.muted || m.pt == noPayload {
 		m.header.Marker = true // of the first packet after the pause, RFC 3551 §4.1
 		return 0, m.remote
@@ -245,6 +275,11 @@ func (m *media) speak() []byte {
 	}
 	payload := m.voice[:frameSamples]
 	m.voice = m.voice[frameSamples:]
+	if m.enc != nil { // the voice is A-law then
+		var pcm [frameSamples]int16
+		audio.DecodeALaw(pcm[:], payload)
+		return m.coded[:m.enc.Encode(m.coded[:], pcm[:])]
+	}
 	return payload
 }
 
@@ -260,7 +295,7 @@ func (m *media) record() []byte {
 		m.phase = audio.Tone(samples, rate, m.p.cfg.Tone, toneLevel, m.phase)
 	}
 	m.second, m.secondLaw = make([]byte, rate), m.law
-	if m.law == audio.PCMA {
+	if m.law == audio.PCMA || m.enc != nil {
 		audio.EncodeALaw(m.second, samples)
 	} else {
 		audio.EncodeULaw(m.second, samples)
@@ -303,7 +338,14 @@ func (m *media) hear(packet *rtp.Packet, from netip.AddrPort, at time.Time) {
 	}
 	f := &m.frames[m.next]
 	m.next = (m.next + 1) % keptFrames
-	f.at, f.pt, f.payload = at, packet.PayloadType, append(f.payload[:0], packet.Payload...)
+	f.at, f.pt, f.payload, f.pcm = at, packet.PayloadType, append(f.payload[:0], packet.Payload...), f.pcm[:0]
+	if m.enc != nil && packet.PayloadType == m.pt {
+		if m.ear == nil {
+			m.ear = audio.NewListener(rate)
+		}
+		_, pcm := m.ear.Hear(m.law, packet.SSRC, packet.Timestamp, packet.Payload)
+		f.pcm = append(f.pcm, pcm...)
+	}
 	if m.p.cfg.Echo && packet.PayloadType == m.pt && len(m.echo) < echoFrames {
 		m.echo = append(m.echo, slices.Clone(packet.Payload))
 	}

@@ -45,8 +45,11 @@ type description struct {
 // phone uses.
 var knownFormats = []format{
 	{0, "PCMU", 8000, ""}, {8, "PCMA", 8000, ""}, {3, "GSM", 8000, ""}, {9, "G722", 8000, ""}, {18, "G729", 8000, "annexb=no"},
-	{111, "opus", 48000, "minptime=10;useinbandfec=1"}, {101, "telephone-event", 8000, "0-15"},
+	{111, "opus", 48000, "minptime=10;useinbandfec=1"}, {101, "telephone-event", 8000, "0-15"}, {102, "telephone-event/48000", 48000, "0-15"},
 }
+
+// events48 is how the names of codecs tell the events with the clock of Opus.
+const events48 = "telephone-event/48000"
 
 // formatsOf finds the formats for names; one that is not known gets a dynamic
 // payload type.
@@ -57,6 +60,9 @@ names:
 	for _, name := range names {
 		for _, f := range knownFormats {
 			if strings.EqualFold(f.name, name) {
+				if name == events48 {
+					f.name = "telephone-event"
+				}
 				list = append(list, f)
 				continue names
 			}

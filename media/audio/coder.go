@@ -17,7 +17,6 @@ const (
 const (
 	opusBitrate    = 24000
 	opusComplexity = 5
-	opusLoss       = 5 // per cent that FEC is made for
 )
 
 // Known reports whether the codec can be decoded and encoded here.
@@ -208,15 +207,36 @@ func NewEncoder(c Codec, rate int) *Encoder {
 
 func opusEncoder(rate int) *gopus.Encoder {
 	e, err := gopus.NewEncoder(gopus.EncoderConfig{SampleRate: rate, Channels: 1, Application: gopus.ApplicationVoIP})
-	if err != nil || e.SetBitrate(opusBitrate) != nil || e.SetComplexity(opusComplexity) != nil || e.SetPacketLoss(opusLoss) != nil {
+	if err != nil || e.SetBitrate(opusBitrate) != nil || e.SetComplexity(opusComplexity) != nil {
 		return nil
 	}
-	e.SetFEC(true)
 	return e
 }
 
 // Codec is what the encoder makes.
 func (e *Encoder) Codec() Codec { return e.codec }
+
+// Rate is that of the sound the encoder takes.
+func (e *Encoder) Rate() int { return e.rate }
+
+// FEC tells whether lost packets could be made anew from those after them.
+func (e *Encoder) FEC() bool { return e.opus != nil && e.opus.FECEnabled() }
+
+// Lossy says what share of the packets, 0 to 1, does not arrive. Opus is sent with
+// in-band FEC (RFC 7587 §3.1.1) as long as there is any: it costs bits, and the
+// library some memory for each frame.
+func (e *Encoder) Lossy(share float64) {
+	if e.opus == nil {
+		return
+	}
+	percent := int(min(max(share, 0), 0.3)*100 + 0.99)
+	if percent == e.opus.PacketLoss() {
+		return
+	}
+	if err := e.opus.SetPacketLoss(percent); err == nil {
+		e.opus.SetFEC(percent > 0)
+	}
+}
 
 // Frame is how many samples Encode takes.
 func (e *Encoder) Frame() int { return e.rate * FrameMs / 1000 }

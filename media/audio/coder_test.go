@@ -241,6 +241,7 @@ func packets(t testing.TB, c Codec, rate int, freq float64) [][]byte {
 	src := make([]int16, rate)
 	Tone(src, rate, freq, 0.3, 0)
 	e := NewEncoder(c, rate)
+	e.Lossy(0.1)
 	var list [][]byte
 	buf := make([]byte, MaxFrame)
 	for f := range slices.Chunk(src, e.Frame()) {

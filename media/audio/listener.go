@@ -40,6 +40,9 @@ func NewListener(rate int) *Listener {
 // nothing to do with each other.
 func (l *Listener) Epoch() uint32 { return l.epoch }
 
+// Clock is the rate of the timestamps of the codec that was heard last, 0 before.
+func (l *Listener) Clock() int { return l.codec.Clock() }
+
 // Place is where a timestamp of the peer's clock lies on the line, in units of that
 // clock, which is the one of the codec that was heard last. It is false before
 // anything was heard of that SSRC, and for a timestamp seconds away.

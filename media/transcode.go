@@ -1,0 +1,222 @@
+package media
+
+import (
+	"encoding/binary"
+	"time"
+
+	"vpbx/media/audio"
+)
+
+// transcoder turns what one peer says into the codec of another. It is a source of
+// the other's stream: frames of 20 ms with numbers and timestamps of its own, on
+// the other's clock, at the distances they have on the peer's. It belongs to the
+// goroutine that reads the peer's packets, and decodes and encodes there: a packet
+// waits for nothing but the rest of a frame where the peer's are not 20 ms long.
+type transcoder struct {
+	to    *Session
+	codec audio.Codec // it makes
+
+	line  *audio.Listener
+	enc   *audio.Encoder
+	frame []int16 // what has come of the next frame
+	have  int
+	at    int64 // its place on the line
+	seq   uint16
+	begin bool // the next frame comes after a pause
+	event sentKey
+
+	buf [headerLen + audio.MaxFrame]byte
+}
+
+// sentKey is the latest key of a peer that a transcoder has sent on.
+type sentKey struct {
+	heard bool
+	ssrc  uint32
+	ts    uint32    // the peer's
+	out   uint32    // what it became
+	at    time.Time // when it began
+}
+
+// transcode makes of a packet what the other party takes, and sends it.
+func (s *Session) transcode(a *agreed, f *format, h header, payload []byte, to *Session, x *exit, at time.Time) reason {
+	from := f.audio
+	if f.event {
+		from = a.codec.Audio()
+	}
+	t := s.transcoding(from, x.into, to)
+	switch {
+	case t == nil:
+		return dropPayload
+	case f.event:
+		return t.press(f, h, payload, x, at)
+	}
+	return t.hear(f, h, payload, x.pt, at)
+}
+
+// transcoding is the transcoder to a session that makes a codec of sound of from:
+// the one there is when it fits, so that hold and a new agreement change nothing
+// for the other peer.
+func (s *Session) transcoding(from, into audio.Codec, to *Session) *transcoder {
+	t := s.trans
+	if t != nil && t.to == to && t.codec == into && t.enc.Rate() == audio.Between(from, into) {
+		return t
+	}
+	rate := audio.Between(from, into)
+	enc := audio.NewEncoder(into, rate)
+	if enc == nil {
+		return nil
+	}
+	s.trans = &transcoder{to: to, codec: into, line: audio.NewListener(rate), enc: enc, frame: make([]int16, enc.Frame())}
+	return s.trans
+}
+
+// hear takes a packet of the peer's audio and sends the frames that are whole, as
+// pt to dst.
+func (t *transcoder) hear(f *format, h header, payload []byte, pt uint8, at time.Time) reason {
+	dst := t.to.dst.Load()
+	if dst == nil {
+		return dropAddress
+	}
+	epoch := t.line.Epoch()
+	pos, pcm := t.line.Hear(f.audio, h.ssrc, h.ts, payload)
+	if len(pcm) == 0 {
+		return dropLate
+	}
+	if t.line.Epoch() != epoch || pos != t.at+int64(t.have) {
+		if why := t.flush(pt, at); why != kept {
+			return why
+		}
+		t.at, t.begin = pos, true
+	}
+	for len(pcm) > 0 {
+		n := copy(t.frame[t.have:], pcm)
+		t.have, pcm = t.have+n, pcm[n:]
+		if t.have == len(t.frame) {
+			if why := t.send(pt, at); why != kept {
+				return why
+			}
+		}
+	}
+	return kept
+}
+
+// flush sends what waits for the rest of its frame, which will not come.
+func (t *transcoder) flush(pt uint8, at time.Time) reason {
+	if t.have == 0 {
+		return kept
+	}
+	clear(t.frame[t.have:])
+	return t.send(pt, at)
+}
+
+// send sends the frame.
+func (t *transcoder) send(pt uint8, at time.Time) reason {
+	t.to.adapt(t.enc, t.seq)
+	n := t.enc.Encode(t.buf[headerLen:], t.frame)
+	clock := t.codec.Clock()
+	h := header{pt: pt, marker: t.begin, ts: uint32(t.at * int64(clock) / int64(t.enc.Rate())), start: headerLen, end: headerLen + n}
+	t.at, t.have, t.begin = t.at+int64(len(t.frame)), 0, false
+	if n == 0 {
+		return dropPayload
+	}
+	return t.write(h, clock, t.line.Epoch(), at)
+}
+
+// write gives a packet in the buffer the other's numbers and sends it.
+func (t *transcoder) write(h header, clock int, epoch uint32, at time.Time) reason {
+	dst := t.to.dst.Load()
+	if dst == nil {
+		return dropAddress
+	}
+	h.seq, h.ssrc = t.seq, epoch
+	t.seq++
+	h, why := t.to.out.next(t, h, clock, at)
+	if why != kept {
+		return why
+	}
+	h.write(t.buf[:])
+	if _, err := t.to.rtp.WriteToUDPAddrPort(t.buf[:h.end], *dst); err != nil {
+		return dropWrite
+	}
+	return kept
+}
+
+// press sends a packet of a telephone event on: it keeps one timestamp, and its
+// duration becomes one of the other clock.
+func (t *transcoder) press(f *format, h header, payload []byte, x *exit, at time.Time) reason {
+	if len(payload) < 4 {
+		return dropPayload
+	}
+	if e := &t.event; !e.heard || e.ssrc != h.ssrc || e.ts != h.ts {
+		if e.heard && e.ssrc == h.ssrc && int32(h.ts-e.ts) < 0 {
+			return dropLate
+		}
+		*e = sentKey{heard: true, ssrc: h.ssrc, ts: h.ts, out: t.place(h, at), at: at}
+	}
+	p := t.buf[headerLen:][:4]
+	copy(p, payload)
+	scale(p, f.codec.Rate, x.rate)
+	h = header{pt: x.pt, marker: h.marker, ts: t.event.out, start: headerLen, end: headerLen + len(p)}
+	return t.write(h, t.codec.Clock(), t.line.Epoch(), at)
+}
+
+// place is where an event of the peer lies on the other's clock. When the peer
+// counts them by another clock than its audio, or has said nothing yet, that is the
+// end of the audio, or the time that has passed since the event before.
+func (t *transcoder) place(h header, at time.Time) uint32 {
+	clock := int64(t.codec.Clock())
+	if pos, ok := t.line.Place(h.ssrc, h.ts); ok {
+		return uint32(pos * clock / int64(t.line.Clock()))
+	}
+	out := uint32((t.at + int64(t.have)) * clock / int64(t.enc.Rate()))
+	if e := &t.event; e.heard {
+		if passed := e.out + units(at.Sub(e.at), int(clock)); int32(passed-out) > 0 {
+			out = passed
+		}
+	}
+	return out
+}
+
+// adaptEvery is how many frames go by until an encoder hears of loss.
+const adaptEvery = 50
+
+// adapt tells the encoder that makes the frame seq how much the peer, by its RTCP,
+// has lost.
+func (s *Session) adapt(e *audio.Encoder, seq uint16) {
+	if seq%adaptEvery != 0 {
+		return
+	}
+	s.in.mu.Lock()
+	loss := s.in.remoteLoss
+	s.in.mu.Unlock()
+	e.Lossy(loss)
+}
+
+// mouth codes sound of our own for a peer, in frames of 20 ms at 8 kHz. It belongs
+// to one goroutine.
+type mouth struct {
+	enc *audio.Encoder
+	buf [headerLen + audio.MaxFrame]byte
+}
+
+// code codes a frame behind the header and says where it ends; headerLen for a
+// codec that is not known.
+func (m *mouth) code(s *Session, c audio.Codec, pcm []int16, seq uint16) int {
+	if m.enc == nil || m.enc.Codec() != c {
+		if m.enc = audio.NewEncoder(c, promptRate); m.enc == nil {
+			return headerLen
+		}
+	}
+	s.adapt(m.enc, seq)
+	return headerLen + m.enc.Encode(m.buf[headerLen:], pcm)
+}
+
+// scale turns the duration of a telephone event (RFC 4733 §2.3.5) into another
+// clock's.
+func scale(event []byte, from, to int) {
+	if from <= 0 || from == to {
+		return
+	}
+	d := uint64(binary.BigEndian.Uint16(event[2:])) * uint64(to) / uint64(from)
+	binary.BigEndian.PutUint16(event[2:], uint16(min(d, 0xFFFF)))
+}
