@@ -137,7 +137,7 @@ func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk, g *grant) (*party, error)
 		return nil, nil
 	}
 	p := &party{who: s.Number, trunk: t.Name, usage: key, grant: g, out: c.callerFor(s, t, f.target)}
-	if err := c.invite(p, f.target, p.out.from, c.codecs(t.Codecs, g711)); err != nil {
+	if err := c.invite(p, f.target, p.out.from, c.codecs(t.Codecs)); err != nil {
 		c.release(key)
 		c.pass(s.Number, c.mediaCause(pbx.PartyCallee, err), fmt.Sprintf("%s could not be called: %v", s.Number, err))
 		return nil, nil
@@ -155,7 +155,7 @@ func (c *Call) ringCaller() error {
 	}
 	placeholder := c.caller
 	shown := sip.Party{User: c.dialled, Name: c.dialled}
-	codecs := c.codecs(c.company.Extensions[c.originate].Codecs, spoken)
+	codecs := c.codecs(c.company.Extensions[c.originate].Codecs)
 	for _, t := range targets {
 		p := &party{who: c.originate, number: c.originate}
 		if err := c.invite(p, t, shown, codecs); err != nil {

@@ -106,7 +106,7 @@ func (c *Call) echo() {
 // serve answers the caller of a feature code. A phone without a known codec hears
 // no tone, but its code is done all the same.
 func (c *Call) serve(s routing.Feature) error {
-	codecs := slices.Clone(c.codecs(nil, spoken))
+	codecs := slices.Clone(c.codecs(nil))
 	slices.SortStableFunc(codecs, func(a, b media.Codec) int { return cmp.Compare(order(a), order(b)) })
 	if err := c.answerAlone(codecs); err != nil {
 		c.why(fmt.Sprintf("%s could not be answered: %v", s.Code, err))
@@ -116,12 +116,14 @@ func (c *Call) serve(s routing.Feature) error {
 	return nil
 }
 
-// order puts first what we can speak.
+// order puts first what we can speak, and what costs least of it.
 func order(k media.Codec) int {
-	if k.Known() {
-		return 0
+	for i, known := range spoken {
+		if known.Audio() == k.Audio() {
+			return i
+		}
 	}
-	return 1
+	return len(spoken)
 }
 
 // confirmation is the tone that says "done".

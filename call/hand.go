@@ -210,7 +210,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 // taken takes somebody who picks up a call that rings or is parked; nil when that
 // cannot be.
 func (c *Call) taken(a adopt) *party {
-	sdp, ok := agree(a.p, c.codecs(nil, spoken))
+	sdp, ok := agree(a.p, c.codecs(nil))
 	if !ok {
 		a.reply <- handed{cause: pbx.NewCause(pbx.PartyPBX, pbx.NoCodec)}
 		return nil

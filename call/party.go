@@ -110,11 +110,11 @@ var (
 
 // codecs lists what a new party may be offered: first what needs no transcoding,
 // which is what the caller can do, in the caller's order, or what has been agreed
-// with the caller already; behind it what it can be turned into, of those in
-// besides where the company gave no list. With one the allowed names, and both
-// parts in its order. Where the call is to be recorded, only what can be, if the
-// caller can do any such codec.
-func (c *Call) codecs(allowed []string, besides []media.Codec) []media.Codec {
+// with the caller already; behind it what it can be turned into. That is G.711,
+// unless the company has a list: then these names, both parts in its order. Where
+// the call is to be recorded, only what can be, if the caller can do any such codec.
+func (c *Call) codecs(allowed []string) []media.Codec {
+	besides := g711
 	if len(allowed) > 0 {
 		besides = spoken
 	}

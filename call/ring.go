@@ -68,7 +68,7 @@ func (c *Call) ringExtension(number string) {
 		c.pass(number, pbx.NewCause(pbx.PartyCallee, pbx.Busy), fmt.Sprintf("%s has %d calls already", number, most))
 		return
 	}
-	codecs := c.codecs(ext.Codecs, spoken)
+	codecs := c.codecs(ext.Codecs)
 	dialled := 0
 	for _, t := range targets {
 		p := &party{who: number, number: number}
