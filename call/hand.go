@@ -95,7 +95,7 @@ func (c *Call) surrender(s surrender) error {
 		return nil
 	}
 	switch {
-	case by == nil || c.transfer != nil:
+	case by == nil || c.transfer != nil || c.consult != nil:
 		return refuse(pbx.NoReply)
 	case by == c.caller && c.peer == nil:
 		s.reply <- handed{dialled: c.dialled}
@@ -177,7 +177,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 		old = c.party(a.instead)
 	}
 	switch {
-	case old == nil || c.transfer != nil && !c.open:
+	case old == nil || (c.transfer != nil || c.consult != nil) && !c.open:
 		return refuse(pbx.NoReply)
 	case c.open && (a.instead == nil || old != c.caller && old != c.peer):
 		return true, nil
