@@ -46,6 +46,13 @@ func (a *agent) options(c *command) (to string, o phone.DialOptions, err error) 
 	if o.SessionExpires, err = c.duration("session", 0); err != nil {
 		return to, o, err
 	}
+	for line := range strings.Lines(c.block) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if o.Headers == nil {
+			o.Headers = map[string]string{}
+		}
+		o.Headers[name] = value
+	}
 	if c.has("hide") {
 		o.From = "Anonymous <sip:anonymous@anonymous.invalid>"
 	}
@@ -61,7 +68,10 @@ func (a *agent) options(c *command) (to string, o phone.DialOptions, err error) 
 			return to, o, fmt.Errorf("line %d: nobody is registered at %s", c.line, via)
 		}
 		to = list[0].Contact
-		o.Headers = map[string]string{"To": "<sip:" + c.args[2] + "@" + via + ">"}
+		if o.Headers == nil {
+			o.Headers = map[string]string{}
+		}
+		o.Headers["To"] = "<sip:" + c.args[2] + "@" + via + ">"
 		o.From = "<sip:" + c.args[0] + "@" + via + ">"
 	}
 	if c.has("replaces") {
