@@ -12,6 +12,9 @@ func (l *Leg) onRequest(x *exchange) {
 		l.close(x, 481)
 		return
 	}
+	if !l.admits(x) {
+		return
+	}
 	seq, method := int64(x.req.CSeq().SeqNo), x.req.Method
 	// RFC 3261 §12.2.2. sipgo gives up the order of messages, so an INFO may be
 	// overtaken by the next request; it changes nothing and is let through.

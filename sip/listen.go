@@ -162,6 +162,7 @@ type packetReader struct {
 	net.PacketConn
 	next    func()
 	begun   func() // tells that the loop runs
+	shed    func(netip.Addr) bool
 	log     *slog.Logger
 	stopped <-chan struct{}
 	last    string
@@ -172,7 +173,7 @@ type packetReader struct {
 // it, as only then requests can leave from that socket.
 func (s *Server) servePacket(c net.PacketConn) {
 	reading := make(chan struct{})
-	r := &packetReader{PacketConn: c, next: func() { s.servePacket(c) }, log: s.log, stopped: s.ctx.Done()}
+	r := &packetReader{PacketConn: c, next: func() { s.servePacket(c) }, shed: s.shed, log: s.log, stopped: s.ctx.Done()}
 	r.begun = sync.OnceFunc(func() { close(reading) })
 	s.serving.Go(func() {
 		defer r.begun()
@@ -192,6 +193,8 @@ func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := r.PacketConn.ReadFrom(b)
 		switch {
+		case err == nil && r.shed(addrOf(from)):
+			continue
 		case err == nil:
 			if a := from.String(); a != r.last {
 				r.last = a

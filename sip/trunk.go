@@ -133,6 +133,14 @@ func (s *Server) registeredTrunk(user string, source netip.Addr) (pbx.TrunkOf, b
 	return l.of, true
 }
 
+// at says whether a trunk is registered at an address.
+func (ls *lines) at(name lineName, a netip.Addr) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.byName[name]
+	return l != nil && slices.Contains(l.addrs, a)
+}
+
 // sameLine says whether two versions of a trunk register alike.
 func sameLine(a, b pbx.Trunk) bool {
 	return a.Host == b.Host && strings.EqualFold(a.Transport, b.Transport) && a.Username == b.Username && a.Password == b.Password
