@@ -63,6 +63,9 @@ func (x *exchange) settle() {
 
 // serve gives an exchange to the leg and stays until it is settled.
 func (l *Leg) serve(x *exchange) {
+	if x.req.IsInvite() {
+		defer l.s.pending.put(x.req)()
+	}
 	if !x.initial && x.req.IsInvite() && !x.watch() {
 		return
 	}

@@ -238,6 +238,10 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 	if !s.inRate(peer) {
 		return nil, nil
 	}
+	if s.forgedCancel(peer, data) {
+		s.met.rejected(spoofed)
+		return nil, nil
+	}
 	return data, nil
 }
 

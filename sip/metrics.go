@@ -26,7 +26,7 @@ const (
 	replayed      reason = "replay"         // a digest answer used twice
 	unknownOwner  reason = "unknown_owner"  // a trunk call to nobody's number
 	unknownDomain reason = "unknown_domain" // a request for nobody's domain
-	spoofed       reason = "spoofed"        // an extension that calls itself another one
+	spoofed       reason = "spoofed"        // an extension that calls itself another one, a third address inside a call
 	looped        reason = "loop"           // the same request by two ways
 	connections   reason = "connections"    // too many TCP connections
 )

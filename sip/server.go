@@ -46,6 +46,7 @@ type Server struct {
 	guard     guard               // rates, wrong passwords, bans
 	nonces    nonces              // digest challenges we made
 	merged    merged              // requests that reached us twice
+	pending   cancellable         // INVITEs that can be cancelled
 	reg       registrar           // bindings
 	dlg       dialogs             // legs and trunk registrations
 

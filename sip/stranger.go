@@ -1,8 +1,10 @@
 package sip
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
+	"sync"
 
 	msg "github.com/emiago/sipgo/sip"
 )
@@ -65,4 +67,66 @@ func hostOf(uri string) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	return literal(u.Host)
+}
+
+// cancellable are the INVITEs that have no final response, by branch, with the
+// address each came from. sipgo cancels whatever has the branch of a CANCEL,
+// from wherever that comes.
+type cancellable struct {
+	mu       sync.Mutex
+	byBranch map[string]netip.Addr
+}
+
+// put notes an INVITE, unless another one with that branch waits, and gives what
+// forgets it.
+func (c *cancellable) put(req *msg.Request) (forget func()) {
+	branch, _ := param(req.Via().Params, "branch")
+	source, err := addrPort(req.Source())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.byBranch[branch]; there || err != nil {
+		return func() {}
+	}
+	if c.byBranch == nil {
+		c.byBranch = map[string]netip.Addr{}
+	}
+	c.byBranch[branch] = source.Addr()
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.byBranch, branch)
+	}
+}
+
+func (c *cancellable) source(branch string) (netip.Addr, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.byBranch[branch]
+	return a, ok
+}
+
+// forgedCancel says whether a datagram is a CANCEL of an INVITE that came from
+// somebody else.
+func (s *Server) forgedCancel(peer netip.Addr, data []byte) bool {
+	if !bytes.HasPrefix(data, []byte("CANCEL ")) {
+		return false
+	}
+	m, err := msg.ParseMessage(bytes.Clone(data))
+	if err != nil || m.Via() == nil {
+		return false // sipgo refuses it
+	}
+	branch, _ := param(m.Via().Params, "branch")
+	source, ok := s.pending.source(branch)
+	if !ok || source == peer {
+		return false
+	}
+	dir := s.cfg.Directory()
+	for _, t := range dir.TrunksFrom(peer) {
+		for _, own := range dir.TrunksFrom(source) {
+			if t.Trunk == own.Trunk {
+				return false
+			}
+		}
+	}
+	return true
 }
