@@ -224,6 +224,10 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if msg.IsReliable(p.Transport) {
+		if s.forgedCancel(peer, data) { // a whole message: see framed
+			s.met.rejected(spoofed)
+			return nil, nil
+		}
 		return data, nil
 	}
 	data = bytes.TrimLeft(data, "\r\n\x00") // keepalives, and RFC 3261 §7.5

@@ -246,9 +246,9 @@ func (g *gate) Accept() (net.Conn, error) {
 			continue
 		}
 		if g.tls == nil {
-			return f, nil
+			return g.s.frame(f), nil
 		}
-		return secured{tls.Server(f, g.tls), f}, nil
+		return g.s.frame(secured{tls.Server(f, g.tls), f}), nil
 	}
 }
 
