@@ -41,6 +41,11 @@
 //   - A contact is sent back as it was written.
 //   - Nothing is sent whose headers hold a line break that is not ours: see
 //     validate.
+//   - A datagram of a source, or of all strangers together, that is beyond its
+//     rate costs a read and a look into a map: see shed.
+//   - Inside a dialog only its peer is heard, not whoever knows its names.
+//   - sipgo gets streams message by message (see framed), opens no connection and
+//     looks up no name.
 //   - Every map here has a bound, and so has the ladder of a leg: what the two
 //     sent each other, trimmed and without secrets.
 //   - A provisional response with a number is confirmed before the next one, and
