@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -111,12 +113,21 @@ func (s *Server) mayApply(q *request, d *tenants.Document) error {
 		return err
 	}
 	switch is := tenants.FromCompany(now); {
-	case d.Limits != is.Limits:
+	case !sameLimits(d.Limits, is.Limits):
 		return &pbx.Error{Kind: pbx.Denied, Field: "limits", Msg: "only an administrator may change the limits of a company"}
+	case !slices.Equal(d.Rates, is.Rates):
+		return &pbx.Error{Kind: pbx.Denied, Field: "rates", Msg: "only an administrator may change the rates, which the limits are reckoned by"}
 	case !strings.EqualFold(d.Domain, is.Domain):
 		return &pbx.Error{Kind: pbx.Denied, Field: "domain", Msg: "only an administrator may change the domain of a company"}
 	}
 	return nil
+}
+
+// sameLimits compares limits; no list is the same as an empty one.
+func sameLimits(a, b tenants.Limits) bool {
+	same := slices.Equal(a.Barred, b.Barred)
+	a.Barred, b.Barred = nil, nil
+	return same && reflect.DeepEqual(a, b)
 }
 
 func (s *Server) deleteTenant(ctx context.Context, q *request, _ *InTenant) (*struct{}, error) {

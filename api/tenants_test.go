@@ -184,6 +184,11 @@ func TestLimitsAreTheAdministrators(t *testing.T) {
 	}
 	put(adminToken).want(t, 200)
 	put(acmeToken).want(t, 200) // nothing of it differs now
+	doc["rates"] = []any{map[string]any{"prefix": "+7", "minute": 0}}
+	if p := put(acmeToken).want(t, 403); p.Field != "rates" {
+		t.Errorf("refused for %q", p.Field)
+	}
+	put(adminToken).want(t, 200)
 	doc["domain"] = "elsewhere.test"
 	if p := put(acmeToken).want(t, 403); p.Field != "domain" {
 		t.Errorf("refused for %q", p.Field)

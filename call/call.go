@@ -45,6 +45,9 @@ type Call struct {
 	refused    *pbx.Cause // over a limit from the start
 	refusedWhy string
 	uses       []string // what it counts against, under m.mu
+	grants     []*grant // leaves to call the outside, likewise
+	counted    string   // the extension that began the call, counted among its calls a minute
+	wentOut    bool     // it has used a grant, under m.mu
 	originate  string   // extension to ring first; "": the caller called us
 	dialled    string   // what was dialled
 
@@ -58,9 +61,11 @@ type Call struct {
 	decision routing.Decision
 	hops     []routing.Hop // the forwardings of the step that goes on
 	forwards int           // of all steps
-	recorder *recordings.Recorder
-	failed   pbx.Cause // what the last step came to
-	signaled bool      // the caller has been told that it rings, or been answered
+
+	redirected string // where the phone that has ended last sends the call
+	recorder   *recordings.Recorder
+	failed     pbx.Cause // what the last step came to
+	signaled   bool      // the caller has been told that it rings, or been answered
 
 	transfer    *transfer // of whom the caller talked with, until it has come to something
 	transfers   int
@@ -73,6 +78,7 @@ type Call struct {
 	auto        bool // phones are asked to answer by themselves
 
 	legs    []whose // all legs there were, for the ladder
+	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
 	cause   pbx.Cause  // why the call is over; zero: it is not
 	hungUp  string     // who ended it, "": none of those who talk
@@ -175,6 +181,11 @@ func (c *Call) do(s routing.Step) bool {
 	case routing.Page:
 		return c.page(s)
 	case routing.Reject:
+		if t := c.transfer; t != nil {
+			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)
+		} else {
+			c.guardedPlan(c.caller.number, c.decision.To, s.Cause)
+		}
 		if c.failed = s.Cause; c.transfer == nil {
 			c.end(s.Cause)
 		}
@@ -189,7 +200,7 @@ func (c *Call) do(s routing.Step) bool {
 func (c *Call) begin() error {
 	c.note(c.arrival())
 	if c.refused != nil {
-		c.why(c.refusedWhy)
+		c.refusedAtOnce()
 		return c.end(*c.refused)
 	}
 	if c.originate != "" {
@@ -203,6 +214,7 @@ func (c *Call) arrival() pbx.CallEvent {
 		Trunk: c.caller.trunk, Name: c.caller.name, Direction: pbx.Out}
 	if c.caller.leg != nil {
 		e.Leg = c.caller.leg.ID
+		e.Identity = identityOf(c.caller.leg)
 	}
 	switch {
 	case c.caller.trunk != "":
@@ -382,6 +394,7 @@ func (c *Call) finish() {
 // note appends to the trace and tells whoever watches. A peer that rings, holds
 // and resumes without end does not make the trace grow without end.
 func (c *Call) note(e pbx.CallEvent) {
+	c.m.busy.note(c, e)
 	if len(c.trace) >= maxTrace && repeatable(e.Kind) {
 		return
 	}
@@ -449,8 +462,10 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		if i.Answered == nil {
 			i.Answered = &e.At
 		}
-	case pbx.Held, pbx.Resumed:
+	case pbx.Held, pbx.Resumed, pbx.Transferring:
 		i.State = e.Kind
+	case pbx.Parked:
+		i.State, i.With = e.Kind, e.To
 	}
 	c.info.Store(&i)
 }

@@ -20,20 +20,48 @@ func (c *Call) dial(s routing.Dial) bool {
 	if s.For <= 0 {
 		s.For = defaultRing
 	}
-	for _, t := range c.working(s.Trunks) {
+	g, no := c.m.admitOutside(c, s.By, s.Number)
+	if no != nil {
+		c.guarded(s.By, s.Number, no)
+		return false
+	}
+	var p *party
+	var err error
+	defer func() {
+		if p == nil || !p.answered {
+			c.m.settle(g) // nobody was reached
+		}
+	}()
+	if g.rate > 0 {
+		if c.keepPaid(g) != nil {
+			return true
+		}
+	}
+	for _, t := range c.working(drawn(s.Trunks, s.Weights, chance)) {
 		c.failed = pbx.Cause{}
-		p, err := c.dialTrunk(s, t)
-		if err != nil {
+		if p, err = c.dialTrunk(s, t, g); err != nil {
 			return true
 		}
 		if c.race(s.For) {
 			return true
 		}
-		if !nextTrunk(c.failed, p != nil && p.alerted) {
+		if !nextTrunk(c.failed, p != nil && (p.alerted || p.answered)) {
 			return false
 		}
 	}
 	return false
+}
+
+// keepPaid makes sure that what is reserved is known after a crash, too, before
+// anybody is dialled. A store that fails does not stop the call.
+func (c *Call) keepPaid(g *grant) error {
+	_, err := await(c, func(ctx context.Context) struct{} {
+		ctx, cancel := context.WithTimeout(ctx, saveBound)
+		defer cancel()
+		c.m.save(ctx, g)
+		return struct{}{}
+	})
+	return err
 }
 
 // working leaves out the trunks that are down, unless all are.
@@ -56,8 +84,9 @@ func (c *Call) working(trunks []*pbx.Trunk) []*pbx.Trunk {
 }
 
 // nextTrunk tells whether another trunk may succeed where one failed so: not
-// when the called party itself has spoken, and not when its phone has rung: it
-// is not rung twice for one call.
+// when the called party itself has spoken, or the network has about the number,
+// and not when its phone has rung: it is not rung twice for one call. The table
+// with its reasons is in docs/config.md.
 func nextTrunk(c pbx.Cause, alerted bool) bool {
 	if alerted {
 		return false
@@ -65,7 +94,13 @@ func nextTrunk(c pbx.Cause, alerted bool) bool {
 	switch c.Reason {
 	case pbx.NoReply, pbx.OverLimit, pbx.NoRoute:
 		return true
+	case pbx.NoCodec:
+		return c.SIP == 488 || c.SIP == 415
 	case pbx.Refused:
+		switch c.SIP {
+		case 401, 402, 403, 407: // our account at this trunk
+			return true
+		}
 		return c.SIP >= 500 && c.SIP < 600
 	}
 	return false
@@ -73,7 +108,12 @@ func nextTrunk(c pbx.Cause, alerted bool) bool {
 
 // dialTrunk sends the INVITE and gives whom it dialled, nil when it could not.
 // What the trunk says arrives later; an error means that the call is over.
-func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) (*party, error) {
+func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk, g *grant) (*party, error) {
+	number := pbx.Rewrite(pbx.Rewrite(s.Number, s.Strip, s.Add), t.Strip, t.Add)
+	if number == "" {
+		c.passTrunk(t.Name, pbx.NewCause(pbx.PartyPBX, pbx.NoRoute), fmt.Sprintf("%s is too short for what trunk %s strips", s.Number, t.Name))
+		return nil, nil
+	}
 	key, ok := c.use("trunk", t.Name, t.Calls)
 	if !ok {
 		c.passTrunk(t.Name, pbx.NewCause(pbx.PartyPBX, pbx.OverLimit), fmt.Sprintf("trunk %s has %d calls already", t.Name, t.Calls))
@@ -84,7 +124,7 @@ func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) (*party, error) {
 		err    error
 	}
 	f, err := await(c, func(ctx context.Context) found {
-		target, err := c.m.SIP.Locate(ctx, c.m.SIP.TrunkTarget(c.company, t, s.Number))
+		target, err := c.m.SIP.Locate(ctx, c.m.SIP.TrunkTarget(c.company, t, number))
 		return found{target, err}
 	})
 	if err != nil {
@@ -96,9 +136,8 @@ func (c *Call) dialTrunk(s routing.Dial, t *pbx.Trunk) (*party, error) {
 		c.passTrunk(t.Name, pbx.NewCause(pbx.PartyTrunk, pbx.NoReply), "trunk "+t.Name+" cannot be found")
 		return nil, nil
 	}
-	p := &party{who: s.Number, trunk: t.Name, usage: key}
-	from := sip.Party{User: s.Caller, Name: ""}
-	if err := c.invite(p, f.target, from, c.codecs(t.Codecs)); err != nil {
+	p := &party{who: s.Number, trunk: t.Name, usage: key, grant: g, out: c.callerFor(s, t, f.target)}
+	if err := c.invite(p, f.target, p.out.from, c.codecs(t.Codecs)); err != nil {
 		c.release(key)
 		c.pass(s.Number, c.mediaCause(pbx.PartyCallee, err), fmt.Sprintf("%s could not be called: %v", s.Number, err))
 		return nil, nil
@@ -134,7 +173,7 @@ func (c *Call) ringCaller() error {
 	}
 	c.dropOthers(p)
 	c.caller = p
-	c.caller.name = placeholder.name
+	c.caller.name, c.caller.usage, c.caller.calling = placeholder.name, placeholder.usage, true
 	c.parties = nil
 	return nil
 }

@@ -12,14 +12,18 @@
 // Who owns which goroutine: one goroutine per call, started by the Manager. It
 // owns every field of the Call and blocks in one place only, [Call.next].
 // await starts at most one helper per call, for work that may take time. The
-// Manager has no goroutine.
+// Manager has none but those that write what was spent, one for each time that
+// money is reserved or given back; Close waits for them.
 //
 // Invariants: a call has one trace; it begins with Arrived, ends with Ended,
 // and the record is a pure function of it. A call keeps the configuration it
 // began with. A leg has one owner. Nothing of one company is looked up with
 // the id of another: all look-ups start at c.company. No call holds a pointer
-// to another call. A call is forwarded maxForwards times at most, and
-// routing.MaxHops times in a row.
+// to another call. Nothing is dialled at a trunk without a grant of
+// [Manager.admitOutside], and what is spent in a day, with what is reserved, is
+// never more than its limit. A call is forwarded maxForwards times at most, and
+// routing.MaxHops times in a row. What phones are shown of an extension that
+// they watch is made from the events of its calls alone: see busy.go.
 //
 // Where the tests are: the behaviour is in the flows (internal/flow); pure
 // parts are tested beside their files.

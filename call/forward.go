@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 
@@ -29,8 +30,12 @@ func (c *Call) ringOne(s routing.Ring) bool {
 	if waits {
 		d = after
 	}
+	c.redirected = ""
 	if c.ringAll(s.Who, d) {
 		return true
+	}
+	if c.redirected != "" { // RFC 3261 §8.1.3.4: 3xx, of a phone of ours; what it may not call it cannot send us to
+		return c.forward(routing.Hop{By: number, To: c.redirected, On: pbx.OnAlways})
 	}
 	on := forwardOn(c.failed.Reason)
 	to := ext.ForwardOn(on)
@@ -64,12 +69,16 @@ func (c *Call) forward(hop routing.Hop) bool {
 	}
 	c.hops = append(c.hops, hop)
 	defer func() { c.hops = c.hops[:len(c.hops)-1] }()
+	if !c.caller.answered && c.early == nil {
+		c.caller.leg.Ring(181, nil)
+	}
 	f := routing.Forward(c.asked, c.hops)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Who: hop.By, To: hop.To, Why: f.Why})
 	c.decision.Record = c.decision.Record || f.Record
 	before := c.failed
 	if len(f.Steps) == 0 {
 		c.failed = f.Cause
+		c.guardedPlan(hop.By, c.company.E164(hop.To), f.Cause)
 	}
 	for _, s := range f.Steps {
 		if c.do(s) {
@@ -91,8 +100,8 @@ func (c *Call) diverted(p *party, t sip.Target, from sip.Party) []sip.Header {
 	var list []sip.Header
 	for i := len(c.hops) - 1; i >= 0; i-- { // RFC 5806 §3: the latest first
 		h := c.hops[i]
-		list = append(list, sip.Header{Name: "Diversion", Value: fmt.Sprintf("<%s>;reason=%s;counter=1;privacy=off;screen=no",
-			c.divertURI(p, from, h.By), diversionReason(h))})
+		list = append(list, sip.Header{Name: "Diversion", Value: fmt.Sprintf("<%s>;reason=%s;counter=1;privacy=%s;screen=no",
+			c.divertURI(p, from, h.By), diversionReason(h), c.diversionPrivacy(p, h.By))})
 	}
 	index := "1"
 	for i, h := range c.hops {
@@ -126,11 +135,20 @@ func (c *Call) divertURI(p *party, from sip.Party, ext string) string {
 	if p.trunk != "" {
 		if e := c.company.Extensions[ext]; e != nil && e.Caller != "" {
 			user = e.Caller
-		} else if from.User != "" {
-			user = from.User
+		} else if n := cmp.Or(p.out.number, from.User); n != "" {
+			user = n
 		}
 	}
 	return "sip:" + user + "@" + c.company.Domain
+}
+
+// diversionPrivacy is the privacy of RFC 5806 §3: full for an extension that
+// withholds its number outside.
+func (c *Call) diversionPrivacy(p *party, ext string) string {
+	if e := c.company.Extensions[ext]; p.trunk != "" && e != nil && e.Caller == pbx.Anonymous {
+		return "full"
+	}
+	return "off"
 }
 
 // diversionReason is the reason of RFC 5806 §3.

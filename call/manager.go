@@ -32,7 +32,7 @@ type Extensions interface {
 	UpdateExtension(ctx context.Context, tenant pbx.TenantID, number string, change func(*pbx.Extension)) error
 }
 
-// Config is what a Manager works with. All fields but MaxLength are needed.
+// Config is what a Manager works with. All fields but MaxLength and Ledger are needed.
 type Config struct {
 	SIP        *sip.Server
 	Media      *media.Engine
@@ -42,6 +42,7 @@ type Config struct {
 	Directory  func() *pbx.Directory
 	Extensions Extensions
 	Publish    func(pbx.Live) // must not block
+	Ledger     Ledger         // nil: what is spent is forgotten with the process
 	MaxLength  time.Duration  // longest call, 0: 4 h
 	Log        *slog.Logger
 	Metrics    Registerer
@@ -52,13 +53,15 @@ type Manager struct {
 	Config
 	metrics metrics
 	prompts prompts
+	busy    busy
 
 	mu       sync.Mutex
 	calls    map[pbx.CallID]*Call
 	legs     map[*sip.Leg]pbx.CallID // which call has a leg
 	parked   map[string]pbx.CallID   // by usage key of the orbit
 	used     map[string]int          // calls at once, by usage key
-	started  map[pbx.TenantID]minute // new calls in the running minute
+	started  map[string]minute       // new calls in the running minute, likewise
+	spent    map[payer]*account      // of the day
 	draining bool
 	wg       sync.WaitGroup
 }
@@ -80,7 +83,8 @@ func NewManager(c Config) *Manager {
 		legs:    make(map[*sip.Leg]pbx.CallID),
 		parked:  make(map[string]pbx.CallID),
 		used:    make(map[string]int),
-		started: make(map[pbx.TenantID]minute),
+		started: make(map[string]minute),
+		spent:   make(map[payer]*account),
 	}
 	m.metrics.register(c.Metrics)
 	return m
@@ -90,7 +94,8 @@ func NewManager(c Config) *Manager {
 // established, and runs the call it begins. It returns at once.
 func (m *Manager) Accept(l *sip.Leg) {
 	c := m.newCall(l.Company, l.Arrived)
-	c.caller = &party{leg: l, who: callerNumber(l), number: l.Extension, trunk: trunkName(l.Trunk), name: l.From.Name, calling: true}
+	who, name := callerOf(l)
+	c.caller = &party{leg: l, who: who, number: l.Extension, trunk: trunkName(l.Trunk), name: name, calling: true}
 	c.dialled = l.To
 	c.keep(c.caller)
 	l.Own(c.mail, c.gone)
@@ -221,28 +226,52 @@ func (m *Manager) admit(c *Call) *pbx.Cause {
 	if m.draining {
 		return no(pbx.ShuttingDown, "the PBX is being stopped")
 	}
-	l, id := c.company.Limits, c.company.ID
-	if l.PerMinute > 0 {
-		w := m.started[id]
-		if c.arrived.Sub(w.at) >= time.Minute {
-			w = minute{at: c.arrived}
-		}
-		w.n++
-		m.started[id] = w
-		if w.n > l.PerMinute {
-			return no(pbx.OverLimit, fmt.Sprintf("more than %d new calls a minute", l.PerMinute))
-		}
+	l, id := c.company.Limits.Guarded(), c.company.ID
+	emergency := c.emergency()
+	if !m.within(usage(id, "minute", ""), l.PerMinute, c.arrived) && !emergency {
+		return no(pbx.OverLimit, fmt.Sprintf("more than %d new calls a minute", l.PerMinute))
+	}
+	if emergency {
+		l.Calls = 0 // counted, but not refused
 	}
 	if !m.take(c, string(id), l.Calls) {
 		return no(pbx.OverLimit, fmt.Sprintf("more than %d calls at once", l.Calls))
 	}
-	if e := c.company.Extensions[c.caller.number]; e != nil && !m.takeFor(c, c.caller, usage(id, "ext", e.Number), e.Calls) {
-		return no(pbx.OverLimit, fmt.Sprintf("extension %s has %d calls already", e.Number, e.Calls))
+	if e := c.company.Extensions[c.caller.number]; e != nil {
+		if most := c.company.CallsAMinute(e); !m.within(usage(id, "minute", e.Number), most, c.arrived) && !emergency {
+			return no(pbx.OverLimit, fmt.Sprintf("extension %s has begun more than %d calls in a minute", e.Number, most))
+		}
+		c.counted = e.Number
+		most := c.company.CallsAtOnce(e)
+		if emergency {
+			most = 0
+		}
+		if !m.takeFor(c, c.caller, usage(id, "ext", e.Number), most) {
+			return no(pbx.OverLimit, fmt.Sprintf("extension %s has %d calls already", e.Number, most))
+		}
 	}
 	if t := c.company.Trunk(c.caller.trunk); t != nil && !m.takeFor(c, c.caller, usage(id, "trunk", t.Name), t.Calls) {
 		return no(pbx.OverLimit, fmt.Sprintf("trunk %s has %d calls already", t.Name, t.Calls))
 	}
 	return nil
+}
+
+// emergency tells whether an extension calls for help, which no limit may stop.
+func (c *Call) emergency() bool {
+	n := c.company.E164(c.dialled)
+	return c.caller.number != "" && pbx.Emergency(n) && c.company.Extensions[n] == nil && c.company.Groups[n] == nil
+}
+
+// within counts a new call and says whether it is one of the first max that key
+// has begun within a minute. It is called with m.mu held.
+func (m *Manager) within(key string, max int, at time.Time) bool {
+	w := m.started[key]
+	if at.Sub(w.at) >= time.Minute {
+		w = minute{at: at}
+	}
+	w.n++
+	m.started[key] = w
+	return w.n <= max
 }
 
 // usage names a thing of a company of which only so many may be used at once.
@@ -299,7 +328,13 @@ func (m *Manager) giveBack(key string) {
 
 // forget is the last thing a call does.
 func (m *Manager) forget(c *Call) {
+	m.busy.forget(c)
 	m.mu.Lock()
+	for _, g := range c.grants {
+		if g.since.IsZero() { // nobody was reached with it; the others end with their legs
+			g.settle()
+		}
+	}
 	delete(m.calls, c.id)
 	for _, l := range c.legs {
 		m.disown(c, l.leg)
@@ -307,8 +342,11 @@ func (m *Manager) forget(c *Call) {
 	for _, key := range c.uses {
 		m.giveBack(key)
 	}
-	if w, ok := m.started[c.company.ID]; ok && time.Since(w.at) >= time.Minute {
-		delete(m.started, c.company.ID)
+	for _, who := range []string{"", c.counted} {
+		key := usage(c.company.ID, "minute", who)
+		if w, ok := m.started[key]; ok && time.Since(w.at) >= time.Minute {
+			delete(m.started, key)
+		}
 	}
 	m.mu.Unlock()
 	m.metrics.active.Dec()
@@ -320,16 +358,6 @@ func (m *Manager) disown(c *Call, l *sip.Leg) {
 	if m.legs[l] == c.id {
 		delete(m.legs, l)
 	}
-}
-
-func callerNumber(l *sip.Leg) string {
-	if l.Extension != "" {
-		return l.Extension
-	}
-	if n := l.Company.E164(l.From.User); n != "" {
-		return n
-	}
-	return "anonymous"
 }
 
 func trunkName(t *pbx.Trunk) string {

@@ -17,6 +17,8 @@ type metrics struct {
 	mos    prometheus.Histogram
 	panics prometheus.Counter
 	lost   prometheus.Counter
+
+	guarded *prometheus.CounterVec
 }
 
 func (m *metrics) register(r prometheus.Registerer) {
@@ -29,7 +31,11 @@ func (m *metrics) register(r prometheus.Registerer) {
 		Help: "MOS (ITU-T G.107) of each leg that was answered.", Buckets: []float64{1.5, 2, 2.5, 3, 3.3, 3.6, 3.8, 4, 4.1, 4.2, 4.3, 4.4}})
 	m.panics = prometheus.NewCounter(prometheus.CounterOpts{Name: "vpbx_call_panics_total", Help: "Calls that ended by an error in our code."})
 	m.lost = prometheus.NewCounter(prometheus.CounterOpts{Name: "vpbx_call_records_lost_total", Help: "Records that neither the store nor the spool took."})
-	r.MustRegister(m.active, m.total, m.setup, m.mos, m.panics, m.lost)
+	m.guarded = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_call_guarded_total", Help: "Calls that the fraud guard refused or ended."}, []string{"reason"})
+	for _, reason := range []pbx.Reason{pbx.OverLimit, pbx.Forbidden, pbx.Premium, pbx.Spent} {
+		m.guarded.WithLabelValues(string(reason))
+	}
+	r.MustRegister(m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
 	for _, d := range []pbx.Direction{pbx.In, pbx.Out, pbx.InternalTo} {
 		for _, o := range pbx.Outcomes {
 			m.total.WithLabelValues(string(d), string(o))

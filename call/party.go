@@ -10,6 +10,7 @@ import (
 
 	"vpbx/media"
 	"vpbx/pbx"
+	"vpbx/recordings"
 	"vpbx/sip"
 )
 
@@ -21,7 +22,9 @@ type party struct {
 	name     string // display name it gave
 	leg      *sip.Leg
 	media    *media.Session
-	usage    string // what it counts against, "" for the caller and the other phones of an extension
+	grant    *grant   // to call it outside, nil inside
+	out      outgoing // how its trunk is told who calls
+	usage    string   // what it counts against, "" for the caller and the other phones of an extension
 	answered bool
 	over     bool
 	alerted  bool          // its phone has rung (180)
@@ -30,6 +33,8 @@ type party struct {
 	calling  bool          // it is the caller of the record
 	seat     int           // side of the recording
 	keys     string        // what it presses for the PBX
+	barges   bool          // it supervises, and is heard by both
+	tapped   *recordings.Recorder
 }
 
 // party finds whose leg l is, among those who are still there.
@@ -165,7 +170,8 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 		return errors.Join(fmt.Errorf("make an offer for %s: %w", p.who, err), s.Close())
 	}
 	p.media, p.seat = s, c.seat
-	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, SDP: offer, Headers: append(c.diverted(p, t, from), c.alert(p)...), Events: c.mail, Gone: c.gone})
+	p.leg = c.m.SIP.Dial(sip.Invite{Company: c.company, Target: t, From: from, FromHost: p.out.host, Contact: p.out.contact, SDP: offer,
+		Headers: slices.Concat(p.out.headers, c.diverted(p, t, from), c.alert(p)), Events: c.mail, Gone: c.gone})
 	c.parties = append(c.parties, p)
 	c.keep(p)
 	kind := pbx.Dialled
@@ -211,10 +217,14 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		return false, nil // one that we let go before
 	}
 	cause := e.Cause
-	if p == c.caller || p == c.peer {
+	if p.answered {
 		cause.Party = p.side(cause.Party)
 	}
 	switch t := c.transfer; {
+	case t != nil && t.by == p && t.begun: // it need not wait for what becomes of the transfer
+		t.by = nil
+		c.over(p, cause)
+		return false, nil
 	case p == c.caller:
 		c.endedBy(p, cause)
 		c.part()
@@ -222,10 +232,9 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		return false, errOver
 	case p == c.peer:
 		return false, c.endedBy(p, cause)
-	case t != nil && t.by == p: // it need not wait for what becomes of the transfer
-		t.by = nil
-		c.over(p, cause)
-		return false, nil
+	}
+	if e.Moved != "" && !p.answered && p.number != "" {
+		c.redirected = e.Moved
 	}
 	c.over(p, cause)
 	return true, nil
@@ -292,6 +301,7 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 	}
 	c.giveUp(p)
 	c.note(e)
+	c.paid(p, cause)
 }
 
 // giveUp ends what p counts against; while another phone of the same extension

@@ -62,9 +62,10 @@ func (c *Call) ringExtension(number string) {
 		c.pass(number, pbx.NewCause(pbx.PartyCallee, pbx.Unregistered), number+" is not registered")
 		return
 	}
-	key, ok := c.use("ext", number, ext.Calls)
+	most := c.company.CallsAtOnce(ext)
+	key, ok := c.use("ext", number, most)
 	if !ok {
-		c.pass(number, pbx.NewCause(pbx.PartyCallee, pbx.Busy), fmt.Sprintf("%s has %d calls already", number, ext.Calls))
+		c.pass(number, pbx.NewCause(pbx.PartyCallee, pbx.Busy), fmt.Sprintf("%s has %d calls already", number, most))
 		return
 	}
 	codecs := c.codecs(ext.Codecs)
@@ -92,6 +93,9 @@ func (c *Call) shown() sip.Party {
 	}
 	if n := c.decision.Contact.Name; n != "" {
 		from.Name = n
+	}
+	if l := c.caller.leg; l != nil && l.Claims.Private {
+		return sip.Party{User: pbx.Anonymous}
 	}
 	return from
 }
@@ -243,6 +247,7 @@ func (c *Call) pickedUp(p *party, e sip.PickedUp) *party {
 		return nil
 	}
 	p.answered = true
+	c.m.answered(p.grant, p.leg)
 	p.media.Expect()
 	c.note(pbx.CallEvent{Kind: pbx.Answered, Who: p.who, Leg: p.leg.ID, Codec: p.media.Codec().Name})
 	return p
@@ -316,7 +321,7 @@ func (c *Call) joined(p *party) {
 	c.peer, c.parted = p, false
 	c.note(pbx.CallEvent{Kind: pbx.Bridged, Who: p.who, Leg: p.leg.ID})
 	c.startRecording()
-	c.transferred(p)
+	c.transferred(p.who)
 }
 
 // answerCaller sends the caller our 200, once.

@@ -44,6 +44,7 @@ type CDR struct {
 	Parties    []Participant `json:"parties"` // who was called, in the order of dialling
 	Recordings []Recording   `json:"recordings"`
 	CRM        *Lookup       `json:"crm"`
+	Identity   *Identity     `json:"identity,omitempty"`  // of a caller from outside, when its network says something
 	Continued  CallID        `json:"continued,omitempty"` // the call in which it goes on: an attended transfer, a pickup
 
 	// Ladder is the SIP messages of all legs in the order of time. It is stored
@@ -98,6 +99,7 @@ func (f *fold) add(e CallEvent) {
 	switch e.Kind {
 	case Arrived:
 		c.Started, c.Direction, c.From, c.To, c.Trunk = e.At, e.Direction, e.From, e.To, e.Trunk
+		c.Identity = e.Identity
 		c.Caller = Participant{Who: e.Who, Leg: e.Leg, Trunk: e.Trunk}
 	case LookedUp:
 		c.CRM = e.CRM
@@ -187,7 +189,7 @@ func (f *fold) outcome() Outcome {
 	switch f.cause.Reason {
 	case Busy:
 		return OutcomeBusy
-	case Declined, Rejected, Forbidden:
+	case Declined, Rejected, Forbidden, Premium, Spent:
 		return OutcomeRejected
 	case Cancelled, SentOn:
 		return OutcomeAbandoned

@@ -16,6 +16,7 @@ type Company struct {
 	Numbers    map[string]*Number    // by E.164 number
 	Outbound   []Outbound            // in the order of the document
 	Rules      []Rule                // in the order of the document
+	Rates      []Rate                // in the order of the document
 	Prompts    map[string]*Prompt    // by name
 	CRM        CRM
 }
@@ -41,10 +42,17 @@ type Tenant struct {
 }
 
 // Limits bound what a company, and whoever stole a password of it, can do.
+// A number that is 0 is the default of the fraud guard: see [Limits.Guarded].
 type Limits struct {
-	Calls         int  `json:"calls"`         // calls at once, 0: no limit
-	PerMinute     int  `json:"per_minute"`    // new calls a minute, 0: no limit
-	International bool `json:"international"` // calls to other countries allowed
+	Calls         int      `json:"calls"`                // calls at once
+	PerMinute     int      `json:"per_minute"`           // new calls a minute
+	International bool     `json:"international"`        // calls to other countries allowed
+	Premium       bool     `json:"premium,omitempty"`    // premium-rate numbers allowed
+	Barred        []string `json:"barred,omitempty"`     // prefixes of numbers that nobody may call
+	ExtCalls      int      `json:"ext_calls,omitempty"`  // calls at once of an extension that does not say
+	ExtPerMinute  int      `json:"ext_minute,omitempty"` // new calls a minute, likewise
+	Spend         Money    `json:"spend,omitempty"`      // in a day, 0: no limit
+	ExtSpend      Money    `json:"ext_spend,omitempty"`  // in a day of an extension that does not say, 0: no limit
 }
 
 // Extension is a person's or a device's internal number with its account.
@@ -57,11 +65,13 @@ type Extension struct {
 	Voicemail bool     `json:"voicemail,omitempty"`
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
-	SRTP      string   `json:"srtp,omitempty"`     // off, offered, required
-	Codecs    []string `json:"codecs,omitempty"`   // order; empty: the default order
-	Caller    string   `json:"caller,omitempty"`   // number shown outside
-	Calls     int      `json:"calls,omitempty"`    // calls at once, 0: no limit
-	Contacts  int      `json:"contacts,omitempty"` // bindings at most, 0: 10
+	SRTP      string   `json:"srtp,omitempty"`       // off, offered, required
+	Codecs    []string `json:"codecs,omitempty"`     // order; empty: the default order
+	Caller    string   `json:"caller,omitempty"`     // number shown outside, or [Anonymous]
+	Calls     int      `json:"calls,omitempty"`      // calls at once, 0: as the company's limits say
+	PerMinute int      `json:"per_minute,omitempty"` // new calls a minute, 0: likewise
+	Spend     Money    `json:"spend,omitempty"`      // in a day, 0: likewise
+	Contacts  int      `json:"contacts,omitempty"`   // bindings at most, 0: 10
 	// Personal is what the phone's owner has set, nil when nothing. It is
 	// replaced, never changed.
 	Personal *Personal `json:"personal,omitempty"`
@@ -106,7 +116,25 @@ type Trunk struct {
 	Password  string         `json:"password,omitempty"` // needed in clear: we are the client
 	Register  bool           `json:"register,omitempty"`
 	Codecs    []string       `json:"codecs,omitempty"`
+	Proxy     string         `json:"proxy,omitempty"`   // host or host:port that all requests go to, "": to Host
+	Trusted   bool           `json:"trusted,omitempty"` // what it asserts of callers is believed, and it learns withheld numbers (RFC 3325 §2.3)
+	Strip     int            `json:"strip,omitempty"`   // first characters taken off a number that is dialled there
+	Add       string         `json:"add,omitempty"`     // put before what is left
+	Contact   string         `json:"contact,omitempty"` // template of the user part of our Contact, "": as in From
+	CallerID  CallerID       `json:"caller,omitzero"`
 }
+
+// CallerID says how a trunk is told who calls: templates of user parts, see
+// [Template]. A header whose template is "" is not sent, but From always is.
+type CallerID struct {
+	From string `json:"from,omitempty"` // "": the number shown
+	PAI  string `json:"pai,omitempty"`  // P-Asserted-Identity, RFC 3325
+	PPI  string `json:"ppi,omitempty"`  // P-Preferred-Identity, RFC 3325
+	RPID string `json:"rpid,omitempty"` // Remote-Party-ID
+}
+
+// Anonymous in the place of a number to show says that it is withheld.
+const Anonymous = "anonymous"
 
 // Number is a public number of the company and the trunk it comes in on.
 type Number struct {
@@ -118,7 +146,18 @@ type Number struct {
 type Outbound struct {
 	Prefix string   `json:"prefix"`
 	Trunks []string `json:"trunks"`
-	Caller string   `json:"caller,omitempty"`
+	// Weights are those of Trunks, as many, or none. 0 keeps its place in the
+	// order; of neighbours with weights each comes first as often as its weight says.
+	Weights []int  `json:"weights,omitempty"`
+	Caller  string `json:"caller,omitempty"`
+	Strip   int    `json:"strip,omitempty"` // first characters taken off the number
+	Add     string `json:"add,omitempty"`   // put before what is left
+}
+
+// Rate is what calls to numbers with a prefix cost.
+type Rate struct {
+	Prefix string `json:"prefix"`
+	Minute Money  `json:"minute"`
 }
 
 // Rule says what happens to a call to Number. The first rule that matches

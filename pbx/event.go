@@ -12,6 +12,7 @@ const (
 	LookedUp      EventKind = "looked_up"      // the CRM was asked: CRM
 	Routed        EventKind = "routed"         // what will be done with it: Why
 	Noted         EventKind = "noted"          // something a manager should read: Why; To: a group that is rung; Who, Cause: who is at fault
+	Guarded       EventKind = "guarded"        // the fraud guard refused a call, or ended it: Cause, Why; Who: the extension that is answerable; To: the number
 	Dialled       EventKind = "dialled"        // an INVITE went to Who: Leg
 	CallerDialled EventKind = "caller_dialled" // click-to-call: an INVITE went to the caller's own phone: Leg
 	Ringing       EventKind = "ringing"        // Who rings: Leg
@@ -66,6 +67,20 @@ type CallEvent struct {
 	Quality   *Quality   `json:"quality,omitempty"`
 	Recording *Recording `json:"recording,omitempty"`
 	CRM       *Lookup    `json:"crm,omitempty"`
+	Identity  *Identity  `json:"identity,omitempty"` // Arrived: what the caller's network says of the number
+}
+
+// Identity is what STIR/SHAKEN says of the number of a caller from outside.
+type Identity struct {
+	// Verstat is the verdict of a trusted trunk: TN-Validation-Passed,
+	// TN-Validation-Failed or No-TN-Validation (3GPP TS 24.229 §7.2A.20), "" when
+	// there is none.
+	Verstat string `json:"verstat,omitempty"`
+	// Attest is the attestation of the PASSporT that came along (RFC 8588 §4):
+	// A, B or C. Its signature was not checked.
+	Attest string `json:"attest,omitempty"`
+	// Verified says whether we checked a signature. We never do.
+	Verified bool `json:"verified"`
 }
 
 // Lookup is how asking the CRM for the owner of a number went.

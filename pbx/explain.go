@@ -37,6 +37,7 @@ type explanation struct {
 	joined  string    // who talked with the caller
 	hungUp  string    // who ended the talk
 	moving  bool      // a transfer into another call is not told yet
+	sentBy  string    // who has transferred the call, until it has come to something
 }
 
 // clause is one part of the sentence: what it says, and of whom.
@@ -69,11 +70,18 @@ func (x *explanation) add(e CallEvent) {
 		x.routed(e)
 	case Noted:
 		x.noted(e)
+	case Guarded:
+		if e.Cause != nil && x.joined == "" { // else it is the end of the talk
+			x.fail(failure{cause: *e.Cause})
+		}
 	case Playing:
 		name := named(e.Text)
 		x.say(Text{"the prompt " + name + " was played", "проиграна запись " + name})
 	case Dialled, CallerDialled:
 		x.tries[e.Leg] = &try{who: named(e.Who), trunk: e.Trunk, at: e.At}
+		if x.sentBy == named(e.Who) {
+			x.sentBy = "" // it is called back
+		}
 		if e.Trunk != "" {
 			x.trunk = e.Trunk
 		}
@@ -84,6 +92,7 @@ func (x *explanation) add(e CallEvent) {
 		}
 	case Transferring:
 		x.flush()
+		x.sentBy = named(e.Who)
 		if x.moving = e.Other != ""; !x.moving {
 			x.transferred(e)
 		}
@@ -96,11 +105,14 @@ func (x *explanation) add(e CallEvent) {
 		if x.moving {
 			x.transferred(e)
 		}
-		x.moving = false
-	case Parked:
-		x.say(Text{"it was parked at " + named(e.To), "вызов ждал на " + named(e.To)})
+		x.moving, x.sentBy = false, ""
 	case Bridged:
 		x.joined = named(e.Who)
+		if x.sentBy == x.joined && x.sentBy != "" {
+			x.flush()
+			x.say(Text{"the call went back to " + x.joined, "вызов вернулся к " + x.joined})
+		}
+		x.sentBy = ""
 	case Ended:
 		x.hungUp = named(e.Who)
 	case LegEnded:

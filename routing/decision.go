@@ -60,10 +60,16 @@ type Play struct {
 
 // Dial calls an outside number over the first trunk that takes the call.
 type Dial struct {
-	Number string        // E.164, or as dialled where it has no such form (112)
-	Trunks []*pbx.Trunk  // never empty
-	Caller string        // number to show, "" when none is configured
-	For    time.Duration // how long to wait for an answer on one trunk
+	Number string       // E.164, or as dialled where it has no such form (112)
+	Trunks []*pbx.Trunk // never empty
+	// Weights are those of Trunks, as many, or none: see [pbx.Outbound].
+	Weights []int
+	By      string        // the extension that is answerable for the call, "" when the company itself is
+	Caller  string        // number to show, "" when none is configured
+	Hidden  bool          // the number is withheld
+	Strip   int           // first characters taken off the number before it is dialled
+	Add     string        // put before what is left
+	For     time.Duration // how long to wait for an answer on one trunk
 }
 
 // Code is a feature code that can be done.

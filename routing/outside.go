@@ -21,23 +21,50 @@ func (p *plan) outside(to string, d time.Duration) (Dial, pbx.Reason, string) {
 	if line == nil {
 		return Dial{}, pbx.UnknownNumber, number + " is nobody here, and no outbound prefix matches it"
 	}
-	if !c.Limits.International && abroad(c.Country, number) {
-		return Dial{}, pbx.Forbidden, number + " is in another country: international calls are not allowed"
+	if reason, why := Refused(c, number); reason != "" {
+		return Dial{}, reason, why
 	}
-	var trunks []*pbx.Trunk
-	for _, name := range line.Trunks {
+	dial := Dial{Number: number, Caller: line.Caller, For: d, Strip: line.Strip, Add: line.Add}
+	for i, name := range line.Trunks {
 		if t := c.Trunk(name); t != nil {
-			trunks = append(trunks, t)
+			dial.Trunks = append(dial.Trunks, t)
+			if len(line.Weights) == len(line.Trunks) {
+				dial.Weights = append(dial.Weights, line.Weights[i])
+			}
 		}
 	}
-	if len(trunks) == 0 {
+	if len(dial.Trunks) == 0 {
 		return Dial{}, pbx.NoRoute, "no trunk for prefix " + line.Prefix
 	}
-	caller := line.Caller
-	if p.req.Caller != nil && p.req.Caller.Caller != "" {
-		caller = p.req.Caller.Caller
+	if e := p.req.Caller; e != nil {
+		dial.By = e.Number
+		switch e.Caller {
+		case "":
+		case pbx.Anonymous:
+			dial.Hidden = true
+		default:
+			dial.Caller = e.Caller
+		}
 	}
-	return Dial{Number: number, Trunks: trunks, Caller: caller, For: d}, "", number + " by trunk " + names(trunks)
+	return dial, "", number + " by trunk " + names(dial.Trunks)
+}
+
+// Refused says why a company may not call a number at all, whoever asks for it:
+// another country, a premium-rate number, a prefix that is barred. The reason is
+// "" when it may.
+func Refused(c *pbx.Company, number string) (pbx.Reason, string) {
+	if !c.Limits.International && abroad(c.Country, number) {
+		return pbx.Forbidden, number + " is in another country: international calls are not allowed"
+	}
+	for _, prefix := range c.Limits.Barred {
+		if strings.HasPrefix(number, prefix) {
+			return pbx.Forbidden, number + " begins with " + prefix + ", which is barred"
+		}
+	}
+	if !c.Limits.Premium && premium(c.Country, number) {
+		return pbx.Premium, number + " is a premium-rate number: calls to such are not allowed"
+	}
+	return "", ""
 }
 
 // names lists trunks for a reason.

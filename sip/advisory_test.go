@@ -46,7 +46,7 @@ func hostile(t *testing.T, write func(p *raw) []string) {
 		p := r.raw("198.51.100.7")
 		for _, text := range write(p) {
 			p.send(text)
-			if got := p.status(); got != 0 && got < 400 {
+			if got := p.code(); got != 0 && got < 400 {
 				t.Errorf("answered with %d:\n%.300s", got, text)
 			}
 		}

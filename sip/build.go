@@ -114,7 +114,11 @@ func (h Header) check() error {
 	if oneOf(h.Name, reserved...) {
 		return errors.New("header is not yours to set")
 	}
-	if len(h.Value) > maxURI || control(h.Value) {
+	most := maxURI
+	if oneOf(h.Name, "identity", "y") {
+		most = maxIdentity
+	}
+	if len(h.Value) > most || control(h.Value) {
 		return errors.New("value is too long or holds control characters")
 	}
 	return nil

@@ -81,7 +81,14 @@ func (s *Server) connect(ctx context.Context, h hop) error {
 	if s.connected(h.transport, h.dest) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectFor)
+	if isSocket(h.transport) {
+		return fmt.Errorf("the WebSocket of %s is closed", h.dest)
+	}
+	limit := connectFor
+	if h.within > 0 {
+		limit = h.within
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c, err := s.open(ctx, h)
 	if err != nil {
@@ -119,14 +126,14 @@ func (s *Server) open(ctx context.Context, h hop) (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	if h.transport != "tls" {
-		return s.frame(f), nil
+		return s.heed(f, f), nil
 	}
 	t := tls.Client(f, s.tlsClient(h))
 	if err := t.HandshakeContext(ctx); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	return s.frame(secured{t, f}), nil
+	return s.heed(secured{t, f}, f), nil
 }
 
 // tlsClient is the configuration for connections we open: the certificate of

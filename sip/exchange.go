@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"time"
@@ -63,11 +64,11 @@ func (x *exchange) settle() {
 
 // serve gives an exchange to the leg and stays until it is settled.
 func (l *Leg) serve(x *exchange) {
-	if x.req.IsInvite() {
-		defer l.s.pending.put(x.req)()
-	}
-	if !x.initial && x.req.IsInvite() && !x.watch() {
-		return
+	if !x.initial && x.req.IsInvite() {
+		defer l.s.dlg.asking.end(l.s.dlg.asking.begin(x.req))
+		if !x.watch() {
+			return
+		}
 	}
 	if !x.initial { // the leg has its INVITE from the start
 		l.post(x)
@@ -126,7 +127,7 @@ func (l *Leg) outcome(x *exchange, code int, sdp []byte) *msg.Response {
 	if h, err := l.s.hop(transportOf(x.req), x.req.Source()); err == nil {
 		res.AppendHeader(&msg.ContactHeader{Address: l.contact(h)})
 	}
-	if code >= 200 {
+	if code >= 200 && (x.initial || l.phase != early) { // nothing expires while it rings
 		l.sess = x.ask.accept(l.s.cfg.SessionExpires, l.sess)
 		l.renew()
 		if l.sess.Interval != 0 {
@@ -148,7 +149,7 @@ func (l *Leg) contact(h hop) msg.Uri {
 	u := h.contact
 	u.User = escapeUser(l.To)
 	if l.Outbound {
-		u.User = escapeUser(l.From.User)
+		u.User = escapeUser(cmp.Or(l.us, l.From.User))
 	}
 	return u
 }

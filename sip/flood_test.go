@@ -117,11 +117,6 @@ func (r *rig) wantBounds(l Limits) {
 	if sources > l.Sources || guesses > l.Sources || accounts > l.Sources {
 		r.t.Errorf("%d sources, %d guessing, %d accounts are remembered, %d may be", sources, guesses, accounts, l.Sources)
 	}
-	r.s.pending.mu.Lock()
-	if n := len(r.s.pending.byBranch); n > 1 {
-		r.t.Errorf("%d INVITEs can be cancelled", n)
-	}
-	r.s.pending.mu.Unlock()
 	if n := r.s.ua.TransportLayer().Pool("udp").Size(); n > 1100 { // at most one for each source
 		r.t.Errorf("%d entries in the pool of sipgo", n)
 	}

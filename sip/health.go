@@ -165,6 +165,9 @@ func (h *health) ask(ctx context.Context, t *pbx.Trunk) bool {
 			remote: identity{"", msg.Uri{Scheme: "sip", Host: host}},
 		}
 		req := msg.NewRequest(msg.OPTIONS, uri)
+		if r := proxyRoute(t); r != nil {
+			req.AppendHeader(r)
+		}
 		d.identify(req, 1)
 		req.AppendHeader(&msg.ContactHeader{Address: hop.contact})
 		header(req, "Accept", sdpType)

@@ -90,7 +90,7 @@ func TestInterop09ReachableContact(t *testing.T) {
 			events, gone := make(chan any, 64), make(chan struct{})
 			defer close(gone)
 			r := newRig(t, func(cfg *Config) {
-				cfg.External = "203.0.113.200"
+				cfg.External = []string{"203.0.113.200"}
 				for _, n := range []string{"10.0.0.0/8", "172.16.0.0/12", "100.64.0.0/10"} {
 					cfg.LocalNets = append(cfg.LocalNets, netip.MustParsePrefix(n))
 				}

@@ -72,8 +72,15 @@ func (l *ladder) at(h hop) {
 }
 
 // in and out note a message of the peer and one of ours.
-func (l *Leg) in(transport, peer string, m msg.Message)  { l.ladder.add(true, transport, peer, m) }
-func (l *Leg) out(transport, peer string, m msg.Message) { l.ladder.add(false, transport, peer, m) }
+func (l *Leg) in(transport, peer string, m msg.Message) {
+	l.ladder.add(true, transport, peer, m)
+	l.capture(true, transport, peer, m)
+}
+
+func (l *Leg) out(transport, peer string, m msg.Message) {
+	l.ladder.add(false, transport, peer, m)
+	l.capture(false, transport, peer, m)
+}
 
 // Ladder gives the SIP messages of the leg so far, in order, trimmed and
 // without secrets. It may be called at any time, also after the leg has ended.
@@ -114,6 +121,7 @@ var shown = map[string]bool{
 	"min-se": true, "user-agent": true, "server": true, "content-type": true, "c": true, "content-length": true, "l": true,
 	"refer-to": true, "r": true, "referred-by": true, "b": true, "replaces": true, "event": true, "o": true, "subscription-state": true,
 	"retry-after": true, "warning": true, "route": true, "record-route": true,
+	"p-asserted-identity": true, "p-preferred-identity": true, "remote-party-id": true, "privacy": true, "diversion": true, "history-info": true,
 	"authorization": false, "proxy-authorization": false, "www-authenticate": false, "proxy-authenticate": false,
 }
 

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	msg "github.com/emiago/sipgo/sip"
+
 	"vpbx/pbx"
 )
 
@@ -23,7 +25,9 @@ type Target struct {
 	extension string
 	agent     string
 	way       way
-	flow      way // phones: the flow they registered over
+	flow      way         // phones: the flow they registered over
+	others    []alternate // further flows of the same phone (RFC 5626 §7)
+	path      []string    // proxies on the way to it, used as Route (RFC 3327 §5.4)
 	peer      netip.Addr
 }
 
@@ -31,6 +35,12 @@ type Target struct {
 // media address and the sources of its sound are chosen by. It is invalid for a
 // trunk whose host was not looked up.
 func (t Target) Peer() netip.Addr { return t.peer }
+
+// Address is a name-addr with a user part at the target's host, as it stands in
+// P-Asserted-Identity and the like. user may be any text.
+func (t Target) Address(user string) string {
+	return "<sip:" + escapeUser(user) + "@" + t.domain + ">"
+}
 
 // String tells the target for logs and traces.
 func (t Target) String() string {
@@ -50,14 +60,24 @@ func (s *Server) Targets(t pbx.TenantID, extension string) []Target {
 		return nil
 	}
 	var list []Target
-	for _, b := range s.reg.contacts(t, extension) {
-		flow, ok := s.flowOf(b)
+	phones := map[string]int{} // of flows: where the phone is in the list
+	for _, b := range s.reg.live(t, extension) {
+		flow, ok := s.flowOf(b.Binding)
 		if !ok || checkURI(b.Contact) != nil {
 			continue
 		}
+		if b.outbound { // one phone rings once, over the flow that was heard of last
+			if i, ok := phones[b.instance]; ok {
+				if len(b.path) == 0 && len(list[i].path) == 0 {
+					list[i].others = append(list[i].others, alternate{flow, b.Contact})
+				}
+				continue
+			}
+			phones[b.instance] = len(list)
+		}
 		list = append(list, Target{
 			Who: extension, uri: b.Contact, user: extension, domain: company.Domain, extension: extension,
-			agent: b.UserAgent, way: flow, flow: flow, peer: flow.host(),
+			agent: b.UserAgent, way: flow, flow: flow, peer: flow.host(), path: b.path,
 		})
 	}
 	return list
@@ -96,11 +116,11 @@ func (s *Server) Locate(ctx context.Context, t Target) (Target, error) {
 	if t.peer.IsValid() {
 		return t, nil
 	}
-	addrs, err := s.dlg.names.lookup(ctx, t.way)
+	found, err := s.dlg.names.endpoints(ctx, t.way, s.localTransport)
 	if err != nil {
 		return t, fmt.Errorf("find %s: %w", t, err)
 	}
-	t.peer = addrs[0].Addr()
+	t.peer = found[0].addr.Addr()
 	return t, nil
 }
 
@@ -113,15 +133,46 @@ func (w way) host() netip.Addr {
 	return a.Addr()
 }
 
-// trunkWay gives where a trunk's peer is, and the host part of its URIs.
+// trunkWay gives where requests to a trunk go, its outbound proxy where it has
+// one, and the host part of its URIs. Without a transport it is the one that the
+// name is served by; an address, or a name with a port, is served by UDP (RFC
+// 3263 §4.1).
 func trunkWay(t *pbx.Trunk) (w way, host string) {
 	w.transport = strings.ToLower(t.Transport)
-	if w.transport == "" {
+	host, port := splitHost(t.Host)
+	next := host
+	if t.Proxy != "" {
+		next, port = splitHost(t.Proxy)
+	}
+	if _, err := netip.ParseAddr(next); w.transport == "" && (port != 0 || err == nil || strings.Contains(next, ":")) {
 		w.transport = "udp"
 	}
-	host, port := splitHost(t.Host)
-	w.addr = destination(w.transport, host, port)
+	w.addr = destination(w.transport, next, port)
 	return w, bracket(host)
+}
+
+// proxyRoute is the Route of the outbound proxy of a trunk, nil when it has
+// none: requests go there, and their Request-URI stays what it is (RFC 3261
+// §8.1.2, §16.12.1.1).
+func proxyRoute(t *pbx.Trunk) msg.Header {
+	if t == nil || t.Proxy == "" {
+		return nil
+	}
+	host, port := splitHost(t.Proxy)
+	u := msg.Uri{Scheme: "sip", Host: bracket(host), Port: port, UriParams: msg.HeaderParams{}}
+	if tr := strings.ToLower(t.Transport); tr != "" && tr != "udp" {
+		u.UriParams = append(u.UriParams, msg.HeaderKV{K: "transport", V: tr})
+	}
+	u.UriParams = append(u.UriParams, msg.HeaderKV{K: "lr"})
+	return &msg.RouteHeader{Address: u}
+}
+
+// throughProxy sends the initial INVITE through the outbound proxy of its trunk.
+// Later requests follow the route that the answer sets (RFC 3261 §12.1.2).
+func (l *Leg) throughProxy(req *msg.Request) {
+	if r := proxyRoute(l.Trunk); r != nil {
+		req.AppendHeader(r)
+	}
 }
 
 // trunkURI is the host part of Request-URIs at a trunk: host and port as they
@@ -133,7 +184,7 @@ func trunkURI(t *pbx.Trunk) string {
 	if port != 0 {
 		u += ":" + strconv.Itoa(port)
 	}
-	if w.transport != "udp" {
+	if w.transport != "udp" && w.transport != "" {
 		u += ";transport=" + w.transport
 	}
 	return u

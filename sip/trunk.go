@@ -22,12 +22,13 @@ import (
 
 // How a trunk is kept registered.
 const (
-	askExpires  = 10 * time.Minute // what we ask the provider for
-	leastSleep  = 15 * time.Second // between two refreshes, however little was granted
-	firstRetry  = 5 * time.Second  // after a failure, doubled each time
-	deniedRetry = time.Minute      // after a refusal of our credentials: providers ban who insists
-	lastRetry   = 10 * time.Minute
-	farewell    = closeWait // the time an un-REGISTER has
+	askExpires   = 10 * time.Minute // what we ask the provider for
+	leastSleep   = 15 * time.Second // between two refreshes, however little was granted
+	firstRetry   = 5 * time.Second  // after a failure, doubled each time
+	deniedRetry  = time.Minute      // after a refusal of our credentials: providers ban who insists
+	lastRetry    = 10 * time.Minute
+	longestAfter = time.Hour // of a Retry-After that is believed
+	farewell     = closeWait // the time an un-REGISTER has
 )
 
 // lines are our registrations at providers, one per trunk that wants it.
@@ -133,17 +134,9 @@ func (s *Server) registeredTrunk(user string, source netip.Addr) (pbx.TrunkOf, b
 	return l.of, true
 }
 
-// at says whether a trunk is registered at an address.
-func (ls *lines) at(name lineName, a netip.Addr) bool {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.byName[name]
-	return l != nil && slices.Contains(l.addrs, a)
-}
-
 // sameLine says whether two versions of a trunk register alike.
 func sameLine(a, b pbx.Trunk) bool {
-	return a.Host == b.Host && strings.EqualFold(a.Transport, b.Transport) && a.Username == b.Username && a.Password == b.Password
+	return a.Host == b.Host && a.Proxy == b.Proxy && strings.EqualFold(a.Transport, b.Transport) && a.Username == b.Username && a.Password == b.Password
 }
 
 func newLine(s *Server, name lineName, of pbx.TrunkOf) *line {
@@ -198,12 +191,15 @@ func (l *line) next(granted time.Duration, err error) time.Duration {
 		return max(spread(granted*8/10), min(leastSleep, granted/2))
 	}
 	first := firstRetry
-	var refused refusal
-	if errors.As(err, &refused) && (refused.code == 401 || refused.code == 403 || refused.code == 404 || refused.code == 407) {
+	var no refusal
+	if errors.As(err, &no) && (no.code == 401 || no.code == 403 || no.code == 404 || no.code == 407) {
 		first = deniedRetry
 	}
 	d := min(first<<min(l.tries, 10), lastRetry)
 	l.tries++
+	if after := min(no.after, longestAfter); after > d {
+		return after + after - spread(after) // not before it says so
+	}
 	return spread(d)
 }
 
@@ -225,7 +221,17 @@ func (l *line) leave() {
 }
 
 // refusal is a final response that is no success.
-type refusal struct{ code int }
+type refusal struct {
+	code  int
+	after time.Duration // Retry-After, 0: none
+}
+
+// refused is the refusal of a response.
+func refused(res *msg.Response) refusal {
+	after, _, _ := strings.Cut(value(res, "retry-after"), "(") // RFC 3261 §20.33: a comment may follow
+	after, _, _ = strings.Cut(after, ";")
+	return refusal{res.StatusCode, parseDelta(strings.TrimSpace(after))}
+}
 
 // Error tells the status.
 func (r refusal) Error() string { return fmt.Sprintf("refused with %d %s", r.code, phrase(r.code)) }
@@ -260,21 +266,21 @@ func (l *line) register(ctx context.Context, expires time.Duration) (time.Durati
 				return 0, err
 			}
 			if auth++; req.GetHeader(name) != nil && !stale || auth > maxAuth {
-				return 0, refusal{code}
+				return 0, refused(res)
 			}
 			req = l.again(req, name, answer)
 		case code == 423 && !longer && expires > 0: // RFC 3261 §10.2.8
 			longer = true
 			least := parseDelta(value(res, "min-expires"))
 			if least <= expires {
-				return 0, refusal{code}
+				return 0, refused(res)
 			}
 			l.ask, expires = least, least
 			if req, err = l.request(h, expires); err != nil {
 				return 0, err
 			}
 		default:
-			return 0, refusal{code}
+			return 0, refused(res)
 		}
 	}
 }
@@ -304,6 +310,9 @@ func (l *line) request(h hop, expires time.Duration) (*msg.Request, error) {
 	l.seq++
 	d := dialog{callID: l.callID, localTag: l.tag, local: who, remote: who}
 	req := msg.NewRequest(msg.REGISTER, uri)
+	if r := proxyRoute(&l.conf); r != nil {
+		req.AppendHeader(r)
+	}
 	d.identify(req, l.seq)
 	contact := h.contact
 	contact.User = l.token

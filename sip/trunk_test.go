@@ -121,6 +121,73 @@ func TestTrunkBackOff(t *testing.T) {
 	})
 }
 
+// TestTrunkRetryAfter: a registrar that says when to come again is not asked
+// before, and not for ever left alone.
+func TestTrunkRetryAfter(t *testing.T) {
+	inBubble(t, atProvider, func(r *legRig) {
+		reg := r.peer.want("REGISTER")
+		for _, c := range []struct {
+			header     string
+			least, max time.Duration
+		}{
+			{"Retry-After: 300 (maintenance);duration=60", 300 * time.Second, 331 * time.Second},
+			{"Retry-After: 1", 9 * time.Second, 11 * time.Second}, // its own back-off is longer
+			{"Retry-After: soon", 17 * time.Second, 21 * time.Second},
+			{"Retry-After: 999999", time.Hour, 67 * time.Minute},
+		} {
+			r.peer.reply(reg, "503 Service Unavailable", "r", "", c.header)
+			at := reg.at
+			reg = r.peer.wantIn("REGISTER", 2*time.Hour)
+			if d := reg.at.Sub(at); d < c.least || d > c.max {
+				t.Errorf("%s: tried again after %v", c.header, d)
+			}
+		}
+	})
+}
+
+// TestOutboundProxy: everything to a trunk goes to its outbound proxy, with a
+// Route that names it, and the Request-URI names the trunk; so do the CANCEL and
+// the ACK to a refusal (RFC 3261 §9.1, §17.1.1.3).
+func TestOutboundProxy(t *testing.T) {
+	inBubble(t, func(c *Config, company *pbx.Company) {
+		atProvider(c, company)
+		company.Trunks[0].Host, company.Trunks[0].Proxy = "sip.prov.test", "10.0.0.2:5060"
+	}, func(r *legRig) {
+		const route = "<sip:10.0.0.2:5060;lr>"
+		reg := r.peer.want("REGISTER sip:sip.prov.test SIP/2.0")
+		if reg.one("Route") != route || !strings.HasPrefix(reg.one("To"), "<sip:u1@sip.prov.test>") {
+			t.Errorf("REGISTER: %q", reg.lines)
+		}
+		again := r.peer.register(t, reg, 3600)
+		if again.one("Route") != route {
+			t.Errorf("REGISTER with credentials: %q", again.lines)
+		}
+		r.dial()
+		inv := r.peer.want("INVITE sip:+79160000001@sip.prov.test SIP/2.0")
+		if inv.one("Route") != route {
+			t.Errorf("INVITE: %q", inv.lines)
+		}
+		r.peer.reply(inv, "486 Busy Here", "b", "")
+		if ack := r.peer.want("ACK sip:+79160000001@sip.prov.test SIP/2.0"); ack.one("Route") != route {
+			t.Errorf("ACK: %q", ack.lines)
+		}
+		event[LegEnded](r)
+		l := r.dial()
+		inv = r.peer.want("INVITE")
+		r.peer.reply(inv, "180 Ringing", "b", "")
+		event[Rang](r)
+		l.Hangup(pbx.NewCause(pbx.PartyCaller, pbx.Cancelled))
+		cancel := r.peer.want("CANCEL sip:+79160000001@sip.prov.test SIP/2.0")
+		if cancel.one("Route") != route {
+			t.Errorf("CANCEL: %q", cancel.lines)
+		}
+		r.peer.reply(cancel, "200 OK", "b", "")
+		r.peer.reply(inv, "487 Request Terminated", "b", "")
+		r.peer.want("ACK")
+		event[LegEnded](r)
+	})
+}
+
 func TestReloadTrunks(t *testing.T) {
 	var dir *pbx.Directory
 	inBubble(t, func(c *Config, company *pbx.Company) {

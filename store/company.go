@@ -22,6 +22,7 @@ const (
 	nounTrunk     = "trunk"
 	nounNumber    = "number"
 	nounOutbound  = "outbound"
+	nounRate      = "rate"
 	nounRule      = "rule"
 	nounPrompt    = "prompt"
 	nounCRM       = "crm"
@@ -86,6 +87,7 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM company_rows WHERE tenant = $1`,
 		`DELETE FROM bindings WHERE tenant = $1`,
 		`DELETE FROM tokens WHERE tenant = $1`,
+		`DELETE FROM spending WHERE tenant = $1`,
 	} {
 		if _, err := tx.exec(query, string(t)); err != nil {
 			return err
@@ -273,6 +275,9 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	for i, o := range c.Outbound {
 		b.add(nounOutbound, o.Prefix, i, o)
 	}
+	for i, r := range c.Rates {
+		b.add(nounRate, r.Prefix, i, r)
+	}
 	for i, r := range c.Rules {
 		b.add(nounRule, r.Number, i, r)
 	}
@@ -329,6 +334,9 @@ func addRow(c *pbx.Company, r row) error {
 	case nounOutbound:
 		c.Outbound = append(c.Outbound, pbx.Outbound{})
 		return json.Unmarshal(body, &c.Outbound[len(c.Outbound)-1])
+	case nounRate:
+		c.Rates = append(c.Rates, pbx.Rate{})
+		return json.Unmarshal(body, &c.Rates[len(c.Rates)-1])
 	case nounRule:
 		c.Rules = append(c.Rules, pbx.Rule{})
 		return json.Unmarshal(body, &c.Rules[len(c.Rules)-1])

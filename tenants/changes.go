@@ -21,7 +21,7 @@ const (
 // Change is one difference that a document made.
 type Change struct {
 	Action Action `json:"action"`
-	Noun   string `json:"noun"`          // tenant, extension, group, trunk, number, outbound, rule, prompt or crm
+	Noun   string `json:"noun"`          // tenant, extension, group, trunk, number, outbound, rate, rule, prompt or crm
 	Key    string `json:"key,omitempty"` // number, name or prefix; "order" when only the order of a list differs
 }
 
@@ -36,7 +36,7 @@ func diff(old, next *pbx.Company) Changes {
 		all = append(all, Change{Added, "tenant", string(next.ID)})
 		old = &pbx.Company{Tenant: next.Tenant, CRM: pbx.CRM{Kind: "none"}}
 	}
-	if old.Tenant != next.Tenant {
+	if !reflect.DeepEqual(old.Tenant, next.Tenant) {
 		all = append(all, Change{Changed, "tenant", string(next.ID)})
 	}
 	all = append(all, diffMap("extension", old.Extensions, next.Extensions)...)
@@ -44,6 +44,7 @@ func diff(old, next *pbx.Company) Changes {
 	all = append(all, diffList("trunk", old.Trunks, next.Trunks, func(t *pbx.Trunk) string { return t.Name })...)
 	all = append(all, diffMap("number", old.Numbers, next.Numbers)...)
 	all = append(all, diffList("outbound", old.Outbound, next.Outbound, func(o pbx.Outbound) string { return o.Prefix })...)
+	all = append(all, diffList("rate", old.Rates, next.Rates, func(r pbx.Rate) string { return r.Prefix })...)
 	all = append(all, diffMap("prompt", old.Prompts, next.Prompts)...)
 	all = append(all, diffList("rule", old.Rules, next.Rules, func(r pbx.Rule) string { return r.Number })...)
 	if !reflect.DeepEqual(old.CRM, next.CRM) {

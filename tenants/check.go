@@ -68,6 +68,8 @@ func (d *Document) check(note noteFunc) {
 	c.checkLength("trunks", len(d.Trunks))
 	c.checkLength("outbound", len(d.Outbound))
 	c.checkLength("prompts", len(d.Prompts))
+	c.checkLength("rates", len(d.Rates))
+	c.checkLength("limits.barred", len(d.Limits.Barred))
 	if c.tooLong {
 		return
 	}
@@ -83,6 +85,7 @@ func (d *Document) check(note noteFunc) {
 	}
 	c.checkNumbers()
 	c.checkOutbound()
+	c.checkRates()
 	for i := range d.Prompts {
 		c.checkPrompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
@@ -105,8 +108,7 @@ func (c *checker) checkTenant() {
 	if c.Country != "" && !isCountry(c.Country) {
 		c.note("country", "%q is not a country; write two capital letters as RU", c.Country)
 	}
-	c.notNegative("limits.calls", c.Limits.Calls)
-	c.notNegative("limits.per_minute", c.Limits.PerMinute)
+	c.checkLimits()
 }
 
 // checkLength notes a list that is longer than any company needs: the rest of
@@ -168,8 +170,12 @@ func (c *checker) checkExtension(path string, e *Extension) {
 	}
 	c.oneOf(path+".srtp", e.SRTP, srtpModes)
 	c.checkCodecs(path+".codecs", e.Codecs)
-	c.checkCaller(path+".caller", e.Caller)
+	if e.Caller != pbx.Anonymous {
+		c.checkCaller(path+".caller", e.Caller)
+	}
 	c.notNegative(path+".calls", e.Calls)
+	c.notNegative(path+".per_minute", e.PerMinute)
+	c.checkSpend(path+".spend", e.Spend)
 	if e.Contacts < 0 || e.Contacts > maxContacts {
 		c.note(path+".contacts", "must be 0 to %d", maxContacts)
 	}

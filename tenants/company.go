@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
+	"net/netip"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -41,7 +43,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	b := &build{Document: d, old: old, note: m.add, joined: d.joined(), company: &pbx.Company{
 		Tenant: pbx.Tenant{
 			ID: d.Tenant, Domain: strings.ToLower(d.Domain), Name: d.Name, Zone: orElse(d.Zone, "UTC"), Country: d.Country,
-			Limits: pbx.Limits(d.Limits),
+			Limits: limitsOf(d.Limits),
 		},
 		Extensions: make(map[string]*pbx.Extension, len(d.Extensions)),
 		Groups:     make(map[string]*pbx.Group, len(d.Groups)),
@@ -81,6 +83,7 @@ func (b *build) extension(path string, e *Extension) {
 	x := &pbx.Extension{
 		Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 		Codecs: codecNames(e.Codecs), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
+		PerMinute: e.PerMinute, Spend: money(e.Spend),
 	}
 	if f := e.Forward; f != nil && *f != (Forward{}) {
 		x.Forward = &pbx.Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: time.Duration(f.After)}
@@ -136,10 +139,25 @@ func (b *build) group(g *Group) {
 // defaultRing is how long a group rings when the document does not say.
 const defaultRing = Duration(20 * time.Second)
 
+// trunkTransport is the transport of a trunk: for an address, or a name with a
+// port, UDP unless the document says otherwise; a name alone is left to what DNS
+// says of it (RFC 3263 §4.1).
+func trunkTransport(t *Trunk) string {
+	if t.Transport != "" {
+		return t.Transport
+	}
+	_, _, err := net.SplitHostPort(t.Host)
+	if _, no := netip.ParseAddr(strings.Trim(t.Host, "[]")); err == nil || no == nil {
+		return "udp"
+	}
+	return ""
+}
+
 func (b *build) trunk(path string, t *Trunk) {
 	x := &pbx.Trunk{
-		Name: t.Name, Host: t.Host, Transport: orElse(t.Transport, "udp"), From: clone(t.From), Calls: t.Calls,
+		Name: t.Name, Host: t.Host, Transport: trunkTransport(t), From: clone(t.From), Calls: t.Calls,
 		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs),
+		Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, CallerID: pbx.CallerID(t.Caller),
 	}
 	if x.Username != "" && x.Password == "" {
 		var was *pbx.Trunk
@@ -168,7 +186,10 @@ func (b *build) routes() {
 		b.company.Numbers[n.Number] = &pbx.Number{Number: n.Number, Trunk: n.Trunk}
 	}
 	for _, o := range b.Outbound {
-		b.company.Outbound = append(b.company.Outbound, pbx.Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Caller: o.Caller})
+		b.company.Outbound = append(b.company.Outbound, pbx.Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Weights: weightsOf(&o), Caller: o.Caller, Strip: o.Strip, Add: o.Add})
+	}
+	for _, r := range b.Rates {
+		b.company.Rates = append(b.company.Rates, pbx.Rate{Prefix: r.Prefix, Minute: money(r.Minute)})
 	}
 	for _, r := range b.Rules {
 		rule := pbx.Rule{Number: r.Number, Owner: r.Owner, Record: r.Record}
@@ -212,7 +233,7 @@ func (b *build) crm() {
 // to the same company it changes nothing.
 func FromCompany(c *pbx.Company) *Document {
 	d := &Document{
-		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: Limits(c.Limits),
+		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits),
 		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions)},
 	}
 	for _, n := range keys(c.Extensions) {
@@ -220,6 +241,7 @@ func FromCompany(c *pbx.Company) *Document {
 		x := Extension{
 			Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 			Codecs: clone(e.Codecs), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
+			PerMinute: e.PerMinute, Spend: amount(e.Spend),
 		}
 		if f := e.Forward; f != nil {
 			x.Forward = &Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: Duration(f.After)}
@@ -232,13 +254,17 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
-			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs)})
+			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs),
+			Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, Caller: CallerID(t.CallerID)})
 	}
 	for _, n := range keys(c.Numbers) {
 		d.Numbers = append(d.Numbers, Number(*c.Numbers[n]))
 	}
 	for _, o := range c.Outbound {
-		d.Outbound = append(d.Outbound, Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Caller: o.Caller})
+		d.Outbound = append(d.Outbound, Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Weights: documentWeights(o), Caller: o.Caller, Strip: o.Strip, Add: o.Add})
+	}
+	for _, r := range c.Rates {
+		d.Rates = append(d.Rates, Rate{Prefix: r.Prefix, Minute: amount(r.Minute)})
 	}
 	for _, n := range keys(c.Prompts) {
 		d.Prompts = append(d.Prompts, Prompt{Name: n, File: c.Prompts[n].File})

@@ -23,6 +23,7 @@ type Document struct {
 	Numbers    []Number     `yaml:"numbers" json:"numbers,omitempty"`
 	Outbound   []Outbound   `yaml:"outbound" json:"outbound,omitempty"` // the longest prefix wins
 	Prompts    []Prompt     `yaml:"prompts" json:"prompts,omitempty"`
+	Rates      []Rate       `yaml:"rates" json:"rates,omitempty"` // the longest prefix wins
 	Rules      []Rule       `yaml:"rules" json:"rules,omitempty"` // the first for a number wins
 	CRM        CRM          `yaml:"crm" json:"crm,omitzero"`
 	laterDocument
@@ -32,10 +33,22 @@ type Document struct {
 }
 
 // Limits bound what a company can use at once.
+// What a stolen password can cost is at most that.
 type Limits struct {
-	Calls         int  `yaml:"calls" json:"calls,omitempty"`                 // at once, 0: no limit
-	PerMinute     int  `yaml:"per_minute" json:"per_minute,omitempty"`       // new calls, 0: no limit
-	International bool `yaml:"international" json:"international,omitempty"` // calls to other countries are allowed
+	Calls         int       `yaml:"calls" json:"calls,omitempty"`                 // at once, 0: 200
+	PerMinute     int       `yaml:"per_minute" json:"per_minute,omitempty"`       // new calls, 0: 300
+	International bool      `yaml:"international" json:"international,omitempty"` // calls to other countries are allowed
+	Premium       bool      `yaml:"premium" json:"premium,omitempty"`             // calls to premium-rate numbers are allowed
+	Barred        []string  `yaml:"barred" json:"barred,omitempty"`               // prefixes that nobody may call
+	Spend         float64   `yaml:"spend" json:"spend,omitempty"`                 // in a day, by the rates; 0: no limit
+	Extension     ExtLimits `yaml:"extension" json:"extension,omitzero"`          // of each extension that does not say
+}
+
+// ExtLimits bound what one extension can use.
+type ExtLimits struct {
+	Calls     int     `yaml:"calls" json:"calls,omitempty"`           // at once, 0: 20
+	PerMinute int     `yaml:"per_minute" json:"per_minute,omitempty"` // new calls, 0: 30
+	Spend     float64 `yaml:"spend" json:"spend,omitempty"`           // in a day, by the rates; 0: no limit
 }
 
 // Extension is an internal number with its account.
@@ -47,12 +60,14 @@ type Extension struct {
 	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
 	Email     string   `yaml:"email" json:"email,omitempty"`
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
-	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`         // off or offered, the default
-	Codecs    []string `yaml:"codecs" json:"codecs,omitempty"`     // in order of preference
-	Caller    string   `yaml:"caller" json:"caller,omitempty"`     // number shown outside
-	Calls     int      `yaml:"calls" json:"calls,omitempty"`       // at once, 0: no limit
-	Contacts  int      `yaml:"contacts" json:"contacts,omitempty"` // registered phones at most, 0: 10
-	Groups    []string `yaml:"groups" json:"groups,omitempty"`     // joined beside their own list of members
+	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off or offered, the default
+	Codecs    []string `yaml:"codecs" json:"codecs,omitempty"`         // in order of preference
+	Caller    string   `yaml:"caller" json:"caller,omitempty"`         // number shown outside, or anonymous
+	Calls     int      `yaml:"calls" json:"calls,omitempty"`           // at once, 0: as limits.extension says
+	PerMinute int      `yaml:"per_minute" json:"per_minute,omitempty"` // new calls, 0: likewise
+	Spend     float64  `yaml:"spend" json:"spend,omitempty"`           // in a day, 0: likewise
+	Contacts  int      `yaml:"contacts" json:"contacts,omitempty"`     // registered phones at most, 0: 10
+	Groups    []string `yaml:"groups" json:"groups,omitempty"`         // joined beside their own list of members
 	laterExtension
 }
 
@@ -80,13 +95,27 @@ type Group struct {
 type Trunk struct {
 	Name      string         `yaml:"name" json:"name"`
 	Host      string         `yaml:"host" json:"host"`                     // host or host:port
-	Transport string         `yaml:"transport" json:"transport,omitempty"` // udp, the default, tcp or tls
+	Transport string         `yaml:"transport" json:"transport,omitempty"` // udp, tcp or tls; "": what DNS says, udp for an address
 	From      []netip.Prefix `yaml:"from" json:"from,omitempty"`           // sources whose calls are this trunk's
 	Calls     int            `yaml:"calls" json:"calls,omitempty"`         // at once, 0: no limit
 	Username  string         `yaml:"username" json:"username,omitempty"`
 	Password  string         `yaml:"password" json:"password,omitempty"` // "": stays what it is, for the same host and username
 	Register  bool           `yaml:"register" json:"register,omitempty"` // we register at the provider
 	Codecs    []string       `yaml:"codecs" json:"codecs,omitempty"`
+	Proxy     string         `yaml:"proxy" json:"proxy,omitempty"`     // outbound proxy, host or host:port
+	Trusted   bool           `yaml:"trusted" json:"trusted,omitempty"` // what it asserts of callers is believed
+	Strip     int            `yaml:"strip" json:"strip,omitempty"`     // first characters taken off numbers dialled there
+	Add       string         `yaml:"add" json:"add,omitempty"`         // put before the rest
+	Contact   string         `yaml:"contact" json:"contact,omitempty"` // template of the user part of our Contact
+	Caller    CallerID       `yaml:"caller" json:"caller,omitzero"`
+}
+
+// CallerID says how a trunk is told who calls. Each is a template of a user part.
+type CallerID struct {
+	From string `yaml:"from" json:"from,omitempty"` // default {number}
+	PAI  string `yaml:"pai" json:"pai,omitempty"`   // P-Asserted-Identity, "": not sent
+	PPI  string `yaml:"ppi" json:"ppi,omitempty"`   // P-Preferred-Identity, "": not sent
+	RPID string `yaml:"rpid" json:"rpid,omitempty"` // Remote-Party-ID, "": not sent
 }
 
 // Number is a public number and the trunk it comes in on.
@@ -100,6 +129,17 @@ type Outbound struct {
 	Prefix string   `yaml:"prefix" json:"prefix"`
 	Trunks []string `yaml:"trunks" json:"trunks"`
 	Caller string   `yaml:"caller" json:"caller,omitempty"` // number shown
+	// Weights are those of some trunks: neighbours in Trunks that have one are
+	// tried in an order drawn by it.
+	Weights map[string]int `yaml:"weights" json:"weights,omitempty"`
+	Strip   int            `yaml:"strip" json:"strip,omitempty"` // first characters taken off the number
+	Add     string         `yaml:"add" json:"add,omitempty"`     // put before the rest
+}
+
+// Rate is what a minute to numbers with a prefix costs, in any currency.
+type Rate struct {
+	Prefix string  `yaml:"prefix" json:"prefix"`
+	Minute float64 `yaml:"minute" json:"minute"`
 }
 
 // Prompt is a sound file by name.

@@ -44,6 +44,7 @@ func (c *checker) checkTrunk(path string, t *Trunk) {
 		c.note(path+".username", "is needed with password or register")
 	}
 	c.checkCodecs(path+".codecs", t.Codecs)
+	c.checkTrunkCaller(path, t)
 }
 
 func (c *checker) checkSource(path string, p netip.Prefix) {
@@ -81,6 +82,8 @@ func (c *checker) checkOutbound() {
 			c.checkTrunkName(at, name)
 			c.once(at, seen, name, j, path+".trunks[%d]")
 		}
+		c.checkWeights(path, &o)
+		c.checkRewriting(path, o.Strip, o.Add)
 	}
 }
 

@@ -132,7 +132,7 @@ func (r *rig) write(path, text string) {
 // company has one trunk in, one out, and extensions that register.
 func (r *rig) company() string {
 	var b strings.Builder
-	b.WriteString("tenant: acme\ndomain: acme.vpbx.test\nname: Acme\nzone: Europe/Moscow\ncountry: RU\nlimits: {calls: 5000, per_minute: 1000000}\nextensions:\n")
+	b.WriteString("tenant: acme\ndomain: acme.vpbx.test\nname: Acme\nzone: Europe/Moscow\ncountry: RU\nlimits: {calls: 5000, per_minute: 1000000, extension: {calls: 5000, per_minute: 1000000}}\nextensions:\n")
 	for i := range extensions {
 		fmt.Fprintf(&b, "  - {number: \"%d\", name: Phone, password: s3cret-%d}\n", 1000+i, 1000+i)
 	}

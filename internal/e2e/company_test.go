@@ -29,7 +29,7 @@ domain: acme.vpbx.test
 name: ООО «Акме»
 zone: Europe/Moscow
 country: RU
-limits: {calls: 200, per_minute: 2000}
+limits: {calls: 200, per_minute: 2000, extension: {calls: 200, per_minute: 2000}}
 extensions:
   - {number: "101", name: Анна Петрова, password: s3cret-101, record: %[1]v}
   - {number: "102", name: Иван Волков, password: s3cret-102, record: %[1]v}

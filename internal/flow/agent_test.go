@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,9 @@ type agent struct {
 	mu   sync.Mutex
 	legs []*phone.Call // in the order of their beginning
 	last *phone.Reply  // to its last REGISTER
+
+	watching map[string]*phone.Subscription // by event and number
+	lamps    map[string]string              // what it was told last, by number
 }
 
 // note writes down what happens to the agent.
@@ -124,6 +128,9 @@ func (a *agent) connect() error {
 	}
 	ip := fmt.Sprintf("10.1.0.%d", len(a.w.order)+a.w.ips)
 	a.w.ips++
+	if a.c.has("ipv6") {
+		ip = fmt.Sprintf("2001:db8:1::%d", a.w.ips)
+	}
 	if at, ok := a.c.opts["at"]; ok {
 		ip = at
 	}
@@ -142,6 +149,10 @@ func (a *agent) connect() error {
 		ip = inside
 	}
 	cfg.Refresh = true
+	if id := a.c.opts["outbound"]; id != "" { // a flow of the extension's one phone
+		cfg.ContactParams += fmt.Sprintf(`;+sip.instance="<urn:x-phone:%s>";reg-id=%s`, a.ext, id)
+		cfg.Supported = "path, outbound"
+	}
 	return a.open(ip, cfg)
 }
 
@@ -160,8 +171,9 @@ func (a *agent) config() phone.Config {
 	cfg := phone.Config{
 		Server: pbxIP + ":" + sipPort, Media: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
 		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
-		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], RingWith: -1,
+		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], Origin: c.opts["origin"], RingWith: -1,
 		Log: a.w.logger.With("agent", a.name), Trace: a.watch, Mangle: a.say,
+		OnNotice: a.notice,
 	}
 	if c.has("md5") {
 		cfg.Algorithm = "MD5"
@@ -184,10 +196,23 @@ func (a *agent) open(ip string, cfg phone.Config) error {
 	}
 	a.link = a.w.net.Link(a.host, a.w.pbx)
 	cfg.ListenPacket, cfg.Listen, cfg.Dial = a.host.ListenPacket, a.host.Listen, a.host.Dial
-	cfg.Address = ip + ":" + sipPort
+	cfg.Address = net.JoinHostPort(ip, sipPort)
+	server := pbxIP
+	if a.c.has("ipv6") {
+		server = pbxIP6
+		cfg.Server = net.JoinHostPort(server, sipPort)
+	}
+	switch cfg.Transport {
+	case "ws":
+		cfg.Server = net.JoinHostPort(server, wsPort)
+	case "wss":
+		cfg.Server = net.JoinHostPort(server, wssPort)
+	}
+	if cfg.Transport == "tls" || cfg.Transport == "wss" {
+		cfg.TLS = &tls.Config{RootCAs: a.w.roots, ServerName: server}
+	}
 	if cfg.Transport == "tls" {
-		cfg.Server = pbxIP + ":" + tlsPort
-		cfg.TLS = &tls.Config{RootCAs: a.w.roots, ServerName: pbxIP}
+		cfg.Server = net.JoinHostPort(server, tlsPort)
 	}
 	keepalive, err := a.c.duration("keepalive", 0)
 	if err != nil {
@@ -303,10 +328,7 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	if h := c.Headers("History-Info"); len(h) > 0 {
 		from += ", history " + strings.Join(h, ", ")
 	}
-	if h := c.Header("Referred-By"); h != "" {
-		from += ", referred by " + h
-	}
-	a.note("is called by %s", from)
+	a.note("is called by %s", from+claims(c))
 	a.w.wg.Go(func() { a.ended(c, "is told that the call is over") })
 	c.Misbehave(b.fault)
 	if b.dead {
@@ -354,6 +376,25 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	}
 }
 
+// claims is what an INVITE says of its caller beside From.
+func claims(c *phone.Call) string {
+	s := ""
+	for _, line := range c.HeaderLines("Referred-By", "P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy", "Identity", "Contact") {
+		if contact, ok := strings.CutPrefix(line, "Contact: <sip:"); ok {
+			user, _, _ := strings.Cut(contact, "@")
+			if user == c.RemoteNumber() {
+				continue
+			}
+			line = "Contact of " + user
+		}
+		if by, ok := strings.CutPrefix(line, "Referred-By: "); ok {
+			line = "referred by " + by
+		}
+		s += ", " + line
+	}
+	return s
+}
+
 // pause waits, unless the call ends first.
 func pause(c *phone.Call, d time.Duration) bool {
 	t := time.NewTimer(d)
@@ -384,7 +425,7 @@ func (a *agent) ended(c *phone.Call, peer string) {
 		if e.Reason != "" {
 			peer += " (" + e.Reason + ")"
 		}
-		a.w.log.addAt(e.At, a.name, "%s", peer)
+		a.w.log.addRanked(1, e.At, a.name, "%s", peer) // another dialog may have news in the same instant
 	case "network":
 		if a.crashed {
 			return

@@ -96,6 +96,8 @@ func eventText(e pbx.CallEvent) string {
 		return s
 	case pbx.Routed, pbx.Noted:
 		return string(e.Kind) + why
+	case pbx.Guarded:
+		return fmt.Sprintf("guarded %s to %s, %s", cmp.Or(e.Who, "company"), e.To, causeText(*e.Cause)) + why
 	case pbx.Dialled, pbx.CallerDialled:
 		if e.Trunk != "" {
 			return "dialled " + e.Who + " over " + e.Trunk

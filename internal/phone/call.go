@@ -196,6 +196,20 @@ func (c *Call) Headers(name string) []string {
 	return list
 }
 
+// HeaderLines are the headers of the same message with these names, as they are
+// written, by name.
+func (c *Call) HeaderLines(names ...string) []string {
+	var list []string
+	c.p.do(func() {
+		for _, name := range names {
+			for _, h := range c.first.GetHeaders(name) {
+				list = append(list, name+": "+h.Value())
+			}
+		}
+	})
+	return list
+}
+
 // CallID is the Call-ID of the dialog.
 func (c *Call) CallID() string { return c.callID }
 

@@ -38,6 +38,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"bindings":             testBindings,
 		"tokens":               testTokens,
 		"many writers at once": testManyWriters,
+		"spending":             testSpending,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}
@@ -49,15 +50,16 @@ var t0 = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 // Company gives a company with something of every noun.
 func Company(id pbx.TenantID, number string) *pbx.Company {
 	return &pbx.Company{
-		Tenant: pbx.Tenant{ID: id, Domain: string(id) + ".test", Name: "ООО «Акме»", Zone: "Europe/Moscow", Country: "RU", Limits: pbx.Limits{Calls: 3}},
+		Tenant: pbx.Tenant{ID: id, Domain: string(id) + ".test", Name: "ООО «Акме»", Zone: "Europe/Moscow", Country: "RU", Limits: pbx.Limits{Calls: 3, Barred: []string{"+7809"}, Spend: 1_500_000}},
 		Extensions: map[string]*pbx.Extension{
 			"101": {Number: "101", Name: "Анна", HA1MD5: "a", HA1SHA256: "b", Forward: &pbx.Forward{Busy: "102", After: 20 * time.Second}},
 			"102": {Number: "102", Codecs: []string{"PCMA"}},
 		},
 		Groups:   map[string]*pbx.Group{"600": {Number: "600", Members: []string{"101", "102"}, Strategy: pbx.RingAll, Ring: 20 * time.Second}},
-		Trunks:   []*pbx.Trunk{{Name: "z", Host: "192.0.2.1"}, {Name: "a", Host: "192.0.2.2", Password: "p"}},
+		Rates:    []pbx.Rate{{Prefix: "+7", Minute: 1_500_000}, {Prefix: "+", Minute: 20_000_000}},
+		Trunks:   []*pbx.Trunk{{Name: "z", Host: "192.0.2.1", Trusted: true, CallerID: pbx.CallerID{PAI: "{number}"}}, {Name: "a", Host: "192.0.2.2", Password: "p"}},
 		Numbers:  map[string]*pbx.Number{number: {Number: number, Trunk: "z"}},
-		Outbound: []pbx.Outbound{{Prefix: "+", Trunks: []string{"z", "a"}}, {Prefix: "112", Trunks: []string{"a"}}},
+		Outbound: []pbx.Outbound{{Prefix: "+", Trunks: []string{"z", "a"}, Weights: []int{3, 1}}, {Prefix: "112", Trunks: []string{"a"}}},
 		Rules:    []pbx.Rule{{Number: number, Owner: true, Steps: []pbx.Step{{Kind: pbx.StepRing, Target: "600"}}}},
 		Prompts:  map[string]*pbx.Prompt{"welcome": {Name: "welcome", File: "/w.wav"}},
 		CRM:      pbx.CRM{Kind: "none"},
