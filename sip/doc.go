@@ -51,7 +51,6 @@
 //     validate.
 //   - A datagram of a source, or of all strangers together, that is beyond its
 //     rate costs a read and a look into a map: see shed.
-//   - Inside a dialog only its peer is heard, not whoever knows its names.
 //   - sipgo opens no connection and looks up no name: see transports.
 //   - Every map here has a bound, and so has the ladder of a leg: what the two
 //     sent each other, trimmed and without secrets.
