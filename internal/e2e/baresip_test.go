@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -204,19 +203,7 @@ func (b *baresip) heard() sound {
 	if err != nil || len(files) == 0 {
 		return sound{channels: make([][]int16, 1)}
 	}
-	raw, err := os.ReadFile(files[len(files)-1])
-	if err != nil {
-		b.t.Fatalf("read what baresip heard: %v", err)
-	}
-	if len(raw) < 44 {
-		return sound{channels: make([][]int16, 1)}
-	}
-	// While it writes, the lengths in the header are those of an empty file.
-	pcm := make([]int16, (len(raw)-44)/2)
-	for i := range pcm {
-		pcm[i] = int16(raw[44+2*i]) | int16(raw[45+2*i])<<8
-	}
-	return sound{channels: [][]int16{pcm}}
+	return growing(b.t, files[len(files)-1])
 }
 
 // waitHeard waits until the phone has heard a tone for so many seconds.
