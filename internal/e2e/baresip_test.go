@@ -196,14 +196,18 @@ func (b *baresip) messages(begin string) []string {
 	return found
 }
 
-// heard is what the phone has decoded in its calls so far.
+// heard is what the phone has decoded in its calls so far, one after another.
 func (b *baresip) heard() sound {
 	b.t.Helper()
-	files, err := filepath.Glob(filepath.Join(b.dir, "dump-*-dec.wav"))
-	if err != nil || len(files) == 0 {
-		return sound{channels: make([][]int16, 1)}
+	all := sound{channels: make([][]int16, 1)}
+	files, err := filepath.Glob(filepath.Join(b.dir, "dump-*-dec.wav")) // by time
+	if err != nil {
+		b.t.Fatalf("find what baresip heard: %v", err)
 	}
-	return growing(b.t, files[len(files)-1])
+	for _, file := range files {
+		all.channels[0] = append(all.channels[0], growing(b.t, file).channels[0]...)
+	}
+	return all
 }
 
 // waitHeard waits until the phone has heard a tone for so many seconds.

@@ -77,10 +77,15 @@ func TestRefer(t *testing.T) {
 func TestCarrierInCall(t *testing.T) {
 	t.Parallel()
 	s := serve(t, serverOptions{Company: acme{Carrier: "127.0.0.10:5060", Steps: `[{ring: "101"}]`}.String()})
-	anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440, Auto: true})
+	anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440})
 	for scenario, from := range map[string]string{"carrier_refers": "+79160000061", "carrier_updates": "+79160000062", "carrier_pracks": "+79160000063"} {
 		before := anna.heard().tones(0, 660)
 		p := startSIPp(t, sippOptions{Scenario: scenario, To: s.udp.String(), Values: call(from), Tone: 660})
+		anna.waitEvent("CALL_INCOMING")
+		if scenario == "carrier_pracks" {
+			waitFor(t, 5*time.Second, "PRACK is answered", func() bool { return strings.Count(p.file("messages.log"), "CSeq: 2 PRACK") == 2 })
+		}
+		anna.do("accept", "")
 		anna.waitHeard(660, before+1)
 		anna.do("hangup", "")
 		p.done()
