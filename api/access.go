@@ -36,6 +36,7 @@ const (
 	ControlCalls      Permission = "calls.control"
 	ReadRecordings    Permission = "recordings.read"
 	ReadEvents        Permission = "events.read"
+	CaptureSIP        Permission = "sip.capture"
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -43,11 +44,11 @@ const (
 var grants = map[Role]map[Permission]bool{
 	RoleAdmin: {
 		ReadAPI: true, ListTenants: true, ReadTenant: true, WriteTenant: true, WriteLimits: true, RemoveTenant: true,
-		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, ReadEvents: true,
+		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, ReadEvents: true, CaptureSIP: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
-		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, ReadEvents: true,
+		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, ReadEvents: true, CaptureSIP: true,
 	},
 }
 

@@ -43,6 +43,8 @@ type rig struct {
 	log     *logBuffer
 	ready   atomic.Pointer[error]
 	lookups atomic.Int64 // of tokens
+
+	captures atomic.Int64 // that are open
 }
 
 // liveCalls is a call control that has calls without phones.
@@ -124,6 +126,17 @@ func (l *liveCalls) Hangup(t pbx.TenantID, id pbx.CallID) error {
 	}
 	delete(l.calls, id)
 	return nil
+}
+
+// Ladder gives one message for each call.
+func (l *liveCalls) Ladder(t pbx.TenantID, id pbx.CallID) ([]pbx.Message, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls[id].Tenant != t {
+		return nil, false
+	}
+	return []pbx.Message{{At: l.calls[id].Started, Dir: "in", Transport: "udp", From: "192.0.2.7:5060", To: "192.0.2.1:5060",
+		Start: "INVITE sip:102@acme.test SIP/2.0", Headers: []string{"Call-ID: 1"}}}, true
 }
 
 // logBuffer is a log that tests can read.
@@ -253,7 +266,7 @@ func newRig(t *testing.T) *rig {
 	r.Server, err = New(Config{
 		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Bus: &events.Bus{},
 		Sounds: r.sounds, Tenants: tenants.NewService(r.store), Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
-		Registrations: r.bindings,
+		Registrations: r.bindings, Ladder: r.live.Ladder, Capture: r.capture,
 		Ready: func() error {
 			if err := r.ready.Load(); err != nil {
 				return *err

@@ -100,7 +100,7 @@ func (s *Server) stream(ctx context.Context, q *request, after uint64, w http.Re
 		e, err := sub.Next(wait)
 		cancel()
 		if now := time.Now(); now.Sub(admitted) >= heartbeat {
-			if err := s.stillAdmitted(q); err != nil {
+			if err := s.stillAdmitted(q, ReadEvents); err != nil {
 				return err
 			}
 			loc, admitted = zoneOf(q.company), now // the document may have been changed
@@ -124,8 +124,8 @@ func (s *Server) stream(ctx context.Context, q *request, after uint64, w http.Re
 
 // stillAdmitted says whether a stream that was opened may go on. A store that
 // cannot be asked just now ends no stream.
-func (s *Server) stillAdmitted(q *request) error {
-	err := s.admit(q, ReadEvents)
+func (s *Server) stillAdmitted(q *request, p Permission) error {
+	err := s.admit(q, p)
 	switch pbx.KindOf(err) {
 	case pbx.Unauthenticated, pbx.Denied, pbx.NotFound:
 		return fmt.Errorf("no longer admitted: %w", err)

@@ -94,6 +94,14 @@ type Config struct {
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
 
+	// Ladder gives the SIP messages so far of a call that is going on, false
+	// when the company has no such call.
+	Ladder func(t pbx.TenantID, id pbx.CallID) ([]pbx.Message, bool)
+
+	// Capture gives the SIP messages of an extension from now on, until stop is
+	// called. Too many at once is a pbx.Error of kind Limit.
+	Capture func(t pbx.TenantID, extension string) (packets <-chan pbx.Packet, stop func(), err error)
+
 	// Token gives the holder of the token with that hash (see HashToken), and
 	// a pbx.Error of kind NotFound when there is none.
 	Token func(ctx context.Context, hash string) (Principal, error)
@@ -153,6 +161,7 @@ func New(c Config) (*Server, error) {
 	s.addControl()
 	s.addRecordings()
 	s.addEvents()
+	s.addCaptures()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)
 	}

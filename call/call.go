@@ -58,9 +58,11 @@ type Call struct {
 	decision routing.Decision
 	hops     []routing.Hop // the forwardings of the step that goes on
 	forwards int           // of all steps
-	recorder *recordings.Recorder
-	failed   pbx.Cause // what the last step came to
-	signaled bool      // the caller has been told that it rings, or been answered
+
+	redirected string // where the phone that has ended last sends the call
+	recorder   *recordings.Recorder
+	failed     pbx.Cause // what the last step came to
+	signaled   bool      // the caller has been told that it rings, or been answered
 
 	transfer    *transfer // of whom the caller talked with, until it has come to something
 	transfers   int
@@ -73,6 +75,7 @@ type Call struct {
 	auto        bool // phones are asked to answer by themselves
 
 	legs    []whose // all legs there were, for the ladder
+	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
 	cause   pbx.Cause  // why the call is over; zero: it is not
 	hungUp  string     // who ended it, "": none of those who talk
@@ -382,6 +385,7 @@ func (c *Call) finish() {
 // note appends to the trace and tells whoever watches. A peer that rings, holds
 // and resumes without end does not make the trace grow without end.
 func (c *Call) note(e pbx.CallEvent) {
+	c.m.busy.note(c, e)
 	if len(c.trace) >= maxTrace && repeatable(e.Kind) {
 		return
 	}
@@ -449,8 +453,10 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		if i.Answered == nil {
 			i.Answered = &e.At
 		}
-	case pbx.Held, pbx.Resumed:
+	case pbx.Held, pbx.Resumed, pbx.Transferring:
 		i.State = e.Kind
+	case pbx.Parked:
+		i.State, i.With = e.Kind, e.To
 	}
 	c.info.Store(&i)
 }

@@ -17,6 +17,7 @@ func TestAwaitPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewManager(Config{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 		c := m.newCall(&pbx.Company{}, time.Now())
+		c.caller = &party{}
 		c.limit = time.NewTimer(m.MaxLength)
 		defer c.limit.Stop()
 		_, err := await(c, func(context.Context) int { panic("a CRM's answer nobody thought of") })
@@ -40,6 +41,7 @@ func TestTraceIsBounded(t *testing.T) {
 	m := NewManager(Config{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 		Journal: nowhere{}, Publish: func(pbx.Live) {}})
 	c := m.newCall(&pbx.Company{}, time.Now())
+	c.caller = &party{}
 	for range 100_000 {
 		c.note(pbx.CallEvent{Kind: pbx.Held})
 		c.note(pbx.CallEvent{Kind: pbx.Resumed})

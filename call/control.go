@@ -207,13 +207,10 @@ func (c *Call) everybody() []*party {
 // transferCode begins a transfer by keys: ##number#.
 const transferCode = "##"
 
-// pressed notes a key. An extension transfers by pressing ##, the number and #.
+// pressed takes a key, which is not noted: people press card numbers. An extension
+// transfers by pressing ##, the number and #.
 func (c *Call) pressed(p *party, digit byte) {
-	if p == nil || !p.answered {
-		return
-	}
-	c.note(pbx.CallEvent{Kind: pbx.Pressed, Who: p.who, Leg: p.leg.ID, Digit: string(digit)})
-	if c.mayTransfer(p) != 0 {
+	if p == nil || c.mayTransfer(p) != 0 {
 		return
 	}
 	p.keys += string(digit)

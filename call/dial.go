@@ -134,7 +134,7 @@ func (c *Call) ringCaller() error {
 	}
 	c.dropOthers(p)
 	c.caller = p
-	c.caller.name = placeholder.name
+	c.caller.name, c.caller.usage, c.caller.calling = placeholder.name, placeholder.usage, true
 	c.parties = nil
 	return nil
 }

@@ -19,7 +19,8 @@
 // began with. A leg has one owner. Nothing of one company is looked up with
 // the id of another: all look-ups start at c.company. No call holds a pointer
 // to another call. A call is forwarded maxForwards times at most, and
-// routing.MaxHops times in a row.
+// routing.MaxHops times in a row. What phones are shown of an extension that
+// they watch is made from the events of its calls alone: see busy.go.
 //
 // Where the tests are: the behaviour is in the flows (internal/flow); pure
 // parts are tested beside their files.

@@ -29,8 +29,12 @@ func (c *Call) ringOne(s routing.Ring) bool {
 	if waits {
 		d = after
 	}
+	c.redirected = ""
 	if c.ringAll(s.Who, d) {
 		return true
+	}
+	if c.redirected != "" { // RFC 3261 §8.1.3.4: 3xx, of a phone of ours; what it may not call it cannot send us to
+		return c.forward(routing.Hop{By: number, To: c.redirected, On: pbx.OnAlways})
 	}
 	on := forwardOn(c.failed.Reason)
 	to := ext.ForwardOn(on)
@@ -64,6 +68,9 @@ func (c *Call) forward(hop routing.Hop) bool {
 	}
 	c.hops = append(c.hops, hop)
 	defer func() { c.hops = c.hops[:len(c.hops)-1] }()
+	if !c.caller.answered && c.early == nil {
+		c.caller.leg.Ring(181, nil)
+	}
 	f := routing.Forward(c.asked, c.hops)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Who: hop.By, To: hop.To, Why: f.Why})
 	c.decision.Record = c.decision.Record || f.Record

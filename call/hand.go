@@ -40,6 +40,7 @@ type adopt struct {
 // other call has ended before anybody answered, and this is what was called.
 type handed struct {
 	p       *party // of surrender
+	who     string // of adopt: who talks with the party there
 	dialled string
 	cause   pbx.Cause
 }
@@ -136,11 +137,14 @@ func (p *party) moving() *party {
 func (c *Call) left(p *party) {
 	cause := pbx.NewCause(pbx.PartyPBX, pbx.Joined)
 	e := pbx.CallEvent{Kind: pbx.LegEnded, Who: p.who, Leg: p.leg.ID, Cause: &cause, Codec: p.media.Codec().Name}
-	if p.answered {
+	if p.answered && slices.ContainsFunc(c.trace, func(e pbx.CallEvent) bool { return e.Kind == pbx.Bridged }) {
 		q := quality(p.media.Quality())
 		e.Quality = &q
 	}
 	p.over = true
+	for i := range c.legs {
+		c.legs[i].moved = c.legs[i].moved || c.legs[i].leg == p.leg
+	}
 	c.parties = slices.DeleteFunc(c.parties, func(q *party) bool { return q == p })
 	c.note(e)
 }
@@ -193,7 +197,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 	c.note(pbx.CallEvent{Kind: pbx.Transferring, Who: old.who, Leg: old.leg.ID, Other: a.from})
 	c.setAside(&transfer{by: old})
 	c.enter(a.p, a.from)
-	a.reply <- handed{}
+	a.reply <- handed{who: c.caller.who}
 	c.pickUp(a.p, sdp)
 	c.note(pbx.CallEvent{Kind: pbx.Transferred, Who: old.who, To: a.p.who, Why: []string{old.who + " transfers to " + a.p.who}})
 	c.connect(a.p)

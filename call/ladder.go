@@ -2,6 +2,7 @@ package call
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"vpbx/pbx"
@@ -16,9 +17,13 @@ const (
 
 // whose is a leg and who it was.
 type whose struct {
-	who string
-	leg *sip.Leg
+	who   string
+	leg   *sip.Leg
+	moved bool // another call has it now
 }
+
+// legList is the legs of a call, for readers beside its goroutine.
+type legList = atomic.Pointer[[]whose]
 
 // keep notes a leg, for the ladder and for those who look for its call.
 func (c *Call) keep(p *party) {
@@ -26,7 +31,9 @@ func (c *Call) keep(p *party) {
 	c.m.legs[p.leg] = c.id
 	c.m.mu.Unlock()
 	if len(c.legs) < maxLegs {
-		c.legs = append(c.legs, whose{p.who, p.leg})
+		c.legs = append(c.legs, whose{who: p.who, leg: p.leg})
+		list := slices.Clone(c.legs)
+		c.known.Store(&list)
 	}
 }
 
@@ -38,19 +45,48 @@ func (c *Call) ladder() []pbx.Message {
 	patient := true
 	var all []pbx.Message
 	for _, l := range c.legs {
-		if patient {
+		if patient && !l.moved {
 			select {
 			case <-l.leg.Done():
 			case <-late.C:
 				patient = false
 			}
 		}
-		messages := l.leg.Ladder()
-		for i := range messages {
-			messages[i].Who = l.who
-		}
-		all = append(all, messages...)
+		all = append(all, l.messages()...)
 	}
+	return ordered(all)
+}
+
+// Ladder gives the SIP messages so far of a call that is going on; false when
+// the company has no such call. It may be called at any time.
+func (m *Manager) Ladder(t pbx.TenantID, id pbx.CallID) ([]pbx.Message, bool) {
+	m.mu.Lock()
+	c := m.calls[id]
+	m.mu.Unlock()
+	if c == nil || c.company.ID != t {
+		return nil, false
+	}
+	var all []pbx.Message
+	if legs := c.known.Load(); legs != nil {
+		for _, l := range *legs {
+			all = append(all, l.messages()...)
+		}
+	}
+	return ordered(all), true
+}
+
+// messages gives the ladder of a leg.
+func (l whose) messages() []pbx.Message {
+	messages := l.leg.Ladder()
+	for i := range messages {
+		messages[i].Who = l.who
+	}
+	return messages
+}
+
+// ordered puts messages in the order of time and leaves the middle out when
+// there are too many.
+func ordered(all []pbx.Message) []pbx.Message {
 	slices.SortStableFunc(all, func(a, b pbx.Message) int { return a.At.Compare(b.At) })
 	if n := len(all); n > maxMessages { // the beginning and the end say most
 		left := n - maxMessages

@@ -52,6 +52,7 @@ type Manager struct {
 	Config
 	metrics metrics
 	prompts prompts
+	busy    busy
 
 	mu       sync.Mutex
 	calls    map[pbx.CallID]*Call
@@ -299,6 +300,7 @@ func (m *Manager) giveBack(key string) {
 
 // forget is the last thing a call does.
 func (m *Manager) forget(c *Call) {
+	m.busy.forget(c)
 	m.mu.Lock()
 	delete(m.calls, c.id)
 	for _, l := range c.legs {

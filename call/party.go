@@ -10,6 +10,7 @@ import (
 
 	"vpbx/media"
 	"vpbx/pbx"
+	"vpbx/recordings"
 	"vpbx/sip"
 )
 
@@ -30,6 +31,8 @@ type party struct {
 	calling  bool          // it is the caller of the record
 	seat     int           // side of the recording
 	keys     string        // what it presses for the PBX
+	barges   bool          // it supervises, and is heard by both
+	tapped   *recordings.Recorder
 }
 
 // party finds whose leg l is, among those who are still there.
@@ -211,10 +214,14 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		return false, nil // one that we let go before
 	}
 	cause := e.Cause
-	if p == c.caller || p == c.peer {
+	if p.answered {
 		cause.Party = p.side(cause.Party)
 	}
 	switch t := c.transfer; {
+	case t != nil && t.by == p && t.begun: // it need not wait for what becomes of the transfer
+		t.by = nil
+		c.over(p, cause)
+		return false, nil
 	case p == c.caller:
 		c.endedBy(p, cause)
 		c.part()
@@ -222,10 +229,9 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		return false, errOver
 	case p == c.peer:
 		return false, c.endedBy(p, cause)
-	case t != nil && t.by == p: // it need not wait for what becomes of the transfer
-		t.by = nil
-		c.over(p, cause)
-		return false, nil
+	}
+	if e.Moved != "" && !p.answered && p.number != "" {
+		c.redirected = e.Moved
 	}
 	c.over(p, cause)
 	return true, nil

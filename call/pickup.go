@@ -136,7 +136,7 @@ func (c *Call) parkedUntil(s routing.Park, key string) *party {
 		c.m.mu.Unlock()
 	}()
 	c.note(pbx.CallEvent{Kind: pbx.Parked, Who: c.caller.who, To: s.Orbit})
-	c.transferred(nil)
+	c.transferred(s.Orbit)
 	c.caller.media.Play(c.m.prompts.hold(), true)
 	c.open = true
 	timer := time.NewTimer(parkFor)

@@ -29,10 +29,21 @@ func (c *Call) startRecording() {
 	c.note(pbx.CallEvent{Kind: pbx.RecordStart, Recording: &pbx.Recording{ID: r.ID(), Tenant: c.company.ID, Call: c.id}})
 }
 
-// tap makes the recording hear those who talk now.
+// tap makes the recording hear those who talk now, and the supervisor whom both of
+// them hear.
 func (c *Call) tap() {
-	c.caller.media.SetTap(c.recorder.Side(c.caller.seat))
-	c.peer.media.SetTap(c.recorder.Side(c.peer.seat))
+	for _, p := range []*party{c.caller, c.peer} {
+		if p.tapped != c.recorder {
+			p.tapped = c.recorder
+			p.media.SetTap(c.recorder.Side(p.seat))
+		}
+	}
+	for _, p := range c.supervisors {
+		if p.barges && p.tapped != c.recorder {
+			p.tapped = c.recorder
+			p.media.SetTap(c.recorder.Extra())
+		}
+	}
 }
 
 // stopRecording closes the recording and notes what came of it.
@@ -40,8 +51,8 @@ func (c *Call) stopRecording() {
 	if c.recorder == nil {
 		return
 	}
-	for _, p := range c.everybody() {
-		if p.media != nil {
+	for _, p := range append(c.everybody(), c.supervisors...) {
+		if p.tapped = nil; p.media != nil {
 			p.media.SetTap(nil)
 		}
 	}

@@ -316,7 +316,7 @@ func (c *Call) joined(p *party) {
 	c.peer, c.parted = p, false
 	c.note(pbx.CallEvent{Kind: pbx.Bridged, Who: p.who, Leg: p.leg.ID})
 	c.startRecording()
-	c.transferred(p)
+	c.transferred(p.who)
 }
 
 // answerCaller sends the caller our 200, once.

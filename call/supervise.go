@@ -109,7 +109,11 @@ func (c *Call) supervised(a adopt) {
 		return
 	}
 	c.own(a.p, a.from)
+	a.p.barges = a.supervise.mode == pbx.Barge
 	c.supervisors = append(c.supervisors, a.p)
+	if c.recorder != nil {
+		c.tap()
+	}
 	a.reply <- handed{}
 	c.note(pbx.CallEvent{Kind: pbx.Supervised, Who: a.p.who, Leg: a.p.leg.ID, Text: string(a.supervise.mode)})
 }

@@ -83,16 +83,16 @@ func (c *Call) move() []routing.Step {
 	}
 	t.begun = true
 	c.note(pbx.CallEvent{Kind: pbx.Transferring, Who: t.who, Leg: t.by.leg.ID, To: t.to, Other: t.with})
+	c.setAside(t)
 	if t.with != "" {
 		return c.attend(t)
 	}
 	return c.blind(t)
 }
 
-// blind leaves the transferor aside and plans the call of the one who stays. Who
-// has asked for it pays for it: its rights and limits count.
+// blind plans the call of the one who stays. Who has asked for it pays for it: its
+// rights and limits count.
 func (c *Call) blind(t *transfer) []routing.Step {
-	c.setAside(t)
 	c.failed = pbx.Cause{}
 	c.asked = routing.Request{Company: c.company, Direction: pbx.InternalTo, From: c.caller.who, To: t.to,
 		Caller: c.company.Extensions[t.who], At: time.Now()}
@@ -100,7 +100,7 @@ func (c *Call) blind(t *transfer) []routing.Step {
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
 	c.decision.Record = c.decision.Record || d.Record
 	c.failed = d.Cause
-	if slices.ContainsFunc(d.Steps, func(s routing.Step) bool { _, outside := s.(routing.Dial); return outside }) {
+	if t.by != nil && slices.ContainsFunc(d.Steps, func(s routing.Step) bool { _, outside := s.(routing.Dial); return outside }) {
 		t.by.usage = "" // its place stays taken: a transfer is not a way past its limit
 	}
 	return d.Steps
@@ -139,17 +139,14 @@ func (c *Call) tell(t *transfer, cause pbx.Cause) {
 }
 
 // transferred ends a transfer that has reached its target.
-func (c *Call) transferred(p *party) {
+func (c *Call) transferred(to string) {
 	t := c.transfer
 	if t == nil {
 		return
 	}
-	e := pbx.CallEvent{Kind: pbx.Transferred, Who: t.who, To: t.to}
-	if p != nil {
-		e.To = p.who
-	}
-	if t.with != "" && p != nil {
-		e.Why = []string{t.who + " transfers to " + p.who}
+	e := pbx.CallEvent{Kind: pbx.Transferred, Who: t.who, To: to}
+	if t.with != "" {
+		e.Why = []string{t.who + " transfers to " + to}
 	}
 	c.note(e)
 	c.progress(200)
@@ -197,7 +194,6 @@ func (c *Call) attend(t *transfer) []routing.Step {
 		t.to = h.dialled
 		return c.blind(t)
 	case h.cause.Reason != "":
-		c.setAside(t)
 		c.failed = h.cause
 		return nil
 	case h.p == nil: // the other call has taken the one who stays
@@ -205,10 +201,9 @@ func (c *Call) attend(t *transfer) []routing.Step {
 			c.sentOn(t.by, t.with)
 		}
 		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Joined))
-		c.transferred(nil)
+		c.transferred(h.who)
 		return nil
 	}
-	c.setAside(t)
 	c.enter(h.p, t.with)
 	c.connect(h.p)
 	c.joined(h.p)
@@ -218,11 +213,10 @@ func (c *Call) attend(t *transfer) []routing.Step {
 
 // meet asks the other call of an attended transfer.
 func (c *Call) meet(t *transfer) (handed, error) {
-	stays := c.other(t.by)
 	if t.with < c.id {
-		return c.giveTo(t.with, stays, t.leg)
+		return c.giveTo(t.with, c.caller, t.leg)
 	}
-	s := surrender{leg: t.leg, to: c.id, mail: c.mail, gone: c.gone, codec: stays.media.Codec(), reply: make(chan handed, 1)}
+	s := surrender{leg: t.leg, to: c.id, mail: c.mail, gone: c.gone, codec: c.caller.media.Codec(), reply: make(chan handed, 1)}
 	return await(c, func(ctx context.Context) handed { return c.m.ask(ctx, t.with, s, s.reply) })
 }
 

@@ -29,14 +29,23 @@ type Config struct {
 // SIP is where signalling is heard and which address peers are told.
 type SIP struct {
 	Listen    []Listener     `yaml:"listen"`
-	External  netip.Addr     `yaml:"external"`   // for peers outside LocalNets; the zero Addr when not set
-	LocalNets []netip.Prefix `yaml:"local_nets"` // peers that are told the local address
+	External  Addrs          `yaml:"external"`          // for peers outside LocalNets; one of a family, none when not set
+	LocalNets []netip.Prefix `yaml:"local_nets"`        // peers that are told the local address
+	Origins   []string       `yaml:"origins,omitempty"` // pages that may open ws:// and wss://, beside those of our own name
+	HEP       HEP            `yaml:"hep"`
+}
+
+// HEP is the Homer server that gets a copy of all SIP messages.
+type HEP struct {
+	Address  string `yaml:"address"` // host:port, UDP; "": none
+	ID       uint32 `yaml:"id"`      // of this capture agent
+	Password string `yaml:"password"`
 }
 
 // Media is where RTP is heard and which address peers are told.
 type Media struct {
-	Listen   netip.Addr    `yaml:"listen"`
-	External netip.Addr    `yaml:"external"` // for peers outside SIP.LocalNets; the zero Addr when not set
+	Listen   Addrs         `yaml:"listen"`   // one of a family; an unspecified one stands for all of both
+	External Addrs         `yaml:"external"` // for peers outside SIP.LocalNets; one of a family, none when not set
 	Ports    Ports         `yaml:"ports"`    // RTP on the even ones, RTCP on the odd ones (RFC 3550 §11)
 	Timeout  time.Duration `yaml:"timeout"`  // without RTP while not on hold: the call ends
 }
@@ -87,9 +96,10 @@ func Default() Config {
 				netip.PrefixFrom(netip.IPv6Loopback(), 128),
 				netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfc}), 7),
 			},
+			HEP: HEP{ID: 2001},
 		},
 		Media: Media{
-			Listen:  netip.IPv4Unspecified(),
+			Listen:  Addrs{netip.IPv4Unspecified()},
 			Ports:   Ports{Min: 20000, Max: 29999},
 			Timeout: 30 * time.Second,
 		},

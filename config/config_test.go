@@ -27,6 +27,7 @@ sip:
   listen: [udp://0.0.0.0:5060, tcp://0.0.0.0:5060]   # also tls://…:5061, ws://…:8088, wss://…:8089 (path /ws)
   external: ""                  # address put into Contact and Via for peers outside local_nets
   local_nets: [127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, "::1/128", "fc00::/7"]
+  hep: {address: "", id: 2001, password: ""}   # Homer server (host:9060, UDP) that gets a copy of all SIP messages, without secrets
 media:
   listen: 0.0.0.0
   external: ""                  # address put into SDP for peers outside local_nets
@@ -91,6 +92,8 @@ sip:
   listen: [udp://192.0.2.1:5060, "tls://[2001:db8::1]:5061", tcp://:0, tcp://localhost:0]
   external: 198.51.100.7
   local_nets: []
+  origins: ["https://pbx.example.org", "*"]
+  hep: {address: "homer.test:9060", id: 7, password: s3cret}
 media: {external: "2001:db8::7", ports: 10000-10001, timeout: 1m30s}
 tls: {cert: `+file+", key: "+file+`}
 provision: [`+file+`]
@@ -103,10 +106,12 @@ log: {level: debug, format: json}
 	want.Node = "pbx-2"
 	want.SIP = config.SIP{
 		Listen:    []config.Listener{{"udp", "192.0.2.1:5060"}, {"tls", "[2001:db8::1]:5061"}, {"tcp", ":0"}, {"tcp", "localhost:0"}},
-		External:  netip.MustParseAddr("198.51.100.7"),
+		External:  config.Addrs{netip.MustParseAddr("198.51.100.7")},
 		LocalNets: []netip.Prefix{},
+		Origins:   []string{"https://pbx.example.org", "*"},
+		HEP:       config.HEP{Address: "homer.test:9060", ID: 7, Password: "s3cret"},
 	}
-	want.Media.External = netip.MustParseAddr("2001:db8::7")
+	want.Media.External = config.Addrs{netip.MustParseAddr("2001:db8::7")}
 	want.Media.Ports = config.Ports{Min: 10000, Max: 10001}
 	want.Media.Timeout = 90 * time.Second
 	want.TLS = config.TLS{Cert: file, Key: file}
@@ -137,11 +142,23 @@ func TestMistakes(t *testing.T) {
 		{"sip: {listen: [udp://0.0.0.0]}", `line 1: sip.listen[0]: "0.0.0.0" is not host:port`},
 		{"sip: {listen: [udp://0.0.0.0:70000]}", `line 1: sip.listen[0]: "70000" is not a port`},
 		{"sip: {listen: [udp://pbx.test:5060]}", `line 1: sip.listen[0]: "pbx.test" is not an IP address`},
-		{"sip: {listen: [ws://0.0.0.0:8088]}", "line 1: sip.listen[0]: ws is not supported yet by this build; use udp, tcp or tls"},
+		{"sip: {listen: [wss://0.0.0.0:8089]}", "line 1: sip.listen[0]: wss needs tls.cert and tls.key"},
+		{"sip: {listen: [tcp://:5060, ws://:5060]}", "line 1: sip.listen[1]: the same address as sip.listen[0]"},
+		{"sip: {origins: ['*', pbx.example.org]}", `line 1: sip.origins[1]: "pbx.example.org" is not an origin such as https://pbx.example.org, or *`},
+		{"sip: {origins: [https://pbx.example.org/ws]}", `line 1: sip.origins[0]: "https://pbx.example.org/ws" is not an origin such as https://pbx.example.org, or *`},
 		{"sip: {listen: [udp://:5060, udp://:5060]}", "line 1: sip.listen[1]: the same address as sip.listen[0]"},
 		{"sip: {listen: [tls://:5061]}", "line 1: sip.listen[0]: tls needs tls.cert and tls.key"},
 		{"sip: {external: pbx.test}", `line 1: sip.external: ParseAddr("pbx.test"): unexpected character (at "pbx.test")`},
+		{"sip: {hep: {address: homer.test}}", "line 1: sip.hep.address: must be host:port such as homer.example.com:9060"},
+		{"sip: {hep: {address: 'homer.test:0'}}", "line 1: sip.hep.address: must be host:port such as homer.example.com:9060"},
+		{"sip: {hep: {address: 'ho mer:9060'}}", "line 1: sip.hep.address: must be host:port such as homer.example.com:9060"},
+		{"sip: {hep: {password: s3cret}}", "line 1: sip.hep.address: is missing: sip.hep.password is set"},
+		{"sip: {hep: {id: -1}}", "line 1: sip.hep.id: \"-1\" is not a whole number of this field's range, in plain digits"},
+		{"sip: {hep: {host: x}}", "line 1: sip.hep.host: unknown key"},
 		{"media: {external: 0.0.0.0}", "line 1: media.external: 0.0.0.0 is not an address that peers can send to"},
+		{"media: {external: [192.0.2.1, '::', 192.0.2.2]}", "2 mistakes:\n  line 1: media.external[1]: :: is not an address that peers can send to\n  line 1: media.external[2]: a second address of the same family; peers are told one"},
+		{"media: {listen: [192.0.2.1, pbx.test]}", `line 1: media.listen[1]: ParseAddr("pbx.test"): unexpected character (at "pbx.test")`},
+		{"media: {listen: {v4: 192.0.2.1}}", "line 1: media.listen: must be text, is a map"},
 		{"media: {listen: ''}", "line 1: media.listen: must be an IP address such as 0.0.0.0"},
 		{"sip: {local_nets: [10.0.0.1]}", `line 1: sip.local_nets[0]: "10.0.0.1" is not a network; write it as 10.0.0.0/8, a single address as 192.0.2.1/32`},
 		{"media: {ports: 20000}", `line 1: media.ports: "20000" is not a range of ports such as 20000-29999`},
@@ -189,9 +206,8 @@ log: {level: loud}
 	if !errors.As(err, &ms) {
 		t.Fatal(err)
 	}
-	const want = `9 mistakes:
+	const want = `8 mistakes:
   line 1: nodes: unknown key, did you mean node?
-  line 3: sip.listen[1]: wss is not supported yet by this build; use udp, tcp or tls
   line 3: sip.listen[1]: wss needs tls.cert and tls.key
   line 4: sip.listen: given twice, first on line 3
   line 6: media.ports: must begin with an even port: RTP takes the even ones and RTCP the odd ones
@@ -206,7 +222,7 @@ log: {level: loud}
 
 func TestEnvironment(t *testing.T) {
 	c, err := load(t, "node: file\nsip: {external: 198.51.100.7}\n",
-		"VPBX_NODE=env", "VPBX_SIP_LISTEN=udp://127.0.0.1:5070, tcp://127.0.0.1:5070", "VPBX_SIP_EXTERNAL=",
+		"VPBX_NODE=env", "VPBX_SIP_HEP_ADDRESS=[::1]:9060", "VPBX_SIP_LISTEN=udp://127.0.0.1:5070, tcp://127.0.0.1:5070", "VPBX_SIP_EXTERNAL=",
 		"VPBX_SIP_LOCAL_NETS=", "VPBX_MEDIA_PORTS=30000-30099", "VPBX_MEDIA_TIMEOUT=10s", "VPBX_HTTP_TOKEN=t=1",
 		"VPBX_DATABASE=sqlite", "VPBX_LOG_LEVEL=warn", "VPBX_PORT_5060_UDP=udp://10.0.0.1:5060", "VPBX_SIP=x", "OTHER=1", "broken")
 	if err != nil {
@@ -216,7 +232,7 @@ func TestEnvironment(t *testing.T) {
 	want.Node = "env"
 	want.SIP = config.SIP{
 		Listen:    []config.Listener{{"udp", "127.0.0.1:5070"}, {"tcp", "127.0.0.1:5070"}},
-		LocalNets: []netip.Prefix{},
+		LocalNets: []netip.Prefix{}, HEP: config.HEP{Address: "[::1]:9060", ID: 2001},
 	}
 	want.Media.Ports = config.Ports{Min: 30000, Max: 30099}
 	want.Media.Timeout = 10 * time.Second
@@ -225,9 +241,9 @@ func TestEnvironment(t *testing.T) {
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("\n got %+v\nwant %+v", c, want)
 	}
-	_, err = config.Load("", []string{"VPBX_NODE=", "VPBX_SIP_LISTEN=udp://:5060,ws://:8088"})
+	_, err = config.Load("", []string{"VPBX_NODE=", "VPBX_SIP_LISTEN=udp://:5060,wss://:8089"})
 	const mistakes = "environment: 2 mistakes:\n  VPBX_NODE: must be 1 to 64 Latin letters, digits, - and _\n" +
-		"  VPBX_SIP_LISTEN[1]: ws is not supported yet by this build; use udp, tcp or tls"
+		"  VPBX_SIP_LISTEN[1]: wss needs tls.cert and tls.key"
 	if err == nil || err.Error() != mistakes {
 		t.Errorf("got %v", err)
 	}
@@ -238,7 +254,7 @@ func TestEnvironment(t *testing.T) {
 func TestEveryKeyHasAVariable(t *testing.T) {
 	for name, value := range map[string]string{
 		"VPBX_NODE": "", "VPBX_REGION": "", "VPBX_DATA": "", "VPBX_DATABASE": "x", "VPBX_EVENTS": "x",
-		"VPBX_SIP_LISTEN": "", "VPBX_SIP_EXTERNAL": "x", "VPBX_SIP_LOCAL_NETS": "x", "VPBX_MEDIA_LISTEN": "x",
+		"VPBX_SIP_LISTEN": "", "VPBX_SIP_EXTERNAL": "x", "VPBX_SIP_LOCAL_NETS": "x", "VPBX_SIP_ORIGINS": "x", "VPBX_MEDIA_LISTEN": "x",
 		"VPBX_MEDIA_EXTERNAL": "x", "VPBX_MEDIA_PORTS": "x", "VPBX_MEDIA_TIMEOUT": "x", "VPBX_HTTP_LISTEN": "x",
 		"VPBX_HTTP_TOKEN": "a b", "VPBX_TLS_CERT": "x", "VPBX_TLS_KEY": "x", "VPBX_PROVISION": "nosuchfile",
 		"VPBX_LOG_LEVEL": "x", "VPBX_LOG_FORMAT": "x",
@@ -264,7 +280,8 @@ func TestUnreadable(t *testing.T) {
 func TestMasked(t *testing.T) {
 	c := config.Default()
 	c.HTTP.Token = "s3cret"
-	c.SIP.External = netip.MustParseAddr("198.51.100.7")
+	c.SIP.HEP = config.HEP{Address: "homer.test:9060", ID: 7, Password: "s3cret"}
+	c.SIP.External = config.Addrs{netip.MustParseAddr("198.51.100.7")}
 	text, err := c.Masked()
 	if err != nil {
 		t.Fatal(err)
@@ -286,6 +303,10 @@ sip:
   - 192.168.0.0/16
   - ::1/128
   - fc00::/7
+  hep:
+    address: homer.test:9060
+    id: 7
+    password: "********"
 media:
   listen: 0.0.0.0
   external: ""
@@ -306,7 +327,7 @@ log:
 		t.Errorf("got:\n%s", text)
 	}
 	again, err := load(t, text)
-	c.HTTP.Token = "********"
+	c.HTTP.Token, c.SIP.HEP.Password = "********", "********"
 	if err != nil || !reflect.DeepEqual(again, c) {
 		t.Errorf("what is printed reads as %+v, %v", again, err)
 	}

@@ -61,7 +61,7 @@ func (v variables) rename(path string) string {
 // list.
 func eachKey(v reflect.Value, path, name string, f func(path, name string, field reflect.Value)) {
 	for i := range v.NumField() {
-		key := v.Type().Field(i).Tag.Get("yaml")
+		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
 		at := strings.TrimPrefix(path+"."+key, ".")
 		variable := name + "_" + strings.ToUpper(key)
 		field := v.Field(i)

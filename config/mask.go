@@ -12,11 +12,14 @@ import (
 const mask = "********"
 
 // Masked is the configuration as a file, with every secret replaced: the
-// administrator token and what the database and events URLs hold besides user,
+// administrator token, the password of the Homer server and what the database and events URLs hold besides user,
 // host and path.
 func (c Config) Masked() (string, error) {
 	if c.HTTP.Token != "" {
 		c.HTTP.Token = mask
+	}
+	if c.SIP.HEP.Password != "" {
+		c.SIP.HEP.Password = mask
 	}
 	c.Database = maskURL(c.Database)
 	c.Events = maskURL(c.Events)

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
+	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,9 +98,6 @@ func (s SIP) check(note note) {
 			note(path, "%v", err)
 			continue
 		}
-		if l.isWebSocket() {
-			note(path, "%s is not supported yet by this build; use udp, tcp or tls", l.Transport)
-		}
 		socket := l.socket()
 		if first, ok := taken[socket]; ok && !strings.HasSuffix(l.Addr, ":0") {
 			note(path, "the same address as sip.listen[%d]", first)
@@ -108,10 +106,32 @@ func (s SIP) check(note note) {
 		taken[socket] = i
 	}
 	checkExternal(note, "sip.external", s.External)
+	for i, o := range s.Origins {
+		checkOrigin(note, fmt.Sprintf("sip.origins[%d]", i), o)
+	}
+	s.HEP.check(note)
 	for i, n := range s.LocalNets {
 		if !n.IsValid() {
 			note(fmt.Sprintf("sip.local_nets[%d]", i), "must be a network such as 10.0.0.0/8")
 		}
+	}
+}
+
+// check does not repeat the password.
+func (h HEP) check(note note) {
+	if h.Address != "" {
+		host, port, err := net.SplitHostPort(h.Address)
+		n, errPort := strconv.ParseUint(port, 10, 16)
+		plain := strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789.-_:") == ""
+		if err != nil || errPort != nil || n == 0 || host == "" || len(host) > 253 || !plain {
+			note("sip.hep.address", "must be host:port such as homer.example.com:9060")
+		}
+	}
+	if len(h.Password) > 255 {
+		note("sip.hep.password", "must have at most 255 bytes")
+	}
+	if h.Password != "" && h.Address == "" {
+		note("sip.hep.address", "is missing: sip.hep.password is set")
 	}
 }
 
@@ -124,23 +144,38 @@ func (l Listener) socket() string {
 	return "tcp " + l.Addr
 }
 
-func (l Listener) isWebSocket() bool { return l.Transport == "ws" || l.Transport == "wss" }
-
-// checkExternal notes an address that no peer could send to.
-func checkExternal(note note, path string, addr netip.Addr) {
-	switch {
-	case !addr.IsValid(): // not set
-	case addr.IsUnspecified(), addr.IsMulticast(), addr.Zone() != "":
-		note(path, "%s is not an address that peers can send to", addr)
+// checkOrigin notes what no browser writes into its Origin header (RFC 6454 §7).
+func checkOrigin(note note, path, origin string) {
+	if origin == "*" {
+		return
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		note(path, "%q is not an origin such as https://pbx.example.org, or *", origin)
 	}
 }
 
-func (m Media) check(note note) {
-	if !m.Listen.IsValid() {
-		note("media.listen", "must be an IP address such as 0.0.0.0")
-	} else if m.Listen.IsMulticast() {
-		note("media.listen", "%s is a multicast address", m.Listen)
+// checkExternal notes an address that no peer could send to.
+func checkExternal(note note, path string, list Addrs) {
+	for i, addr := range list {
+		if addr.IsUnspecified() || addr.IsMulticast() || addr.Zone() != "" {
+			note(list.path(path, i), "%s is not an address that peers can send to", addr)
+		}
 	}
+	list.checkFamilies(note, path)
+}
+
+func (m Media) check(note note) {
+	if len(m.Listen) == 0 {
+		note("media.listen", "must be an IP address such as 0.0.0.0")
+	}
+	for i, a := range m.Listen {
+		if a.IsMulticast() {
+			note(m.Listen.path("media.listen", i), "%s is a multicast address", a)
+		}
+	}
+	m.Listen.checkFamilies(note, "media.listen")
 	checkExternal(note, "media.external", m.External)
 	switch p := m.Ports; {
 	case p.Min < 1024:

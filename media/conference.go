@@ -24,10 +24,14 @@ type Role struct {
 
 // Conference lets many sessions of one engine hear each other. Two who both hear
 // the other are a relay, of any codec, as in a Bridge; all others are mixed, every
-// 20 ms, for which everybody needs G.711. It changes from one to the other and back
-// by itself, and each peer goes on hearing one stream. Keys that a member presses
-// are pressed for those who hear it. It belongs to one owner, who need not be that
-// of the sessions.
+// 20 ms, for which everybody needs G.711: whoever agrees on another codec later
+// hears nothing and is not heard. It changes from one to the other and back by
+// itself, and each peer goes on hearing one stream. Whoever is alone hears silence.
+// Keys that a member presses are pressed for those who hear it. It belongs to one
+// owner, who need not be that of the sessions.
+//
+// A bridged pair becomes supervised by adding both to a conference and then the
+// supervisor as a listener; when that one is removed they are a relay again.
 type Conference struct {
 	e *Engine
 
@@ -71,7 +75,7 @@ func (c *Conference) Add(s *Session, r Role) error {
 	if len(seats) > maxMembers {
 		return fmt.Errorf("join conference: %w", ErrFull)
 	}
-	if !isPair(seats) && slices.ContainsFunc(seats, func(x *seat) bool { return !x.s.Codec().G711() }) {
+	if len(seats) > 1 && !isPair(seats) && slices.ContainsFunc(seats, func(x *seat) bool { return !x.s.Codec().G711() }) {
 		return fmt.Errorf("join conference: %w", ErrNoCodec)
 	}
 	if i < 0 {
@@ -211,6 +215,6 @@ func (c *Conference) mix() {
 		x.s.ear.Store(x.ear)
 	}
 	if begin {
-		c.e.mixers.Go(c.mixer.run)
+		c.e.wg.Go(c.mixer.run)
 	}
 }

@@ -66,8 +66,8 @@ func (s *Session) target(a netip.AddrPort) (netip.AddrPort, error) {
 	if !ip.IsValid() {
 		return netip.AddrPort{}, nil
 	}
-	if s.e.cfg.Listen.Is4() && !ip.Is4() {
-		return netip.AddrPort{}, fmt.Errorf("%w: no IPv6 towards %v", ErrNotAcceptable, ip)
+	if !s.reaches(ip) {
+		return netip.AddrPort{}, fmt.Errorf("%w: no way to %v", ErrNotAcceptable, ip)
 	}
 	to := netip.AddrPortFrom(ip, a.Port())
 	if s.e.owns(to) {

@@ -38,11 +38,11 @@ type PacketConn interface {
 }
 
 // Config is what an Engine needs to know. Zero values of Listen, the ports,
-// Timeout, ListenPacket and Log stand for 0.0.0.0, 20000-29999, 30 s, the real
-// network and no log.
+// Timeout, ListenPacket and Log stand for all addresses, 20000-29999, 30 s, the
+// real network and no log.
 type Config struct {
-	Listen    netip.Addr     // address to bind; unspecified for all
-	External  netip.Addr     // put into SDP for peers outside LocalNets; may be invalid
+	Listen    []netip.Addr   // addresses to bind, one of a family; an unspecified one is all of both families
+	External  []netip.Addr   // put into SDP for peers of their family outside LocalNets; may be empty
 	LocalNets []netip.Prefix // networks from which Listen is reachable as it is
 	PortMin   uint16         // range of RTP and RTCP ports, both ends included
 	PortMax   uint16
@@ -66,7 +66,7 @@ type Engine struct {
 	// bridging guards which sessions are joined: Session.bridge of all sessions,
 	// and Session.seat with all of Conference.
 	bridging sync.Mutex
-	mixers   sync.WaitGroup // goroutines of conferences
+	wg       sync.WaitGroup // of conferences, and of sessions that close themselves
 
 	mu     sync.Mutex // guards the fields below
 	live   map[*Session]struct{}
@@ -101,8 +101,8 @@ func New(cfg Config) (*Engine, error) {
 }
 
 func (c Config) withDefaults() Config {
-	if !c.Listen.IsValid() {
-		c.Listen = netip.IPv4Unspecified()
+	if len(c.Listen) == 0 {
+		c.Listen = []netip.Addr{netip.IPv4Unspecified()}
 	}
 	if c.PortMin == 0 && c.PortMax == 0 {
 		c.PortMin, c.PortMax = 20000, 29999
@@ -159,7 +159,7 @@ func (e *Engine) Open(o Options) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open media session %s: %w", o.Name, err)
 	}
-	port, rtp, rtcp, err := e.bind()
+	port, rtp, rtcp, err := e.bind(e.bindAddr(o.Peer))
 	if err != nil {
 		return nil, fmt.Errorf("open media session %s: %w", o.Name, err)
 	}
@@ -184,15 +184,15 @@ const maxBinds = 64
 
 // bind opens the two sockets of a session: RTP on an even port and RTCP on the
 // next one (RFC 3550 §11).
-func (e *Engine) bind() (port uint16, rtp, rtcp PacketConn, err error) {
+func (e *Engine) bind(at netip.Addr) (port uint16, rtp, rtcp PacketConn, err error) {
 	var last error
 	for range maxBinds {
 		port, ok := e.ports.reserve(time.Now(), rand.IntN(e.ports.pairs))
 		if !ok {
 			break
 		}
-		if rtp, last = e.listen(port); last == nil {
-			if rtcp, last = e.listen(port + 1); last == nil {
+		if rtp, last = e.listen(at, port); last == nil {
+			if rtcp, last = e.listen(at, port+1); last == nil {
 				return port, rtp, rtcp, nil
 			}
 			last = errors.Join(last, rtp.Close())
@@ -205,8 +205,8 @@ func (e *Engine) bind() (port uint16, rtp, rtcp PacketConn, err error) {
 	return 0, nil, nil, ErrNoPorts
 }
 
-func (e *Engine) listen(port uint16) (PacketConn, error) {
-	c, err := e.cfg.ListenPacket("udp", netip.AddrPortFrom(e.cfg.Listen, port).String())
+func (e *Engine) listen(at netip.Addr, port uint16) (PacketConn, error) {
+	c, err := e.cfg.ListenPacket("udp", netip.AddrPortFrom(at, port).String())
 	if err != nil {
 		return nil, err
 	}
@@ -217,24 +217,6 @@ func (e *Engine) listen(port uint16) (PacketConn, error) {
 	return p, nil
 }
 
-// advertise is the address that goes into the SDP for a peer.
-func (e *Engine) advertise(peer netip.Addr) (netip.Addr, error) {
-	if e.cfg.External.IsValid() && !(peer.IsValid() && e.isLocal(peer)) {
-		return e.cfg.External, nil
-	}
-	if !e.cfg.Listen.IsUnspecified() {
-		return e.cfg.Listen, nil
-	}
-	if !peer.IsValid() {
-		return netip.Addr{}, errors.New("address of the peer is not known")
-	}
-	a := e.cfg.LocalFor(peer).Unmap()
-	if !a.IsValid() {
-		return netip.Addr{}, fmt.Errorf("no route to %v", peer)
-	}
-	return a, nil
-}
-
 // isLocal reports whether an address lies in the configured local networks.
 func (e *Engine) isLocal(a netip.Addr) bool {
 	for _, n := range e.cfg.LocalNets {
@@ -243,20 +225,6 @@ func (e *Engine) isLocal(a netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// owns reports whether an address is a media port of this engine: sending there
-// would let packets run in a circle.
-func (e *Engine) owns(a netip.AddrPort) bool {
-	if !e.ports.used(a.Port()) {
-		return false
-	}
-	ip := a.Addr()
-	if ip == e.cfg.Listen || ip == e.cfg.External {
-		return true
-	}
-	// The route to an address of this host begins at that address.
-	return e.cfg.Listen.IsUnspecified() && (ip.IsLoopback() || ip == e.cfg.LocalFor(ip).Unmap())
 }
 
 // remove takes a closed session off the books and keeps what it counted.
@@ -285,7 +253,7 @@ func (e *Engine) Close() error {
 	for _, s := range open {
 		errs = append(errs, s.Close())
 	}
-	e.mixers.Wait()
+	e.wg.Wait()
 	e.unregister()
 	return errors.Join(errs...)
 }

@@ -101,7 +101,7 @@ func TestEngineClose(t *testing.T) {
 
 func TestOpenWithoutRoute(t *testing.T) {
 	bubble(t, func(c *Config) {
-		c.Listen = netip.IPv4Unspecified()
+		c.Listen = []netip.Addr{netip.IPv4Unspecified()}
 		c.LocalFor = func(netip.Addr) netip.Addr { return netip.Addr{} }
 	}, func(r *rig) {
 		for _, peer := range []netip.Addr{{}, netip.MustParseAddr("198.51.100.1")} {
@@ -122,7 +122,7 @@ func (u useless) Close() error { *u.closed++; return nil }
 
 func TestSocketsThatDoNotFit(t *testing.T) {
 	var closed int
-	e, err := New(Config{Listen: netip.MustParseAddr(ours), PortMin: 20000, PortMax: 20003,
+	e, err := New(Config{Listen: []netip.Addr{netip.MustParseAddr(ours)}, PortMin: 20000, PortMax: 20003,
 		ListenPacket: func(_, _ string) (net.PacketConn, error) { return useless{closed: &closed}, nil }})
 	if err != nil {
 		t.Fatal(err)

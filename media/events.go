@@ -59,6 +59,13 @@ func (s *Session) deserted() bool {
 	}
 }
 
+// desert closes a session that nobody else will close.
+func (s *Session) desert() {
+	if err := s.Close(); err != nil {
+		s.log.Warn("session not closed", "error", err)
+	}
+}
+
 // post hands over an event that may be lost.
 func (s *Session) post(event any) {
 	select {

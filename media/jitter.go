@@ -1,6 +1,10 @@
 package media
 
-import "math"
+import (
+	"math"
+
+	"vpbx/media/audio"
+)
 
 // Bounds of a jitter buffer, in samples of 1/8000 s.
 const (
@@ -124,10 +128,8 @@ func (j *jitter) makeUp(dst *[frameBytes]int16) bool {
 		return false
 	}
 	j.made++
-	for i, v := range j.last {
-		dst[i] = v / 2
-	}
-	j.last = *dst
+	audio.Gain(j.last[:], 128)
+	*dst = j.last
 	return true
 }
 

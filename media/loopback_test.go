@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"testing"
@@ -17,12 +18,12 @@ func (sink) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) { return
 // relaying is a joined pair without goroutines, and a packet for it.
 func relaying(tb testing.TB) (a *Session, packet []byte, src netip.AddrPort) {
 	tb.Helper()
-	e, err := New(Config{Listen: netip.MustParseAddr(ours)})
+	e, err := New(Config{Listen: []netip.Addr{netip.MustParseAddr(ours)}})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	made := func(port uint16, peer string, offer []byte) *Session {
-		s := newSession(e, Options{Peer: netip.MustParseAddr(peer)}, e.cfg.Listen, port, sink{}, sink{})
+		s := newSession(e, Options{Peer: netip.MustParseAddr(peer)}, e.cfg.Listen[0], port, sink{}, sink{})
 		if err := s.SetOffer(offer); err != nil {
 			tb.Fatal(err)
 		}
@@ -84,10 +85,11 @@ func listenUDP(tb testing.TB) *net.UDPConn {
 	return c
 }
 
-// realPair is a joined pair on real sockets with a phone each.
+// realPair is a joined pair on real sockets with a phone each, whose ports are
+// not of the range of the engine.
 func realPair(tb testing.TB) (a, b *Session, pa, pb *net.UDPConn) {
 	tb.Helper()
-	e, err := New(Config{Listen: netip.MustParseAddr("127.0.0.1"), PortMin: 40000, PortMax: 59999})
+	e, err := New(Config{Listen: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, PortMin: 20000, PortMax: 31999})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -252,4 +254,32 @@ func FuzzNegotiation(f *testing.F) {
 		s.packet(packet, src, time.Unix(1000, 0))
 		s.State()
 	})
+}
+
+// A conference on real sockets: each hears the mix, whoever sends.
+func TestConferenceOnRealSockets(t *testing.T) {
+	a, b, pa, pb := realPair(t)
+	c := a.e.NewConference()
+	defer c.Close()
+	for s, r := range map[*Session]Role{a: {}, b: {Mute: true}} {
+		if err := c.Add(s, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	packet, buf := rtp(8, false, 0, 0, 7, bytes.Repeat([]byte{0x2A}, frameBytes)), make([]byte, 2000)
+	loud := 0
+	for n := 0; n < 500 && loud < 5; n++ {
+		step(packet, n)
+		echo(t, pa, port(a), pb, packet, buf) // the answer is whatever frame is next
+		if buf[headerLen] == 0x2A {
+			loud++
+		}
+	}
+	if loud < 5 {
+		t.Error("the speaker is not heard")
+	}
+	echo(t, pb, port(b), pa, packet, buf)
+	if buf[headerLen] != 0xD5 {
+		t.Errorf("the speaker hears %#x instead of silence", buf[headerLen])
+	}
 }

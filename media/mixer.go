@@ -42,22 +42,23 @@ type ear struct {
 
 func newMixer() *mixer { return &mixer{stop: make(chan struct{}), done: make(chan struct{})} }
 
-// run mixes the frames that are due, until stop. It counts by the clock, so that
-// late ticks do not make the sound slower.
+// run mixes the frames that are due, until stop, the first after 20 ms: what is
+// only a step between two others, as somebody alone, sends nothing. It counts by
+// the clock, so that late ticks do not make the sound slower.
 func (m *mixer) run() {
 	defer close(m.done)
 	defer m.recovered()
 	tick := time.NewTicker(frameTime)
 	defer tick.Stop()
 	start := time.Now()
-	for n, at := 0, start; ; {
-		due := int(at.Sub(start)/frameTime) + 1
-		n = max(n, due-maxCatchUp)
-		for ; n < due; n++ {
-			m.mix(uint32(n), at)
-		}
+	for n := 0; ; {
 		select {
-		case at = <-tick.C:
+		case at := <-tick.C:
+			due := int(at.Sub(start) / frameTime)
+			n = max(n, due-maxCatchUp)
+			for ; n < due; n++ {
+				m.mix(uint32(n), at)
+			}
 		case <-m.stop:
 			return
 		}
@@ -75,7 +76,7 @@ func (m *mixer) recovered() {
 	for _, x := range *m.places.Load() {
 		s := x.ear.s
 		s.log.Error("conference failed", "panic", p, "stack", stack)
-		s.e.mixers.Go(func() { s.deliver(Timeout{S: s}) }) // one owner that is slow keeps no other waiting
+		s.e.wg.Go(func() { s.deliver(Timeout{S: s}) }) // one owner that is slow keeps no other waiting
 	}
 }
 
@@ -121,7 +122,7 @@ func (e *ear) hear(f *format, h header, payload []byte) reason {
 func (e *ear) take() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.loud = e.in.take(&e.frame)
+	e.loud = e.in.take(&e.frame) && !audio.Silent(e.frame[:])
 }
 
 // press presses a key for those who hear this member.

@@ -12,7 +12,7 @@ import (
 // mixing is a mixer of n talking members without goroutines; step is 20 ms of it.
 func mixing(tb testing.TB, n int) (step func()) {
 	tb.Helper()
-	e, err := New(Config{Listen: netip.MustParseAddr(ours)})
+	e, err := New(Config{Listen: []netip.Addr{netip.MustParseAddr(ours)}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func mixing(tb testing.TB, n int) (step func()) {
 	packets, sources := make([][]byte, n), make([]netip.AddrPort, n)
 	for i := range n {
 		peer := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)}), 4000)
-		s := newSession(e, Options{Peer: peer.Addr()}, e.cfg.Listen, uint16(20000+2*i), sink{}, sink{})
+		s := newSession(e, Options{Peer: peer.Addr()}, e.cfg.Listen[0], uint16(20000+2*i), sink{}, sink{})
 		if err := s.SetOffer(describe(peer.String())); err != nil {
 			tb.Fatal(err)
 		}

@@ -164,6 +164,7 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, Direction: theirs.Direction.Reverse(),
 	})
 	n.audio, n.agreed = n.index, n.said
+	s.face(theirs.Addr)
 	n.local = n.origin.Describe(s.local, n.layout)
 	return slices.Clone(n.local), nil
 }

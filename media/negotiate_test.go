@@ -275,10 +275,10 @@ func TestAdvertisedAddress(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(c *Config) {
-				c.Listen, c.LocalNets = netip.MustParseAddr(tt.listen), lan
+				c.Listen, c.LocalNets = []netip.Addr{netip.MustParseAddr(tt.listen)}, lan
 				c.LocalFor = func(netip.Addr) netip.Addr { return netip.MustParseAddr("192.0.2.77") }
 				if tt.external != "" {
-					c.External = netip.MustParseAddr(tt.external)
+					c.External = []netip.Addr{netip.MustParseAddr(tt.external)}
 				}
 			}, func(r *rig) {
 				a := r.open(tt.peer)
@@ -291,10 +291,10 @@ func TestAdvertisedAddress(t *testing.T) {
 }
 
 func TestIPv6(t *testing.T) {
-	bubble(t, func(c *Config) { c.Listen = netip.MustParseAddr("2001:db8::1") }, func(r *rig) {
+	bubble(t, func(c *Config) { c.Listen = []netip.Addr{netip.MustParseAddr("2001:db8::1")} }, func(r *rig) {
 		a, b := r.open("2001:db8::a"), r.open("2001:db8::b")
 		pa, pb := r.phone("[2001:db8::a]:4000", nil), r.phone("[2001:db8::b]:5000", nil)
-		pa.to, pb.to = netip.AddrPortFrom(r.e.cfg.Listen, a.port), netip.AddrPortFrom(r.e.cfg.Listen, b.port)
+		pa.to, pb.to = netip.AddrPortFrom(r.e.cfg.Listen[0], a.port), netip.AddrPortFrom(r.e.cfg.Listen[0], b.port)
 		if text := a.answer(t, describe("[2001:db8::a]:4000")); !strings.Contains(text, "c=IN IP6 2001:db8::1\r\n") {
 			t.Errorf("%s", text)
 		}

@@ -153,7 +153,7 @@ func bubble(t *testing.T, change func(*Config), test func(r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, net: &ether{conns: map[netip.AddrPort]*memConn{}}}
 		cfg := Config{
-			Listen: netip.MustParseAddr(ours), PortMin: 20000, PortMax: 20099, Timeout: 30 * time.Second,
+			Listen: []netip.Addr{netip.MustParseAddr(ours)}, PortMin: 20000, PortMax: 20099, Timeout: 30 * time.Second,
 			ListenPacket: func(_, address string) (net.PacketConn, error) {
 				c, err := r.net.listen(address)
 				if err != nil {

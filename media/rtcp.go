@@ -49,7 +49,7 @@ func (s *Session) runRTCP() {
 			errs++
 		}
 		if s.deserted() {
-			go s.Close() // it waits for this goroutine
+			s.e.wg.Go(s.desert) // not here: Close waits for this goroutine
 			return
 		}
 		if !at.Before(next) {

@@ -196,7 +196,7 @@ func TestRelockAfterReoffer(t *testing.T) {
 
 // What must never be sent to.
 func TestForbiddenDestinations(t *testing.T) {
-	bubble(t, func(c *Config) { c.External = netip.MustParseAddr("203.0.113.1") }, func(r *rig) {
+	bubble(t, func(c *Config) { c.External = []netip.Addr{netip.MustParseAddr("203.0.113.1")} }, func(r *rig) {
 		a, b := r.open("198.51.100.1"), r.open("198.51.100.2")
 		own := netip.AddrPortFrom(netip.MustParseAddr(ours), b.port).String()
 		for _, address := range []string{"224.0.0.5:4000", "255.255.255.255:4000", own,

@@ -20,7 +20,7 @@ type Session struct {
 	e         *Engine
 	opt       Options
 	log       *slog.Logger
-	local     netip.Addr // our address in SDP
+	local     netip.Addr // our address in SDP; guarded by mu
 	port      uint16     // of RTP; RTCP is the next
 	rtp, rtcp PacketConn
 

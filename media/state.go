@@ -33,12 +33,13 @@ type State struct {
 
 // State is a snapshot; it may be taken at any time.
 func (s *Session) State() State {
-	st := State{Name: s.opt.Name, Local: s.local, Port: s.port, Peer: s.opt.Peer, Codec: s.Codec()}
+	st := State{Name: s.opt.Name, Port: s.port, Peer: s.opt.Peer, Codec: s.Codec()}
 	if dst := s.dst.Load(); dst != nil {
 		st.Remote = *dst
 	}
 	s.mu.Lock()
 	n := &s.nego
+	st.Local = s.local
 	st.SDPID, st.SDPVersion, st.Stream = n.origin.ID, n.origin.Version, n.audio
 	// The texts are never written to again, the list is.
 	st.LocalSDP, st.RemoteSDP = n.local, n.said.text

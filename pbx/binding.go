@@ -11,7 +11,7 @@ type Binding struct {
 	Contact    string    `json:"contact"` // the URI, untouched
 	CallID     string    `json:"call_id"`
 	CSeq       uint32    `json:"cseq"`
-	Transport  string    `json:"transport"` // udp, tcp, tls
+	Transport  string    `json:"transport"` // udp, tcp, tls, ws, wss
 	Source     string    `json:"source"`    // IP:port the REGISTER came from
 	UserAgent  string    `json:"user_agent"`
 	Registered time.Time `json:"registered"` // when the binding was made

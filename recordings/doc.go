@@ -19,7 +19,8 @@
 //
 // The time line: sample n of a file sounds n/8000 s after Start. The first
 // packet of a side is placed at the time it arrived, the next ones relative to
-// it by their RTP timestamps, so that jitter does not tear the sound. What is
+// it by their RTP timestamps, so that jitter does not tear the sound; another
+// session on the side begins anew. What is
 // older than 300 ms is written; a packet may be that late. A side whose
 // timestamps jump, or stay off the clock, is placed by arrival again; one that
 // drifts (its clock is not ours) is pushed back by the amount. What nobody sent

@@ -26,8 +26,6 @@ type Recorder struct {
 	info  pbx.Recording // ID, Tenant and Call
 	name  string        // of the finished file
 	start time.Time
-	sides [2]Track
-	extra Track
 	stop  chan struct{} // closed by Close
 	once  sync.Once
 	done  chan struct{} // closed when the file is finished
@@ -35,6 +33,7 @@ type Recorder struct {
 
 	mu      sync.Mutex // guards the following
 	queue   queue
+	tracks  uint32 // that were given out
 	lost    uint64
 	deaf    bool      // nothing more is recorded: it is closed, or the disk failed
 	foreign bool      // a packet was of a codec we cannot decode
@@ -51,14 +50,22 @@ type Recorder struct {
 // ID names the recording.
 func (r *Recorder) ID() pbx.RecordingID { return r.info.ID }
 
-// Side gives the track of a party: 0 is left, 1 is right. Any other number is
-// taken modulo two.
-func (r *Recorder) Side(n int) *Track { return &r.sides[n&1] }
+// Side gives a track of a party: 0 is left, 1 is right. Any other number is taken
+// modulo two. Each session needs one of its own; the one that speaks last has the
+// side.
+func (r *Recorder) Side(n int) *Track { return r.track(n & 1) }
 
-// Extra is the track of a third voice that both parties hear, such as a
-// supervisor who barges in: it is mixed into both sides. One session at a time
-// may use it.
-func (r *Recorder) Extra() *Track { return &r.extra }
+// Extra gives a track of a third voice that both parties hear, such as a
+// supervisor who barges in: it is mixed into both sides. Each session needs one
+// of its own, and one at a time may speak.
+func (r *Recorder) Extra() *Track { return r.track(extra) }
+
+func (r *Recorder) track(side int) *Track {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tracks++
+	return &Track{r, side, r.tracks}
+}
 
 // Close ends the recording now and says what came of it. It waits for the disk,
 // 5 s at most, after which the file is finished behind its back. It may be
@@ -148,6 +155,7 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 				return err
 			}
 		}
+		r.line.turn(p.side, p.track)
 		r.line.put(p.side, p.seq, p.ts, arrival, r.decode(p.codec, bytes[:p.size]))
 		bytes = bytes[p.size:]
 	}

@@ -102,7 +102,6 @@ func (s *Store) start(t pbx.TenantID, call pbx.CallID, at time.Time) (*Recorder,
 		queue: newQueue(),
 		spare: newQueue(),
 	}
-	r.sides, r.extra = [2]Track{{r, 0}, {r, 1}}, Track{r, extra}
 	// Known before the file exists: Repair must not take it for a dead one.
 	if err := s.admit(r); err != nil {
 		return nil, err

@@ -37,6 +37,7 @@ type timeline struct {
 type side struct {
 	samples [window]int16 // position p is at p%window; zero is silence
 
+	track uint32 // whose packets come
 	heard bool   // there is a newest packet
 	seq   uint16 // of the newest
 	ts    uint32
@@ -63,6 +64,14 @@ func (l *timeline) put(who int, seq uint16, ts uint32, arrival int64, samples []
 		if p >= l.written && p < l.written+window {
 			s.samples[p%window] = v
 		}
+	}
+}
+
+// turn says whose packet comes next: those of another session have nothing to do
+// with the sequence numbers and timestamps before.
+func (l *timeline) turn(who int, track uint32) {
+	if s := l.side(who); s.track != track {
+		s.track, s.heard = track, false
 	}
 }
 

@@ -19,6 +19,7 @@ const extra = 2
 // packet is one RTP packet that waits for the writer.
 type packet struct {
 	side  int
+	track uint32
 	codec audio.Codec
 	seq   uint16
 	ts    uint32
@@ -56,11 +57,12 @@ func (q *queue) reset() {
 	q.waiting = [3]struct{ packets, bytes int }{}
 }
 
-// Track is one side of a recording, or the voice on both. It is a tap for a media session; one
-// session after another may use it.
+// Track is one side of a recording, or the voice on both. It is a tap for a
+// media session, each of which needs its own.
 type Track struct {
-	r    *Recorder
-	side int
+	r      *Recorder
+	side   int
+	number uint32
 }
 
 // RTP takes a copy of a packet that arrived at that time. It never blocks: when
@@ -76,7 +78,7 @@ func (t *Track) RTP(codec audio.Codec, seq uint16, ts uint32, _ bool, payload []
 		r.foreign = true
 		return
 	}
-	if !r.queue.add(packet{t.side, codec, seq, ts, at, len(payload)}, payload) {
+	if !r.queue.add(packet{t.side, t.number, codec, seq, ts, at, len(payload)}, payload) {
 		r.lost++
 	}
 }

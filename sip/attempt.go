@@ -18,8 +18,9 @@ type attempt struct {
 	req    *msg.Request
 	d      *dialog // whose sequence numbers it uses
 	way    way
-	hops   []hop // where it goes, or went, once that is known
-	rest   []hop // where it may go next (RFC 3263 §4.3)
+	others []alternate // where it may go when it fails there (RFC 5626 §7)
+	hops   []hop       // where it goes, or went, once that is known
+	rest   []hop       // where it may go next (RFC 3263 §4.3)
 	cancel context.CancelFunc
 
 	about  *refer         // a NOTIFY tells of it
@@ -66,14 +67,19 @@ func (l *Leg) send(a *attempt) {
 	ctx, cancel := context.WithCancel(l.s.dlg.ctx)
 	a.cancel = cancel
 	l.open[a] = struct{}{}
-	l.s.dlg.work.Go(func() { l.attend(ctx, a.req, a.way, a.hops, a) })
+	behindNAT, req, hops := l.behindNAT(), a.req, a.hops
+	ways := append([]alternate{{a.way, ""}}, a.others...)
+	if len(a.others) > 0 {
+		ways[0].uri = a.d.target
+	}
+	l.s.dlg.work.Go(func() { l.attend(ctx, req, ways, hops, behindNAT, a) })
 }
 
 // attend sends a request, and reads its responses until a final one. Which
 // address of the way it went to, and everything else, is told by messages; of
 // a only the pointer is used.
-func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, a *attempt) {
-	tx, h, rest, err := l.s.dlg.transact(ctx, l, req, w, hops)
+func (l *Leg) attend(ctx context.Context, req *msg.Request, ways []alternate, hops []hop, behindNAT bool, a *attempt) {
+	tx, h, rest, err := l.s.dlg.transact(ctx, l, req, ways, hops, behindNAT)
 	if err != nil {
 		l.post(undone{a, err})
 		return
@@ -115,13 +121,27 @@ func (l *Leg) attend(ctx context.Context, req *msg.Request, w way, hops []hop, a
 
 // transact finds the addresses of a way and starts the transaction over the
 // first that takes it; rest are those behind it.
-func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, w way, hops []hop) (tx msg.ClientTransaction, h hop, rest []hop, err error) {
+func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, ways []alternate, hops []hop, behindNAT bool) (tx msg.ClientTransaction, h hop, rest []hop, err error) {
 	if hops == nil {
-		if hops, err = d.reach(ctx, w); err != nil {
+		for _, w := range ways {
+			found, failed := d.reach(ctx, w.way)
+			for i := range found {
+				found[i].uri = w.uri
+			}
+			hops = append(hops, found...)
+			err = failed
+		}
+		if len(hops) == 0 {
 			return nil, hop{}, nil, err
 		}
+		hops = d.overTCP(req, hops, behindNAT)
 	}
 	for i, h := range hops {
+		if h.uri != "" {
+			if req.Recipient, err = rawURI(h.uri); err != nil {
+				continue
+			}
+		}
 		switch req.Method {
 		case msg.INVITE, msg.UPDATE, msg.NOTIFY:
 			req.RemoveHeader("Contact")
@@ -129,6 +149,9 @@ func (d *dialogs) transact(ctx context.Context, l *Leg, req *msg.Request, w way,
 		}
 		if tx, err = d.s.send(ctx, h, req); err == nil {
 			return tx, h, hops[i+1:], nil
+		}
+		if h.within > 0 {
+			d.streamless.note(h.dest, time.Now())
 		}
 		if req.Method != msg.CANCEL {
 			req.RemoveHeader("Via")

@@ -36,6 +36,8 @@ type binding struct {
 	source   netip.AddrPort
 	instance string    // not saved: after a restart it is known again with the next refresh
 	regID    string    //
+	outbound bool      // it is a flow of RFC 5626
+	path     []string  // proxies on the way (RFC 3327); such a binding is not saved
 	touched  time.Time // last refresh
 	due      time.Time // of its valid expiry on the agenda
 	pinged   bool      // a keepalive is on the agenda
@@ -83,7 +85,7 @@ func (r *registrar) restore(old []pbx.Binding) {
 	defer r.mu.Unlock()
 	for _, b := range old {
 		who := account{b.Tenant, b.Extension}
-		if !b.Expires.After(now) || !exists(dir, who) || checkURI(b.Contact) != nil {
+		if !b.Expires.After(now) || !exists(dir, who) || checkURI(b.Contact) != nil || isSocket(b.Transport) {
 			ch.drop = append(ch.drop, b)
 			continue
 		}
@@ -115,7 +117,7 @@ func (r *registrar) put(who account, old *binding, b pbx.Binding, c contact, at 
 		r.count++
 	}
 	r.sources[source.Addr()]++
-	*old = binding{Binding: b, source: source, instance: c.instance, regID: c.regID, touched: at, due: old.due, pinged: old.pinged}
+	*old = binding{Binding: b, source: source, instance: c.instance, regID: c.regID, outbound: c.outbound, path: c.path, touched: at, due: old.due, pinged: old.pinged}
 	if old.due.IsZero() || b.Expires.Before(old.due) {
 		old.due = b.Expires
 		r.plan(task{old.due, old, expiry})
@@ -124,7 +126,11 @@ func (r *registrar) put(who account, old *binding, b pbx.Binding, c contact, at 
 		old.pinged = true
 		r.plan(task{time.Now().Add(firstPing(&b)), old, ping})
 	}
-	ch.put = append(ch.put, b)
+	if len(c.path) == 0 {
+		ch.put = append(ch.put, b)
+	} else {
+		ch.drop = append(ch.drop, b) // the store could not say how it is reached
+	}
 	ch.news = append(ch.news, Registration{b, event})
 }
 
@@ -140,6 +146,11 @@ func (r *registrar) remove(b *binding, event string, ch *changes) {
 	r.tidy()
 	r.leave(b.source.Addr())
 	ch.drop = append(ch.drop, b.Binding)
+	for _, x := range rest { // another flow under the same name
+		if x.Contact == b.Contact && len(x.path) == 0 {
+			ch.put = append(ch.put, x.Binding)
+		}
+	}
 	ch.news = append(ch.news, Registration{b.Binding, event})
 }
 
@@ -165,6 +176,9 @@ func (r *registrar) commit(ch changes) <-chan struct{} {
 func (r *registrar) announce(ch changes) {
 	for _, n := range ch.news {
 		r.s.cfg.Publish(n)
+		if n.Event != refreshed {
+			r.s.watches.registered(&n.Binding)
+		}
 	}
 }
 

@@ -28,7 +28,12 @@ func (s *Server) check(req *msg.Request) *msg.Response {
 	}
 	switch req.Method {
 	case msg.INVITE, msg.UPDATE:
-		return s.checkBody(req)
+		if res := s.checkBody(req); res != nil {
+			return res
+		}
+	}
+	if len(values(req, "replaces")) > 0 && !req.IsInvite() && !req.IsAck() && !req.IsCancel() { // RFC 3891 §3
+		return s.response(req, 400)
 	}
 	return nil
 }
@@ -74,7 +79,7 @@ func unsupportedOptions(req *msg.Request) string {
 	var bad []string
 	for _, name := range []string{"require", "proxy-require"} {
 		for _, t := range options(req, name) {
-			if !oneOf(t, "timer", reliably, "replaces", "norefersub") {
+			if !oneOf(t, "timer", reliably, "replaces", "norefersub") && !(req.Method == msg.REGISTER && oneOf(t, "path", "outbound")) {
 				bad = append(bad, t)
 			}
 		}
@@ -85,7 +90,7 @@ func unsupportedOptions(req *msg.Request) string {
 // checkBody refuses bodies we do not understand (RFC 3261 §8.2.3) and callers
 // who understand none of ours.
 func (s *Server) checkBody(req *msg.Request) *msg.Response {
-	if a := values(req, "accept"); len(a) > 0 && req.IsInvite() && !accepts(strings.Join(a, ",")) {
+	if a := values(req, "accept"); len(a) > 0 && req.IsInvite() && !acceptsType(strings.Join(a, ","), sdpType) {
 		return s.response(req, 406)
 	}
 	if len(req.Body()) == 0 {
@@ -106,19 +111,10 @@ func (s *Server) checkBody(req *msg.Request) *msg.Response {
 	return nil
 }
 
-func accepts(list string) bool {
-	for t := range strings.SplitSeq(list, ",") {
-		t, _, _ = strings.Cut(t, ";")
-		if oneOf(strings.TrimSpace(t), sdpType, "application/*", "*/*") {
-			return true
-		}
-	}
-	return false
-}
-
 // onOptions says what we can do (RFC 3261 §11.2).
 func (s *Server) onOptions(req *msg.Request, tx msg.ServerTransaction) {
-	s.dismiss(req, tx, 200, msg.NewHeader("Allow", allow), msg.NewHeader("Accept", sdpType), msg.NewHeader("Supported", supported))
+	s.dismiss(req, tx, 200, msg.NewHeader("Allow", allowOutside), msg.NewHeader("Accept", sdpType+", "+textType),
+		msg.NewHeader("Supported", supported), msg.NewHeader("Allow-Events", allowEvents))
 }
 
 // onAck gets ACKs without a To tag: there is nothing they could belong to.
@@ -134,5 +130,5 @@ func (s *Server) onUnsupported(req *msg.Request, tx msg.ServerTransaction) {
 	if known[req.Method] {
 		code = 405
 	}
-	s.dismiss(req, tx, code, msg.NewHeader("Allow", allow))
+	s.dismiss(req, tx, code, msg.NewHeader("Allow", allowOutside))
 }

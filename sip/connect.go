@@ -81,7 +81,14 @@ func (s *Server) connect(ctx context.Context, h hop) error {
 	if s.connected(h.transport, h.dest) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectFor)
+	if isSocket(h.transport) {
+		return fmt.Errorf("the WebSocket of %s is closed", h.dest)
+	}
+	limit := connectFor
+	if h.within > 0 {
+		limit = h.within
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c, err := s.open(ctx, h)
 	if err != nil {

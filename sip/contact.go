@@ -16,6 +16,8 @@ type contact struct {
 	expires  string // the parameter, "" when there is none
 	instance string // +sip.instance (RFC 5626 §4.1), quotes and all taken off
 	regID    string
+	outbound bool     // it is a flow (RFC 5626 §6)
+	path     []string // the proxies on the way to it (RFC 3327)
 }
 
 // maxContacts bounds the contacts in one request.
@@ -189,6 +191,7 @@ func expiresOf(s string, otherwise time.Duration) time.Duration {
 type registration struct {
 	contacts []wish
 	star     bool
+	flows    bool // a contact is a flow
 	callID   string
 	cseq     uint32
 }
@@ -200,7 +203,8 @@ type wish struct {
 }
 
 // readRegistration reads a REGISTER. The code is 0 when it can be carried out,
-// 400 when it cannot be understood, 423 when it asks for too short a time.
+// 400 when it cannot be understood, 423 when it asks for too short a time, 420
+// and 439 when the way to the phone could not be found again.
 func readRegistration(req *msg.Request) (r registration, code int) {
 	r.callID, r.cseq = req.CallID().Value(), req.CSeq().SeqNo
 	headers := values(req, "contact")
@@ -227,5 +231,5 @@ func readRegistration(req *msg.Request) (r registration, code int) {
 		}
 		r.contacts = append(r.contacts, w)
 	}
-	return r, 0
+	return r, r.outbound(req)
 }

@@ -27,6 +27,9 @@ type dialogs struct {
 	lines  lines
 	health health
 	finals finals
+	asking asking
+
+	streamless streamless
 
 	ctx    context.Context // ends when goroutines must stop at once
 	cancel context.CancelFunc
@@ -131,6 +134,8 @@ func (s *Server) inDialog(req *msg.Request, tx msg.ServerTransaction) {
 	l := s.dlg.leg(req.CallID().Value(), toTag(req))
 	switch {
 	case l == nil && req.IsAck():
+	case l == nil && req.Method == msg.SUBSCRIBE:
+		s.resubscribe(req, tx)
 	case l == nil:
 		s.dismiss(req, tx, 481) // RFC 3261 §12.2.2
 	case req.IsAck():

@@ -63,8 +63,11 @@ func (x *exchange) settle() {
 
 // serve gives an exchange to the leg and stays until it is settled.
 func (l *Leg) serve(x *exchange) {
-	if !x.initial && x.req.IsInvite() && !x.watch() {
-		return
+	if !x.initial && x.req.IsInvite() {
+		defer l.s.dlg.asking.end(l.s.dlg.asking.begin(x.req))
+		if !x.watch() {
+			return
+		}
 	}
 	if !x.initial { // the leg has its INVITE from the start
 		l.post(x)
@@ -123,7 +126,7 @@ func (l *Leg) outcome(x *exchange, code int, sdp []byte) *msg.Response {
 	if h, err := l.s.hop(transportOf(x.req), x.req.Source()); err == nil {
 		res.AppendHeader(&msg.ContactHeader{Address: l.contact(h)})
 	}
-	if code >= 200 {
+	if code >= 200 && (x.initial || l.phase != early) { // nothing expires while it rings
 		l.sess = x.ask.accept(l.s.cfg.SessionExpires, l.sess)
 		l.renew()
 		if l.sess.Interval != 0 {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,32 +21,42 @@ const (
 	idleStranger = 5 * time.Minute
 	idleTrusted  = 2 * time.Hour // longer than any registration; the kernel notices dead peers
 	writeFor     = 10 * time.Second
+
+	maxAccounts = 32 // of one connection, whose bindings it takes along when it is closed
 )
 
 // flows are the TCP and TLS connections that are open, by transport and
 // address of the peer.
 type flows struct {
 	limits Limits
+	mirror *mirror
 
 	mu     sync.Mutex
 	closed bool
 	open   map[string]*flow
 	from   map[netip.Prefix]int // accepted connections per source
 	count  int                  // accepted connections in all
+
+	gone func(n *flow, last bool) // told of each one that was closed; last: its key is free
 }
 
 // flow is one connection, with its time limits.
 type flow struct {
 	net.Conn
-	all      *flows
-	key      string
-	source   netip.Prefix
-	accepted bool
-	opened   time.Time
-	heard    atomic.Bool // a whole message came
-	trusted  atomic.Bool // it belongs to a phone or trunk we know
-	once     sync.Once
-	closeErr error
+	all       *flows
+	key       string
+	peer      netip.AddrPort
+	transport string
+	source    netip.Prefix
+	accepted  bool
+	opened    time.Time
+	framer    framer      // of what is read
+	heard     atomic.Bool // a whole message came
+	trusted   atomic.Bool // it belongs to a phone or trunk we know
+	lively    atomic.Bool // its phone keeps it alive (RFC 5626 §4.4.1)
+	once      sync.Once
+	closeErr  error
+	who       []account // that registered over it; under mu of flows
 }
 
 func (f *flows) init(l Limits) {
@@ -72,7 +83,11 @@ func (f *flows) add(transport string, c net.Conn, blocked func(netip.Addr) bool)
 	}
 	f.count++
 	f.from[source]++
-	n := &flow{Conn: c, all: f, key: flowKey(transport, peer.String()), source: source, accepted: true, opened: time.Now()}
+	n := &flow{Conn: c, all: f, key: flowKey(transport, peer.String()), peer: peer, transport: transport, source: source, accepted: true, opened: time.Now()}
+	if f.open[n.key] != nil && isSocket(transport) {
+		f.leave(n)
+		return nil, connections // sipgo knows connections by address alone
+	}
 	f.open[n.key] = n
 	return n, ""
 }
@@ -114,6 +129,13 @@ func (f *flows) trust(req *msg.Request) {
 	}
 }
 
+// timed gives the flow of a request the life of one that its phone keeps alive.
+func (f *flows) timed(req *msg.Request) {
+	if n := f.get(req.Transport(), req.Source()); n != nil {
+		n.lively.Store(true)
+	}
+}
+
 // close closes all connections and lets no more in.
 func (f *flows) close() {
 	f.mu.Lock()
@@ -148,6 +170,8 @@ func (n *flow) Read(b []byte) (int, error) {
 
 func (n *flow) deadline(began time.Time) time.Time {
 	switch {
+	case n.lively.Load() && !isSocket(n.transport):
+		return began.Add(flowTimer + flowGrace)
 	case n.trusted.Load():
 		return began.Add(idleTrusted)
 	case n.heard.Load():
@@ -165,27 +189,57 @@ func (n *flow) Write(b []byte) (int, error) {
 	put, err := n.Conn.Write(b)
 	if err != nil {
 		n.Close()
+	} else if transport, _, _ := strings.Cut(n.key, " "); transport == "tcp" || transport == "ws" {
+		n.all.mirror.pass(false, transport, n.LocalAddr(), n.RemoteAddr(), b)
 	}
 	return put, err
 }
 
 // Close closes the connection and makes room for another one.
 func (n *flow) Close() error {
+	f, first, last := n.all, false, false
 	n.once.Do(func() {
+		first = true
 		n.closeErr = n.Conn.Close()
-		f := n.all
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if f.open[n.key] == n {
+		if last = f.open[n.key] == n; last {
 			delete(f.open, n.key)
 		}
-		if !n.accepted {
-			return
-		}
-		f.count--
-		if f.from[n.source]--; f.from[n.source] <= 0 {
-			delete(f.from, n.source)
+		if n.accepted {
+			f.leave(n)
 		}
 	})
+	if first && f.gone != nil {
+		f.gone(n, last)
+	}
 	return n.closeErr
+}
+
+// leave makes room for another accepted connection. The caller holds the mutex.
+func (f *flows) leave(n *flow) {
+	f.count--
+	if f.from[n.source]--; f.from[n.source] <= 0 {
+		delete(f.from, n.source)
+	}
+}
+
+// belongs notes that an account registered over the flow of a request.
+func (f *flows) belongs(req *msg.Request, who account) {
+	if !msg.IsReliable(req.Transport()) {
+		return
+	}
+	n := f.get(req.Transport(), req.Source())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n != nil && len(n.who) < maxAccounts && !slices.Contains(n.who, who) {
+		n.who = append(n.who, who)
+	}
+}
+
+// accounts are those that registered over a flow.
+func (n *flow) accounts() []account {
+	n.all.mu.Lock()
+	defer n.all.mu.Unlock()
+	return slices.Clone(n.who)
 }

@@ -124,7 +124,7 @@ func TestFraming(t *testing.T) {
 		if got := s.status(); got != 200 {
 			t.Fatalf("byte by byte: %d", got)
 		}
-		body := s.p.request("MESSAGE", acme, "sip:a@b", acme, "Content-Type: text/plain", "\r\nOPTIONS sip:x SIP/2.0\r\n\r\n")
+		body := s.p.request("PUBLISH", acme, "sip:a@b", acme, "Content-Type: text/plain", "\r\nOPTIONS sip:x SIP/2.0\r\n\r\n")
 		s.send("\r\n\r\n" + s.options() + body + s.options())
 		got := map[int]int{}
 		for range 3 {

@@ -189,8 +189,20 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 		}
 		return nil, nil
 	}
+	if !s.mayCancel(p, data) {
+		s.met.rejected(spoofed)
+		return nil, nil
+	}
 	if msg.IsReliable(p.Transport) {
-		return data, nil
+		return s.streamed(p, data)
+	}
+	if len(data) > 0 && data[0] == 0 && s.inRate(peer) {
+		if from, err := addrPort(p.RemoteAddr.String()); err == nil {
+			if res := stunAnswer(data, from); res != nil {
+				s.answerFrom(p, res)
+				return nil, nil
+			}
+		}
 	}
 	data = bytes.TrimLeft(data, "\r\n\x00") // keepalives, and RFC 3261 §7.5
 	if len(data) == 0 {
@@ -203,11 +215,13 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 	if !s.inRate(peer) {
 		return nil, nil
 	}
+	s.unparsed.note(p.LocalAddr, p.RemoteAddr, data)
+	s.mirror.pass(true, "udp", p.LocalAddr, p.RemoteAddr, data)
 	return data, nil
 }
 
 // admit does for a request over TCP or TLS what the filter does for a
-// datagram, and drops requests in which lines are hidden.
+// datagram, and refuses requests in which lines may be hidden.
 func (s *Server) admit(req *msg.Request) bool {
 	if msg.IsReliable(req.Transport()) {
 		s.flows.note(req)
@@ -216,12 +230,12 @@ func (s *Server) admit(req *msg.Request) bool {
 		}
 	}
 	if control(req.Recipient.String()) {
-		s.met.rejected(malformed)
+		s.hidden(req)
 		return false
 	}
 	for _, h := range req.Headers() {
 		if control(h.Value()) {
-			s.met.rejected(malformed)
+			s.hidden(req)
 			return false
 		}
 	}
@@ -251,6 +265,7 @@ func likeSIP(b []byte) bool {
 	if !ok || len(line) < len("A b SIP/2.0") {
 		return false
 	}
+	line = bytes.TrimRight(line, " ") // RFC 4475 §3.1.2.16
 	for _, c := range line {
 		if c < ' ' || c == 0x7f {
 			return false

@@ -15,8 +15,8 @@ func (l *Leg) take(o owner) {
 			l.queue = append(l.queue, l.last)
 		}
 		return
-	case l.theirs != nil && !l.theirs.initial && !waits[Offered](l.queue):
-		l.emit(Offered{l, sdpOf(l.theirs.req)})
+	case l.asked() != nil && !waits[Offered](l.queue):
+		l.emit(Offered{l, sdpOf(l.asked().req)})
 	}
 	if l.refer != nil && l.refer.x != nil && !waits[Referred](l.queue) {
 		l.emit(l.refer.event)

@@ -17,12 +17,15 @@ import (
 // hop is everything about the way to a neighbour that a request needs: where
 // it goes, the socket it leaves from, and how that neighbour reaches us.
 type hop struct {
-	transport string   // udp, tcp, tls
-	dest      string   // IP:port
-	name      string   // tls: the name dest was found by, which its certificate must bear; "": the address
-	laddr     msg.Addr // udp: the listening socket; else empty: flows are found by dest
-	via       hostport // sent-by
-	contact   msg.Uri  // our Contact there, without a user part
+	transport string        // udp, tcp, tls, ws, wss
+	dest      string        // IP:port
+	name      string        // tls: the name dest was found by, which its certificate must bear; "": the address
+	laddr     msg.Addr      // udp: the listening socket; else empty: flows are found by dest
+	via       hostport      // sent-by
+	contact   msg.Uri       // our Contact there, without a user part
+	uri       string        // of the Request-URI, for one flow of several of a phone; "": that of the request
+	within    time.Duration // tcp: instead of UDP, if a connection can be had within that; 0: any time
+	fallback  bool          // udp: what comes before it in a list of hops is the same peer over TCP
 }
 
 // hop plans the way to dest ("IP:port") over a transport. It fails when we do
@@ -46,7 +49,7 @@ func (s *Server) hop(transport, dest string) (hop, error) {
 	if transport == "udp" {
 		h.laddr = msg.Addr{IP: net.IP(l.addr.Addr().AsSlice()), Port: int(l.addr.Port())}
 	} else {
-		h.contact.UriParams = msg.HeaderParams{{K: "transport", V: transport}}
+		h.contact.UriParams = msg.HeaderParams{{K: "transport", V: strings.Replace(transport, "wss", "ws", 1)}} // RFC 7118 §5.2.3
 	}
 	return h, nil
 }
@@ -84,8 +87,13 @@ func (s *Server) localTransport(transport string) bool {
 // advertised is the host we name to a peer: the external one outside our
 // networks, else the address the peer sees us by.
 func (s *Server) advertised(l *listener, peer netip.Addr) (string, error) {
-	if s.cfg.External != "" && !s.local(peer) {
-		return strings.Trim(s.cfg.External, "[]"), nil
+	if !s.local(peer) {
+		for _, e := range s.cfg.External {
+			e = strings.Trim(e, "[]")
+			if a, ok := literal(e); !ok || a.Is4() == peer.Is4() {
+				return e, nil
+			}
+		}
 	}
 	if a := l.addr.Addr(); !a.IsUnspecified() {
 		return a.String(), nil

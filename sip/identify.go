@@ -81,8 +81,7 @@ func (s *Server) fromPhone(req *msg.Request, tx msg.ServerTransaction, dir *pbx.
 	// own domain it is itself; a caller who withholds its number writes
 	// anonymous@anonymous.invalid (RFC 3323 §4.1) and is known by its account.
 	from := &req.From().Address
-	if dir.Domain(domainOf(from)) != nil && !strings.EqualFold(from.User, "anonymous") &&
-		(dir.Domain(domainOf(from)).ID != c.ID || unescape(from.User) != user) {
+	if !strings.EqualFold(from.User, "anonymous") && !calledRight(dir, from, c, user) {
 		s.met.rejected(spoofed)
 		s.log.Info("sip: an extension called under another name", "tenant", c.ID, "extension", user, "from", from.User)
 		s.reply(req, tx, 403)

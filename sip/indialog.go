@@ -12,6 +12,9 @@ func (l *Leg) onRequest(x *exchange) {
 		l.close(x, 481)
 		return
 	}
+	if !l.proven(x) {
+		return
+	}
 	seq, method := int64(x.req.CSeq().SeqNo), x.req.Method
 	// RFC 3261 §12.2.2. sipgo gives up the order of messages, so an INFO may be
 	// overtaken by the next request; it changes nothing and is let through.
@@ -64,8 +67,9 @@ func (l *Leg) knows(tag string) bool {
 func (l *Leg) hear(req *msg.Request) {
 	if a, err := addrPort(req.Source()); err == nil {
 		l.heard = way{transportOf(req), a.String()}
-		if l.flow != (way{}) {
+		if l.flow != (way{}) && l.flow != l.heard {
 			l.flow = l.heard
+			l.note()
 		}
 	}
 	l.learn(req)
@@ -112,11 +116,13 @@ func (l *Leg) terminate() {
 
 // busy says why the peer's offer cannot be taken now: 491 when it crosses ours,
 // 500 when the one before is not answered (RFC 3261 §14.2, RFC 3311 §5.2).
-func (l *Leg) busy() int {
+func (l *Leg) busy(x *exchange) int {
 	switch {
 	case l.ours != nil && l.ours.offer:
 		return 491
-	case l.theirs != nil || l.phase == early || l.unacked != nil && l.unacked.offerless:
+	case l.phase == early && l.aside == nil && x.req.Method == msg.UPDATE && l.agreed(x):
+		return 0
+	case l.theirs != nil || l.aside != nil || l.phase == early || l.unacked != nil && l.unacked.offerless:
 		return 500
 	}
 	return 0
@@ -137,7 +143,11 @@ func (l *Leg) onReinvite(x *exchange) {
 func (l *Leg) onUpdate(x *exchange) {
 	l.implied()
 	if sdpOf(x.req) != nil {
-		if !l.turnAway(x) {
+		switch {
+		case l.turnAway(x):
+		case l.phase == early:
+			l.offeredEarly(x)
+		default:
 			l.d.refresh(x.req)
 			l.offered(x)
 		}
@@ -159,7 +169,7 @@ func (l *Leg) onUpdate(x *exchange) {
 
 // turnAway refuses an offer that cannot be taken now.
 func (l *Leg) turnAway(x *exchange) bool {
-	switch code := l.busy(); {
+	switch code := l.busy(x); {
 	case l.phase == ended:
 		l.close(x, 481)
 	case x.ask.tooShort():
@@ -187,14 +197,17 @@ func (l *Leg) offered(x *exchange) {
 
 // onAnswerOffer answers the offer of the peer.
 func (l *Leg) onAnswerOffer(sdp []byte) {
-	x := l.theirs
-	if x == nil || x.initial {
+	x := l.asked()
+	if x == nil {
 		return
 	}
 	l.stop(clockOffer)
-	if x.req.IsInvite() {
+	switch {
+	case x == l.aside:
+		l.answerEarly(sdp)
+	case x.req.IsInvite():
 		l.accept(sdp)
-	} else {
+	default:
 		l.theirs = nil
 		l.respond(x, l.outcome(x, 200, sdp))
 		x.settle()
@@ -204,14 +217,20 @@ func (l *Leg) onAnswerOffer(sdp []byte) {
 
 // refuse refuses the offer of the peer.
 func (l *Leg) refuse(code int) {
-	x := l.theirs
-	if x == nil || x.initial {
+	x := l.asked()
+	if x == nil {
 		return
 	}
 	if code < 300 || code > 699 {
 		code = 488
 	}
-	l.theirs = nil
 	l.stop(clockOffer)
+	if x == l.aside {
+		l.aside = nil
+		l.close(x, code)
+		l.proceed()
+		return
+	}
+	l.theirs = nil
 	l.close(x, code)
 }

@@ -50,7 +50,7 @@ func needsPing(b *pbx.Binding) bool {
 		return false
 	}
 	if b.Transport != "udp" {
-		return true
+		return !isSocket(b.Transport) // a WebSocket has pings of its own
 	}
 	own, ok := contactAddr(b.Contact)
 	a := source.Addr()
@@ -90,7 +90,10 @@ func (s *Server) pingPacket(b *pbx.Binding) error {
 		return err
 	}
 	own := hostport{host, int(l.addr.Port())}
-	_, err = l.packet.WriteTo(pingMessage(own, uri.String()), net.UDPAddrFromAddrPort(peer))
+	ping, to := pingMessage(own, uri.String()), net.UDPAddrFromAddrPort(peer)
+	if _, err = l.packet.WriteTo(ping, to); err == nil {
+		s.mirror.pass(false, "udp", l.packet.LocalAddr(), to, ping)
+	}
 	return err
 }
 

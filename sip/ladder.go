@@ -72,8 +72,15 @@ func (l *ladder) at(h hop) {
 }
 
 // in and out note a message of the peer and one of ours.
-func (l *Leg) in(transport, peer string, m msg.Message)  { l.ladder.add(true, transport, peer, m) }
-func (l *Leg) out(transport, peer string, m msg.Message) { l.ladder.add(false, transport, peer, m) }
+func (l *Leg) in(transport, peer string, m msg.Message) {
+	l.ladder.add(true, transport, peer, m)
+	l.capture(true, transport, peer, m)
+}
+
+func (l *Leg) out(transport, peer string, m msg.Message) {
+	l.ladder.add(false, transport, peer, m)
+	l.capture(false, transport, peer, m)
+}
 
 // Ladder gives the SIP messages of the leg so far, in order, trimmed and
 // without secrets. It may be called at any time, also after the leg has ended.

@@ -67,11 +67,13 @@ type Leg struct {
 	failed int       // refusals of wanted by 491
 
 	theirs  *exchange // request of the peer that the owner has to answer
+	aside   *exchange // UPDATE or PRACK of the peer with an offer, before the call is answered
 	unacked *exchange // INVITE of the peer whose 2xx waits for the ACK
 	ringing *msg.Response
 
-	call  *attempt // our initial INVITE, until its final response
-	ours  *attempt // our re-INVITE or UPDATE
+	call  *attempt     // our initial INVITE, until its final response
+	ours  *attempt     // our re-INVITE or UPDATE
+	hosts []netip.Addr // trunks: servers our INVITE could go to
 	open  map[*attempt]struct{}
 	acks  []*ackSent
 	forks []fork
@@ -358,6 +360,7 @@ func (l *Leg) handle(m any) {
 	case started:
 		m.a.hops, m.a.rest = []hop{m.h}, m.rest
 		l.near(m.h)
+		l.served(m)
 		l.ladder.at(m.h)
 		l.out(m.h.transport, m.h.dest, m.a.req)
 	case responded:
@@ -511,6 +514,10 @@ func (l *Leg) end(c pbx.Cause) {
 	}
 	l.after(clockLinger, lingering)
 	l.wanted = nil
+	if x := l.aside; x != nil {
+		l.aside = nil
+		l.close(x, 487)
+	}
 	l.last.L, l.last.Cause = l, c
 	l.emit(l.last)
 	l.note()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,12 +24,13 @@ type listener struct {
 	key       string // as sipgo names the socket
 	packet    net.PacketConn
 	stream    net.Listener
+	alone     bool // the other family has a listener of its own
 }
 
 // family says whether peer can be reached from this socket.
 func (l *listener) family(peer netip.Addr) bool {
 	own := l.addr.Addr()
-	return own.Is4() == peer.Is4() || own.IsUnspecified() && own.Is6() && strings.HasPrefix(l.key, "[::]")
+	return own.Is4() == peer.Is4() || own.IsUnspecified() && own.Is6() && !l.alone
 }
 
 // listen binds all addresses.
@@ -37,39 +39,67 @@ func (s *Server) listen() error {
 		return errors.New("sip: no address to listen on")
 	}
 	for _, want := range s.cfg.Listen {
-		l, err := s.bind(strings.ToLower(want.Transport), want.Addr)
+		l, err := s.bind(strings.ToLower(want.Transport), want.Addr, s.beside(want))
 		if err != nil {
 			return fmt.Errorf("listen on %s://%s: %w", want.Transport, want.Addr, err)
 		}
 		s.listeners = append(s.listeners, l)
 	}
-	for _, transport := range []string{"tcp", "tls"} {
+	for _, transport := range []string{"tcp", "tls", "ws", "wss"} {
 		s.dialled[transport] = newDialled()
 	}
 	return nil
 }
 
-func (s *Server) bind(transport, addr string) (*listener, error) {
-	l := &listener{transport: transport}
+// beside says whether both wildcards of a port are listened on, each by a
+// listener of its own: then neither may take the other's family, as an IPv6
+// wildcard does by itself (RFC 3493 §5.3).
+func (s *Server) beside(want Listen) bool {
+	own, err := netip.ParseAddrPort(want.Addr)
+	if err != nil || !own.Addr().IsUnspecified() || own.Port() == 0 {
+		return false
+	}
+	return slices.ContainsFunc(s.cfg.Listen, func(l Listen) bool {
+		other, err := netip.ParseAddrPort(l.Addr)
+		return err == nil && other.Addr().IsUnspecified() && other.Port() == own.Port() && other.Addr().Is4() != own.Addr().Is4() &&
+			strings.EqualFold(l.Transport, "udp") == strings.EqualFold(want.Transport, "udp")
+	})
+}
+
+// network is "udp" or "tcp", with the family of addr when it is not to listen
+// for the other one.
+func network(kind, addr string, alone bool) string {
+	a, err := netip.ParseAddrPort(addr)
+	switch {
+	case !alone || err != nil:
+		return kind
+	case a.Addr().Is4():
+		return kind + "4"
+	}
+	return kind + "6"
+}
+
+func (s *Server) bind(transport, addr string, alone bool) (*listener, error) {
+	l := &listener{transport: transport, alone: alone}
 	var local net.Addr
 	switch transport {
 	case "udp":
-		c, err := s.cfg.ListenPacket("udp", addr)
+		c, err := s.cfg.ListenPacket(network("udp", addr, alone), addr)
 		if err != nil {
 			return nil, err
 		}
 		l.packet, local = c, c.LocalAddr()
-	case "tcp", "tls":
-		if transport == "tls" && s.cfg.TLS == nil {
+	case "tcp", "tls", "ws", "wss":
+		if (transport == "tls" || transport == "wss") && s.cfg.TLS == nil {
 			return nil, errors.New("no certificate is configured")
 		}
-		n, err := s.cfg.ListenTCP("tcp", addr)
+		n, err := s.cfg.ListenTCP(network("tcp", addr, alone), addr)
 		if err != nil {
 			return nil, err
 		}
 		l.stream, local = n, n.Addr()
 	default:
-		return nil, errors.New("transport is none of udp, tcp, tls")
+		return nil, errors.New("transport is none of udp, tcp, tls, ws, wss")
 	}
 	l.key = local.String()
 	a, err := addrPort(l.key)
@@ -96,13 +126,17 @@ func (s *Server) serve() {
 		case "udp":
 			s.servePacket(l.packet)
 		case "tcp":
-			s.serving.Go(func() { tp.ServeTCP(&gate{Listener: l.stream, s: s}) })
+			s.serving.Go(func() { tp.ServeTCP(&gate{Listener: l.stream, s: s, transport: "tcp"}) })
 		case "tls":
-			s.serving.Go(func() { tp.ServeTLS(&gate{Listener: l.stream, s: s, tls: s.tlsServer()}) })
+			s.serving.Go(func() { tp.ServeTLS(&gate{Listener: l.stream, s: s, transport: "tls", tls: s.tlsServer()}) })
+		case "ws", "wss":
+			s.serving.Go(func() { s.serveWebSocket(l) })
 		}
 	}
 	s.serving.Go(func() { tp.ServeTCP(s.dialled["tcp"]) })
 	s.serving.Go(func() { tp.ServeTLS(s.dialled["tls"]) })
+	s.serving.Go(func() { tp.ServeWS(s.dialled["ws"]) })
+	s.serving.Go(func() { tp.ServeWSS(s.dialled["wss"]) })
 }
 
 // tlsServer makes the configuration that asks for the current certificates at
@@ -162,6 +196,7 @@ type packetReader struct {
 	net.PacketConn
 	next    func()
 	begun   func() // tells that the loop runs
+	mirror  *mirror
 	log     *slog.Logger
 	stopped <-chan struct{}
 	last    string
@@ -172,7 +207,7 @@ type packetReader struct {
 // it, as only then requests can leave from that socket.
 func (s *Server) servePacket(c net.PacketConn) {
 	reading := make(chan struct{})
-	r := &packetReader{PacketConn: c, next: func() { s.servePacket(c) }, log: s.log, stopped: s.ctx.Done()}
+	r := &packetReader{PacketConn: c, next: func() { s.servePacket(c) }, mirror: &s.mirror, log: s.log, stopped: s.ctx.Done()}
 	r.begun = sync.OnceFunc(func() { close(reading) })
 	s.serving.Go(func() {
 		defer r.begun()
@@ -208,11 +243,21 @@ func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
+// WriteTo sends a datagram.
+func (r *packetReader) WriteTo(b []byte, to net.Addr) (int, error) {
+	n, err := r.PacketConn.WriteTo(b, to)
+	if err == nil {
+		r.mirror.pass(false, "udp", r.LocalAddr(), to, b)
+	}
+	return n, err
+}
+
 // gate is a TCP listener that lets in what there is room for.
 type gate struct {
 	net.Listener
-	s   *Server
-	tls *tls.Config
+	s         *Server
+	transport string
+	tls       *tls.Config
 }
 
 // Accept gives the next connection that is within the limits. The TLS
@@ -232,11 +277,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			}
 			continue
 		}
-		transport := "tcp"
-		if g.tls != nil {
-			transport = "tls"
-		}
-		f, why := g.s.flows.add(transport, c, g.s.blocked)
+		f, why := g.s.flows.add(g.transport, c, g.s.blocked)
 		if f == nil {
 			g.s.met.rejected(why)
 			c.Close()
@@ -254,6 +295,16 @@ func (g *gate) Accept() (net.Conn, error) {
 type secured struct {
 	*tls.Conn
 	flow *flow
+}
+
+// Write encrypts and writes.
+func (c secured) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err == nil {
+		transport, _, _ := strings.Cut(c.flow.key, " ")
+		c.flow.all.mirror.pass(false, transport, c.LocalAddr(), c.RemoteAddr(), b)
+	}
+	return n, err
 }
 
 // Close closes the flow below.

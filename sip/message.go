@@ -16,6 +16,9 @@ const (
 	allow     = "INVITE, ACK, PRACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, REGISTER"
 	supported = "timer, 100rel, replaces, norefersub"
 	sdpType   = "application/sdp"
+
+	// allowOutside lists what we take outside of calls, too.
+	allowOutside = allow + ", SUBSCRIBE, MESSAGE"
 )
 
 // known are the methods that exist: 405 for those we do not take part in, 501
@@ -46,7 +49,7 @@ func headersParsers() map[string]msg.HeaderParser {
 }
 
 // compact are the short forms of the headers we read as text (RFC 3261 §7.3.3,
-// RFC 4028 §4).
+// RFC 4028 §4, RFC 6665 §8.2.1).
 var compact = map[string]string{
 	"contact": "m", "supported": "k", "content-encoding": "e", "session-expires": "x", "content-type": "c",
 	"refer-to": "r", "referred-by": "b", "event": "o",
@@ -258,7 +261,7 @@ var phrases = map[int]string{
 	405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Timeout",
 	410: "Gone", 413: "Request Entity Too Large", 414: "Request-URI Too Long", 415: "Unsupported Media Type",
 	416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required", 422: "Session Interval Too Small",
-	423: "Interval Too Brief", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
+	423: "Interval Too Brief", 430: "Flow Failed", 439: "First Hop Lacks Outbound Support", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
 	482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here",
 	487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending",
 	500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",

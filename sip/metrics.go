@@ -26,7 +26,7 @@ const (
 	replayed      reason = "replay"         // a digest answer used twice
 	unknownOwner  reason = "unknown_owner"  // a trunk call to nobody's number
 	unknownDomain reason = "unknown_domain" // a request for nobody's domain
-	spoofed       reason = "spoofed"        // an extension that calls itself another one
+	spoofed       reason = "spoofed"        // an extension that calls itself another one, or a stranger in a call
 	looped        reason = "loop"           // the same request by two ways
 	connections   reason = "connections"    // too many TCP connections
 )
@@ -41,6 +41,9 @@ type metrics struct {
 	trunkUp       *prometheus.GaugeVec // labels tenant, trunk: bounded by what is configured
 	storeFailures prometheus.Counter
 	panics        prometheus.Counter
+	watches       prometheus.Gauge
+
+	captureDropped prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -67,11 +70,17 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "vpbx_sip_panics_total", Help: "Faults of ours caught while serving a request.",
 		}),
+		captureDropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "vpbx_sip_capture_dropped_total", Help: "Messages that captures of extensions lack because their reader was too slow.",
+		}),
 	}
+	m.watches = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "vpbx_sip_subscriptions", Help: "Subscriptions of phones to the state of numbers and mailboxes.",
+	})
 	for _, why := range reasons {
 		m.rejections[why] = rejections.WithLabelValues(string(why))
 	}
-	for _, c := range []prometheus.Collector{m.registrations, m.requests, rejections, m.trunkUp, m.storeFailures, m.panics} {
+	for _, c := range []prometheus.Collector{m.registrations, m.requests, rejections, m.trunkUp, m.storeFailures, m.panics, m.captureDropped, m.watches} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register SIP metrics: %w", err)
 		}

@@ -18,7 +18,10 @@ type names struct {
 	resolve    func(context.Context, string) ([]netip.Addr, error)
 	resolveSRV func(ctx context.Context, service, proto, name string) ([]*net.SRV, error)
 
+	resolveNAPTR func(context.Context, string) ([]NAPTR, error)
+
 	mu       sync.Mutex
+	naptr    map[string]pointers
 	known    map[string]answer
 	services map[string]services // by transport and host
 }
@@ -34,7 +37,8 @@ const (
 )
 
 func (n *names) init(c *Config) {
-	n.resolve, n.resolveSRV = c.Resolve, c.ResolveSRV
+	n.resolve, n.resolveSRV, n.resolveNAPTR = c.Resolve, c.ResolveSRV, c.ResolveNAPTR
+	n.naptr = make(map[string]pointers)
 	n.known = make(map[string]answer)
 	n.services = make(map[string]services)
 }

@@ -13,7 +13,7 @@ import (
 
 // Listen is an address to listen on.
 type Listen struct {
-	Transport string // udp, tcp or tls
+	Transport string // udp, tcp, tls, ws or wss
 	Addr      string // "0.0.0.0:5060"
 }
 
@@ -21,7 +21,8 @@ type Listen struct {
 // else has a default.
 type Config struct {
 	Listen    []Listen
-	External  string             // host put into Contact and Via for peers outside LocalNets; "": our own address
+	External  []string           // hosts put into Contact and Via for peers outside LocalNets, an address only for peers of its family; none: our own address
+	Origins   []string           // pages that may open a WebSocket, beside those served under our name; "*": all
 	LocalNets []netip.Prefix     // our own networks: no External, no rate limit, no keepalive without need
 	TLS       func() *tls.Config // asked for every handshake, so certificates can be replaced
 
@@ -32,10 +33,14 @@ type Config struct {
 	Resolve      func(ctx context.Context, host string) ([]netip.Addr, error)               // nil: net.DefaultResolver
 	ResolveSRV   func(ctx context.Context, service, proto, name string) ([]*net.SRV, error) // nil: net.DefaultResolver, or none when Resolve is given
 
+	ResolveNAPTR func(ctx context.Context, name string) ([]NAPTR, error) // nil: the system's name servers, or none when Resolve is given
+
 	Directory func() *pbx.Directory // the current companies
 	Bindings  BindingStore          // nil: bindings do not survive a restart
 	Accept    func(*Leg)            // every identified and authenticated initial INVITE; must return at once
 	Publish   func(Registration)    // what became of a binding; nil: nobody wants to know; must not block
+
+	Mirror func(pbx.Packet) // gets every message in and out, without its secrets; must not block; nil: nobody looks
 
 	ProbeEvery     time.Duration // how often trunks are asked by OPTIONS whether they are there; 0: never
 	SessionExpires time.Duration // RFC 4028, default 1800 s
@@ -92,6 +97,12 @@ func (c *Config) fill() {
 	}
 	if c.LocalFor == nil {
 		c.LocalFor = new(routes).to
+	}
+	if c.ResolveNAPTR == nil && c.Resolve == nil {
+		c.ResolveNAPTR = lookupNAPTR
+	}
+	if c.ResolveNAPTR == nil {
+		c.ResolveNAPTR = func(context.Context, string) ([]NAPTR, error) { return nil, nil }
 	}
 	if c.ResolveSRV == nil && c.Resolve == nil {
 		c.ResolveSRV = func(ctx context.Context, service, proto, name string) ([]*net.SRV, error) {

@@ -179,17 +179,19 @@ func (l *Leg) onPrack(x *exchange) {
 	}
 	l.rel = nil
 	l.stop(clockReliable)
-	code := 200
-	if sdp := sdpOf(x.req); sdp != nil {
-		switch inv := l.invited(); {
-		case inv != nil && inv.offerless && r.sdp:
-			inv.answer = sdp // to the offer in our provisional response (RFC 3262 §5)
-		default:
-			code = 488 // a second offer before the call is answered
-		}
-	}
 	if r.sdp {
 		l.described = l.sent
+	}
+	code := 200
+	switch inv, sdp := l.invited(), sdpOf(x.req); {
+	case sdp == nil:
+	case inv != nil && inv.offerless && inv.answer == nil && r.sdp:
+		inv.answer = sdp // to the offer in our provisional response (RFC 3262 §5)
+	case l.phase == early && l.aside == nil && l.agreed(x): // another offer (RFC 3262 §5)
+		l.offeredEarly(x)
+		return
+	default:
+		code = 488 // the one before has no answer
 	}
 	l.close(x, code)
 	l.proceed()

@@ -11,7 +11,7 @@ import (
 // and counts those that could not be parsed.
 type quiet struct {
 	next      slog.Handler
-	malformed func()
+	malformed func(data string)
 }
 
 // Enabled lets errors pass, to be counted, and the rest only when we debug.
@@ -22,13 +22,24 @@ func (q *quiet) Enabled(ctx context.Context, l slog.Level) bool {
 // Handle counts and passes on what is left of a record.
 func (q *quiet) Handle(ctx context.Context, r slog.Record) error {
 	if r.Message == "failed to parse" { // by TransportUDP, TransportTCP
-		q.malformed()
+		q.malformed(dataOf(r))
 	}
 	if !q.next.Enabled(ctx, slog.LevelDebug) {
 		return nil
 	}
 	clean := slog.NewRecord(r.Time, slog.LevelDebug, "sipgo: "+r.Message, r.PC)
 	return q.next.Handle(ctx, clean)
+}
+
+// dataOf gives the message that a record is about.
+func dataOf(r slog.Record) (data string) {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "data" {
+			data = a.Value.String()
+		}
+		return data == ""
+	})
+	return data
 }
 
 // WithAttrs drops attributes: the ones of sipgo say nothing about the message.

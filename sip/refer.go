@@ -84,12 +84,21 @@ func (l *Leg) onAcceptRefer() {
 	r.x, r.until = nil, time.Now().Add(referLives)
 	l.stop(clockRefer)
 	if r.quiet {
-		l.close(x, 202, msg.NewHeader("Refer-Sub", "false"))
+		l.accepted(x, 202, msg.NewHeader("Refer-Sub", "false"))
 		return
 	}
-	l.close(x, 202)
+	l.accepted(x, 202)
 	l.clock[clockReferred] = r.until
 	l.inform(notice{r, 100, ""})
+}
+
+// accepted answers a REFER or SUBSCRIBE with a 2xx, which has our Contact
+// (RFC 3515 §2.2).
+func (l *Leg) accepted(x *exchange, code int, headers ...msg.Header) {
+	if h, err := l.s.hop(transportOf(x.req), x.req.Source()); err == nil {
+		headers = append(headers, &msg.ContactHeader{Address: l.contact(h)})
+	}
+	l.close(x, code, headers...)
 }
 
 // refuseRefer answers a REFER with a refusal.
@@ -223,7 +232,7 @@ func (l *Leg) onSubscribe(x *exchange) {
 		lives = min(lives, parseDelta(v))
 	}
 	r.until = time.Now().Add(lives)
-	l.close(x, 200, msg.NewHeader("Expires", strconv.Itoa(int(lives/time.Second))))
+	l.accepted(x, 200, msg.NewHeader("Expires", strconv.Itoa(int(lives/time.Second))))
 	if lives == 0 {
 		l.endReferral(r)
 		return

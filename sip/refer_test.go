@@ -32,8 +32,8 @@ func TestRefer(t *testing.T) {
 		c.send("REFER", 3, "", "Refer-To: <sip:103@acme.test>")
 		r.peer.want("SIP/2.0 491")
 		l.AcceptRefer()
-		if m := r.peer.want("SIP/2.0 202"); m.one("CSeq") != "2 REFER" {
-			t.Errorf("202 to %s", m.one("CSeq"))
+		if m := r.peer.want("SIP/2.0 202"); m.one("CSeq") != "2 REFER" || !strings.Contains(m.one("Contact"), "@10.0.0.1:5060>") {
+			t.Errorf("202: %q", m.lines)
 		}
 		r.notified("refer", "active;expires=600", "SIP/2.0 100 Trying")
 		l.ReferProgress(180)
@@ -255,7 +255,7 @@ func TestReferSubscription(t *testing.T) {
 		c.send("SUBSCRIBE", 5, "", "o: refer;id=9", "Expires: 60")
 		r.peer.want("SIP/2.0 481")
 		c.send("SUBSCRIBE", 6, "", "o: refer;id=4", "Expires: 60")
-		if m := r.peer.want("SIP/2.0 200"); m.one("Expires") != "60" {
+		if m := r.peer.want("SIP/2.0 200"); m.one("Expires") != "60" || m.one("Contact") == "" {
 			t.Errorf("%q", m.lines)
 		}
 		r.notified("refer", "active;expires=60", "SIP/2.0 100 Trying")

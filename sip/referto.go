@@ -26,7 +26,7 @@ type referTarget struct {
 }
 
 // referTargetOf reads the Refer-To of a REFER. code is 0, or the status to
-// refuse it with: there must be one header with one address (RFC 3515 §2.4.1).
+// refuse it with: there must be one header with one address (RFC 3515 §2.4.2).
 func referTargetOf(req *msg.Request) (t referTarget, code int) {
 	list := values(req, "refer-to")
 	if len(list) != 1 {
@@ -180,7 +180,7 @@ func parseReplaces(v string) (*Replaces, bool) {
 }
 
 // referredBy gives the URI of who refers, "" when the header cannot be used
-// (RFC 3892 §2.1). What it says is not proven.
+// (RFC 3892 §3). What it says is not proven.
 func referredBy(req *msg.Request) string {
 	list := values(req, "referred-by")
 	if len(list) != 1 {

@@ -30,6 +30,7 @@ func (s *Server) onRegister(req *msg.Request, tx msg.ServerTransaction) {
 	if !ok {
 		return
 	}
+	tx = s.watch(account{c.ID, user}, req, tx)
 	if unescape(to.User) != user {
 		s.met.rejected(spoofed)
 		s.log.Info("sip: an extension registered for another one", "tenant", c.ID, "extension", user, "for", clean(to.User))
@@ -42,15 +43,22 @@ func (s *Server) onRegister(req *msg.Request, tx msg.ServerTransaction) {
 		return
 	}
 	s.flows.trust(req)
+	s.flows.belongs(req, account{c.ID, user})
 	r, code := readRegistration(req)
 	switch code {
 	case 0:
 	case 423: // RFC 3261 §10.3 step 7
 		s.reply(req, tx, 423, msg.NewHeader("Min-Expires", seconds(leastExpires)))
 		return
+	case 420:
+		s.reply(req, tx, 420, msg.NewHeader("Unsupported", "path"))
+		return
 	default:
 		s.reply(req, tx, code)
 		return
+	}
+	if r.flows {
+		s.flows.timed(req)
 	}
 	limit := c.Extensions[user].Contacts
 	if limit <= 0 {
@@ -64,7 +72,7 @@ func (s *Server) onRegister(req *msg.Request, tx msg.ServerTransaction) {
 		return
 	}
 	s.reg.await(saved)
-	s.reply(req, tx, 200, list...)
+	s.reply(req, tx, 200, append(list, r.confirm(req)...)...)
 }
 
 // userAgent gives what a phone calls itself, fit to be shown.
@@ -157,9 +165,17 @@ func (r *registrar) apply(who account, ask registration, limit int, about pbx.Bi
 // find gives the binding that a contact renews: the same URI, or another one
 // of the same instance (RFC 5626 §6).
 func (r *registrar) find(who account, c contact) *binding {
+	if c.outbound {
+		if b := r.sameFlow(who, c); b != nil {
+			return b
+		}
+	}
 	var same *binding
 	for _, b := range r.bindings[who] {
 		if sameURI(b.Contact, c.uri) {
+			if c.outbound && b.instance == c.instance && b.regID != "" {
+				continue // another flow of the same phone
+			}
 			return b
 		}
 		if c.instance != "" && b.instance == c.instance && b.regID == c.regID {

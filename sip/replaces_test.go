@@ -128,10 +128,13 @@ func TestReplaces(t *testing.T) {
 		if r.s.Find(umbra, in.Replaces) != nil || r.s.Find(nil, in.Replaces) != nil || r.s.Find(r.company, nil) != nil {
 			t.Error("found by a stranger")
 		}
-		for _, x := range []Replaces{{l.CallID, "x", "b1", false}, {l.CallID, inv.tag("From"), "x", false}, {"x", inv.tag("From"), "b1", false}, {l.CallID, "b1", inv.tag("From"), false}} {
+		for _, x := range []Replaces{{l.CallID, "x", "b1", false}, {l.CallID, inv.tag("From"), "x", false}, {"x", inv.tag("From"), "b1", false}} {
 			if r.s.Find(r.company, &x) != nil {
 				t.Errorf("found by %+v", x)
 			}
+		}
+		if r.s.Find(r.company, &Replaces{l.CallID, "b1", inv.tag("From"), false}) != l {
+			t.Error("not found by the tags as a watcher of the peer has them")
 		}
 		if l.Replaceable(&Replaces{EarlyOnly: true}) != 486 {
 			t.Error("an answered call is taken for an early one")
@@ -185,6 +188,10 @@ func TestReplacesRefused(t *testing.T) {
 			c.took(r.peer.want("SIP/2.0 400"))
 			c.sendBranch("z9hG4bK"+c.id+"1", "ACK", 1, "")
 		}
+		c := r.peer.newCall()
+		c.id = "options"
+		c.send("OPTIONS", 1, "", "Replaces: a;to-tag=1;from-tag=2")
+		r.peer.want("SIP/2.0 400")
 		time.Sleep(time.Second)
 		select {
 		case l := <-r.legs:

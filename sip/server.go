@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -41,13 +42,18 @@ type Server struct {
 	ua  *sipgo.UserAgent
 
 	listeners []*listener
-	dialled   map[string]*dialled // by transport: connections we opened, served as if accepted
-	flows     flows               // open TCP and TLS connections
+	dialled   map[string]*dialled // by transport: connections we opened, and WebSockets, served as if accepted
+	flows     flows               // open TCP and TLS connections, WebSockets among them
+	mirror    mirror              // shows the messages to Config.Mirror
+	captures  captures            // extensions somebody looks at
+	unparsed  unparsed            // datagrams that may turn out not to be SIP
 	guard     guard               // rates, wrong passwords, bans
 	nonces    nonces              // digest challenges we made
 	merged    merged              // requests that reached us twice
 	reg       registrar           // bindings
 	dlg       dialogs             // legs and trunk registrations
+	watches   watches             // subscriptions of phones
+	texts     texts               // rates of text messages
 
 	draining  atomic.Bool
 	ctx       context.Context // ends with Close
@@ -68,8 +74,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	// RFC 3261 §18.1.1 wants TCP for requests over 1300 bytes when the MTU is
-	// not known. Phones on UDP cannot be reached by TCP, so a long INVITE is
-	// better fragmented than refused, which is what sipgo does with it.
+	// not known: see overTCP. For phones on UDP that do not take TCP a long
+	// INVITE is better fragmented than refused, which is what sipgo does with it.
 	globals.Do(func() {
 		msg.UDPMTUSize = 65000
 		msg.SetDefaultLogger(slog.New(slog.DiscardHandler)) // reference counts of its connections
@@ -79,10 +85,17 @@ func New(cfg Config) (*Server, error) {
 	s.guard.init(cfg.Limits)
 	s.nonces.init(cfg.Limits.Sources)
 	s.flows.init(cfg.Limits)
+	s.flows.gone = s.parted
+	s.mirror = mirror{to: cfg.Mirror, own: cfg.LocalFor}
+	s.flows.mirror = &s.mirror
+	s.unparsed.seed = maphash.MakeSeed()
+	s.captures.dropped = met.captureDropped
 	s.dialled = map[string]*dialled{}
 	s.reg.init(s)
 	s.dlg.init(s)
-	quiet := slog.New(&quiet{next: cfg.Log.Handler(), malformed: func() { met.rejected(malformed) }})
+	s.watches.init(s)
+	s.texts.init(cfg.Limits.Sources)
+	quiet := slog.New(&quiet{next: cfg.Log.Handler(), malformed: s.malformed})
 	s.ua, err = sipgo.NewUA(
 		sipgo.WithUserAgentParser(msg.NewParser(msg.WithHeadersParsers(headersParsers()))),
 		sipgo.WithUserAgentTransportLayerOptions(
@@ -117,6 +130,8 @@ func (s *Server) route(srv *sipgo.Server) {
 	for _, m := range []msg.RequestMethod{msg.BYE, msg.UPDATE, msg.INFO, msg.PRACK} {
 		srv.OnRequest(m, s.handler(s.onStranger))
 	}
+	srv.OnSubscribe(s.handler(s.onSubscribe))
+	srv.OnMessage(s.handler(s.onMessage))
 	srv.OnRequest(msg.REFER, s.handler(s.onStrayRefer))
 	srv.OnNoRoute(s.handler(s.onUnsupported))
 }
@@ -185,6 +200,7 @@ func (s *Server) Drain() { s.draining.Store(true) }
 func (s *Server) Reload() {
 	s.reg.prune()
 	s.dlg.reload()
+	s.watches.reload()
 }
 
 // Registrations lists the live bindings of a company, most recent first.
@@ -200,6 +216,7 @@ func (s *Server) Registrations(t pbx.TenantID) []pbx.Binding {
 func (s *Server) Close() error {
 	s.closeOnce.Do(func() {
 		s.draining.Store(true)
+		s.watches.close()
 		s.dlg.close()
 		s.cancel()
 		s.closeErr = s.closeListeners()

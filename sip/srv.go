@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -43,26 +42,20 @@ func (n *names) servers(ctx context.Context, transport, host string) ([]netip.Ad
 	if len(records) == 0 {
 		return n.at(ctx, host, uint16(msg.DefaultPort(transport)))
 	}
-	var out []netip.AddrPort
-	var failed error
-	for _, r := range orderSRV(records, rand.IntN) {
-		found, err := n.at(ctx, strings.TrimSuffix(r.Target, "."), r.Port)
-		if err != nil {
-			failed = err
-			continue
-		}
-		out = append(out, found...)
-	}
-	if len(out) == 0 {
-		return nil, failed
-	}
-	return out, nil
+	return n.targets(ctx, records)
 }
 
 // records gives the SRV records of a host, none when it has none, or when they
 // cannot be had now: its address may do as well.
 func (n *names) records(ctx context.Context, transport, host string) ([]*net.SRV, error) {
-	key := transport + " " + host
+	name, proto := service(transport)
+	return n.srv(ctx, transport, name, proto, host)
+}
+
+// srv gives the SRV records of _service._proto.host, or of host itself without
+// the two. kind tells apart what is remembered.
+func (n *names) srv(ctx context.Context, kind, name, proto, host string) ([]*net.SRV, error) {
+	key := kind + " " + host
 	now := time.Now()
 	n.mu.Lock()
 	old, ok := n.services[key]
@@ -72,10 +65,8 @@ func (n *names) records(ctx context.Context, transport, host string) ([]*net.SRV
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	name, proto := service(transport)
 	found, err := n.resolveSRV(ctx, name, proto, host)
-	var missing *net.DNSError
-	if err != nil && !(errors.As(err, &missing) && missing.IsNotFound) {
+	if err != nil && !notFound(err) {
 		return old.records, nil // the name server fails: what it said before, else the address
 	}
 	fresh := services{records: usable(found), until: now.Add(nameTTL)}
@@ -140,11 +131,22 @@ func orderSRV(records []*net.SRV, intn func(int) int) []*net.SRV {
 
 // nextHop sends the initial INVITE to the next target of its way, as a new
 // transaction (RFC 3263 §4.3); false when there is none left, or no need.
-func (l *Leg) nextHop(a *attempt, silent bool) bool {
+func (l *Leg) nextHop(a *attempt, silent, broken bool) bool {
 	if a.kind != kindInvite || len(a.rest) == 0 || l.phase != early || len(l.forks) > 0 {
 		return false
 	}
 	b := *a
+	if a.rest[0].fallback && len(a.hops) > 0 && a.hops[0].within > 0 {
+		// It is the same peer. One that is silent takes connections, but speaks
+		// no SIP over them; one that refused the call is not asked again.
+		if silent {
+			l.s.dlg.streamless.note(a.hops[0].dest, time.Now())
+		} else if !broken {
+			if a.rest = a.rest[1:]; len(a.rest) == 0 {
+				return false
+			}
+		}
+	}
 	if silent {
 		b.silent = append(a.silent[:len(a.silent):len(a.silent)], a.req)
 	}

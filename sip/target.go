@@ -23,7 +23,9 @@ type Target struct {
 	extension string
 	agent     string
 	way       way
-	flow      way // phones: the flow they registered over
+	flow      way         // phones: the flow they registered over
+	others    []alternate // further flows of the same phone (RFC 5626 §7)
+	path      []string    // proxies on the way to it, used as Route (RFC 3327 §5.4)
 	peer      netip.Addr
 }
 
@@ -50,14 +52,24 @@ func (s *Server) Targets(t pbx.TenantID, extension string) []Target {
 		return nil
 	}
 	var list []Target
-	for _, b := range s.reg.contacts(t, extension) {
-		flow, ok := s.flowOf(b)
+	phones := map[string]int{} // of flows: where the phone is in the list
+	for _, b := range s.reg.live(t, extension) {
+		flow, ok := s.flowOf(b.Binding)
 		if !ok || checkURI(b.Contact) != nil {
 			continue
 		}
+		if b.outbound { // one phone rings once, over the flow that was heard of last
+			if i, ok := phones[b.instance]; ok {
+				if len(b.path) == 0 && len(list[i].path) == 0 {
+					list[i].others = append(list[i].others, alternate{flow, b.Contact})
+				}
+				continue
+			}
+			phones[b.instance] = len(list)
+		}
 		list = append(list, Target{
 			Who: extension, uri: b.Contact, user: extension, domain: company.Domain, extension: extension,
-			agent: b.UserAgent, way: flow, flow: flow, peer: flow.host(),
+			agent: b.UserAgent, way: flow, flow: flow, peer: flow.host(), path: b.path,
 		})
 	}
 	return list
@@ -96,11 +108,11 @@ func (s *Server) Locate(ctx context.Context, t Target) (Target, error) {
 	if t.peer.IsValid() {
 		return t, nil
 	}
-	addrs, err := s.dlg.names.lookup(ctx, t.way)
+	found, err := s.dlg.names.endpoints(ctx, t.way, s.localTransport)
 	if err != nil {
 		return t, fmt.Errorf("find %s: %w", t, err)
 	}
-	t.peer = addrs[0].Addr()
+	t.peer = found[0].addr.Addr()
 	return t, nil
 }
 
@@ -113,13 +125,15 @@ func (w way) host() netip.Addr {
 	return a.Addr()
 }
 
-// trunkWay gives where a trunk's peer is, and the host part of its URIs.
+// trunkWay gives where a trunk's peer is, and the host part of its URIs. Without a
+// transport it is the one that the name is served by; an address, or a name with
+// a port, is served by UDP (RFC 3263 §4.1).
 func trunkWay(t *pbx.Trunk) (w way, host string) {
 	w.transport = strings.ToLower(t.Transport)
-	if w.transport == "" {
+	host, port := splitHost(t.Host)
+	if _, err := netip.ParseAddr(host); w.transport == "" && (port != 0 || err == nil || strings.Contains(host, ":")) {
 		w.transport = "udp"
 	}
-	host, port := splitHost(t.Host)
 	w.addr = destination(w.transport, host, port)
 	return w, bracket(host)
 }
@@ -133,7 +147,7 @@ func trunkURI(t *pbx.Trunk) string {
 	if port != 0 {
 		u += ":" + strconv.Itoa(port)
 	}
-	if w.transport != "udp" {
+	if w.transport != "udp" && w.transport != "" {
 		u += ";transport=" + w.transport
 	}
 	return u

@@ -34,6 +34,9 @@ type fork struct {
 	tag  string
 	code int
 	sdp  []byte
+
+	agreed  bool // its description came reliably: offer and answer are complete
+	renewed bool // it has made an offer since
 }
 
 // Dial calls a target. The leg tells by events what comes of it, also when
@@ -45,14 +48,14 @@ func (s *Server) Dial(inv Invite) *Leg {
 		To: t.user, Trunk: t.Trunk, Extension: t.extension, Transport: t.way.transport, UserAgent: t.agent, Arrived: time.Now(),
 		owner: owner{inv.Events, inv.Gone}, flow: t.flow, sent: inv.SDP, heard: t.flow,
 		d: dialog{
-			callID: token(), localTag: token(), remoteSeq: -1, target: t.uri,
+			callID: token(), localTag: token(), remoteSeq: -1, target: t.uri, routes: t.path,
 			local:  identity{quoteName(inv.From.Name), msg.Uri{Scheme: "sip", User: escapeUser(inv.From.User), Host: t.domain}},
 			remote: identity{"", msg.Uri{Scheme: "sip", User: escapeUser(t.user), Host: t.domain}},
 		},
 	}
 	l.Source, _ = addrPort(t.way.addr)
 	l.prepare(s)
-	l.call = &attempt{kind: kindInvite, d: &l.d, way: t.way, offer: true, mine: true}
+	l.call = &attempt{kind: kindInvite, d: &l.d, way: t.way, others: t.others, offer: true, mine: true}
 	l.call.req = l.inviteRequest(inv.Headers)
 	if !s.dlg.add(l) {
 		l.last = LegEnded{L: l, Cause: pbx.NewCause(pbx.PartyPBX, pbx.ShuttingDown)}
@@ -117,7 +120,7 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 		return
 	}
 	l.done(a)
-	if l.authenticate(a, res) || res.StatusCode == 503 && l.nextHop(a, false) {
+	if l.authenticate(a, res) || (res.StatusCode == 503 || res.StatusCode == 430) && l.nextHop(a, false, false) {
 		return
 	}
 	switch a.kind {
@@ -134,7 +137,7 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 // onFailure takes the end of a transaction without final response.
 func (l *Leg) onFailure(a *attempt, err error) {
 	l.done(a)
-	if l.nextHop(a, errors.Is(err, errSilent)) {
+	if l.nextHop(a, errors.Is(err, errSilent), true) {
 		return
 	}
 	code := 503 // RFC 3261 §8.1.3.1
@@ -177,7 +180,8 @@ func (l *Leg) onProvisional(res *msg.Response) {
 	if res.StatusCode == 100 || !l.inOrder(res) {
 		return
 	}
-	f := fork{toTag(res), res.StatusCode, sdpOf(res)}
+	f := fork{tag: toTag(res), code: res.StatusCode, sdp: sdpOf(res)}
+	f.agreed = f.sdp != nil && oneOf(reliably, options(res, "require")...)
 	i := slices.IndexFunc(l.forks, func(g fork) bool { return g.tag == f.tag })
 	switch {
 	case i < 0 && len(l.forks) >= maxForks:
@@ -187,6 +191,7 @@ func (l *Leg) onProvisional(res *msg.Response) {
 	case l.forks[i].code == f.code && string(l.forks[i].sdp) == string(f.sdp):
 		return
 	default:
+		f.agreed, f.renewed = f.agreed || l.forks[i].agreed, l.forks[i].renewed
 		if f.sdp == nil {
 			f.sdp = l.forks[i].sdp // a 180 after a 183: the early media stays
 			l.forks[i] = f
@@ -250,14 +255,26 @@ func (l *Leg) pickedUp(a *attempt, res *msg.Response) {
 	l.learn(res)
 	l.sess = readSession(res).granted()
 	l.renew()
-	l.got = sdpOf(res)
-	if l.got == nil {
-		if i := slices.IndexFunc(l.forks, func(f fork) bool { return f.tag == l.d.remoteTag }); i >= 0 {
-			l.got = l.forks[i].sdp // answered in the 183 already
-		}
-	}
-	l.emit(PickedUp{l, l.got})
+	l.emit(PickedUp{l, l.description(sdpOf(res))})
 	l.note()
+}
+
+// description gives the answer that goes with a 2xx which carries sdp: without
+// one, what the phone described while it rang. Where the two differ the 2xx
+// counts, also after a reliable response, whose description should be the last
+// (RFC 3261 §13.2.1): a peer that breaks that rule sends from where it says now.
+// After a later offer of the peer there is no answer to tell.
+func (l *Leg) description(sdp []byte) []byte {
+	i := slices.IndexFunc(l.forks, func(f fork) bool { return f.tag == l.d.remoteTag })
+	switch {
+	case i >= 0 && l.forks[i].renewed:
+		l.got = l.forks[i].sdp
+		return nil
+	case i >= 0 && sdp == nil:
+		sdp = l.forks[i].sdp
+	}
+	l.got = sdp
+	return sdp
 }
 
 // establish completes a dialog by the 2xx to our INVITE (RFC 3261 §12.1.2).

@@ -21,6 +21,7 @@ const (
 // Config.Accept. It returns when the INVITE has been answered for good.
 func (s *Server) acceptInvite(req *msg.Request, tx msg.ServerTransaction, a arrival) {
 	came := string(trim(nil, req)) // as it came
+	s.captured(account{a.company.ID, a.extension}, true, transportOf(req), "", req.Source(), req)
 	// Our tag goes into the request itself, so that sipgo's own responses (487
 	// to a cancelled INVITE) carry it too (RFC 3261 §8.2.6.2).
 	to := msg.HeaderClone(req.To()).(*msg.ToHeader)
@@ -28,6 +29,7 @@ func (s *Server) acceptInvite(req *msg.Request, tx msg.ServerTransaction, a arri
 	req.ReplaceHeader(to)
 	x := newExchange(req, tx)
 	x.initial = true
+	defer s.dlg.asking.end(s.dlg.asking.begin(req))
 	if !x.watch() {
 		return
 	}
@@ -118,7 +120,7 @@ func (l *Leg) onAnswer(sdp []byte) {
 		return
 	}
 	l.stop(clockRing)
-	if l.rel != nil && l.rel.sdp { // RFC 3262 §3: no 2xx before its PRACK
+	if l.rel != nil && l.rel.sdp || l.aside != nil { // RFC 3262 §3: no 2xx before its PRACK
 		l.picked, l.waits = &answering{sdp}, nil
 		return
 	}
@@ -166,7 +168,7 @@ func (l *Leg) onACK(req *msg.Request) {
 	if x == nil || req.CSeq().SeqNo != x.req.CSeq().SeqNo {
 		return
 	}
-	if tag, _ := param(req.From().Params, "tag"); tag != l.d.remoteTag {
+	if tag, _ := param(req.From().Params, "tag"); tag != l.d.remoteTag || !l.ackFromPeer(req) {
 		return
 	}
 	l.acknowledged(sdpOf(req))
@@ -271,6 +273,10 @@ func (l *Leg) onCancel(x *exchange) {
 // onLost takes the end of a transaction that was not over: its connection
 // broke.
 func (l *Leg) onLost(x *exchange) {
+	if l.aside == x {
+		l.refuse(500)
+		return
+	}
 	if l.theirs != x {
 		return // its 2xx is sent; the ACK may come over another connection
 	}

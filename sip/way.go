@@ -12,7 +12,8 @@ import (
 )
 
 // way is where requests go: a transport and a "host:port", whose host may be a
-// name still. A name alone stands for what its SRV records say (RFC 3263).
+// name still. A name alone stands for what its SRV records say, and without a
+// transport for what its NAPTR records say (RFC 3263 §4).
 type way struct{ transport, addr string }
 
 // wayTo is the next hop to a URI (RFC 3261 §8.1.2), over the
@@ -52,14 +53,14 @@ func destination(transport, host string, port int) string {
 
 // reach plans the hops of a way, best first: one for each address of its host.
 func (d *dialogs) reach(ctx context.Context, w way) ([]hop, error) {
-	addrs, err := d.names.lookup(ctx, w)
+	found, err := d.names.endpoints(ctx, w, d.s.localTransport)
 	if err != nil {
 		return nil, err
 	}
 	var hops []hop
 	var failed error
-	for _, a := range addrs {
-		h, err := d.s.hop(w.transport, a.String())
+	for _, e := range found {
+		h, err := d.s.hop(e.transport, e.addr.String())
 		if err != nil {
 			failed = err
 			continue
@@ -94,7 +95,11 @@ func (l *Leg) wayOf(d *dialog) way {
 	if len(d.routes) > 0 {
 		next = d.routes[0]
 	}
-	w, err := wayTo(next, l.Transport)
+	transport := l.Transport
+	if transport == "" {
+		transport = l.heard.transport
+	}
+	w, err := wayTo(next, transport)
 	if l.heard == (way{}) {
 		return w
 	}
@@ -130,5 +135,9 @@ func unreachable(named, from string) bool {
 func (l *Leg) near(h hop) {
 	if l.heard == (way{}) {
 		l.heard = way{h.transport, h.dest}
+	}
+	if l.flow != (way{}) && l.flow.addr != h.dest && l.phase == early {
+		l.flow = way{h.transport, h.dest} // another flow of the same phone
+		l.note()
 	}
 }

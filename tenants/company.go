@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
+	"net/netip"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -136,9 +138,23 @@ func (b *build) group(g *Group) {
 // defaultRing is how long a group rings when the document does not say.
 const defaultRing = Duration(20 * time.Second)
 
+// trunkTransport is the transport of a trunk: for an address, or a name with a
+// port, UDP unless the document says otherwise; a name alone is left to what DNS
+// says of it (RFC 3263 §4.1).
+func trunkTransport(t *Trunk) string {
+	if t.Transport != "" {
+		return t.Transport
+	}
+	_, _, err := net.SplitHostPort(t.Host)
+	if _, no := netip.ParseAddr(strings.Trim(t.Host, "[]")); err == nil || no == nil {
+		return "udp"
+	}
+	return ""
+}
+
 func (b *build) trunk(path string, t *Trunk) {
 	x := &pbx.Trunk{
-		Name: t.Name, Host: t.Host, Transport: orElse(t.Transport, "udp"), From: clone(t.From), Calls: t.Calls,
+		Name: t.Name, Host: t.Host, Transport: trunkTransport(t), From: clone(t.From), Calls: t.Calls,
 		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs),
 	}
 	if x.Username != "" && x.Password == "" {

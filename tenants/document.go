@@ -80,7 +80,7 @@ type Group struct {
 type Trunk struct {
 	Name      string         `yaml:"name" json:"name"`
 	Host      string         `yaml:"host" json:"host"`                     // host or host:port
-	Transport string         `yaml:"transport" json:"transport,omitempty"` // udp, the default, tcp or tls
+	Transport string         `yaml:"transport" json:"transport,omitempty"` // udp, tcp or tls; "": what DNS says, udp for an address
 	From      []netip.Prefix `yaml:"from" json:"from,omitempty"`           // sources whose calls are this trunk's
 	Calls     int            `yaml:"calls" json:"calls,omitempty"`         // at once, 0: no limit
 	Username  string         `yaml:"username" json:"username,omitempty"`

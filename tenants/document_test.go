@@ -161,7 +161,7 @@ func TestExample(t *testing.T) {
 		Groups: map[string]*pbx.Group{"600": {Number: "600", Name: "Продажи", Members: []string{"101", "102"}, Strategy: pbx.RingAll, Ring: 20 * time.Second}},
 		Trunks: []*pbx.Trunk{
 			{Name: "carrier", Host: "127.0.0.1:5070", Transport: "udp", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Calls: 50},
-			{Name: "sipprov", Host: "sip.provider.test", Transport: "udp", Username: "u1", Password: "p1", Register: true},
+			{Name: "sipprov", Host: "sip.provider.test", Username: "u1", Password: "p1", Register: true},
 		},
 		Numbers:  map[string]*pbx.Number{"+74950000000": {Number: "+74950000000", Trunk: "carrier"}},
 		Outbound: []pbx.Outbound{{Prefix: "+", Trunks: []string{"carrier", "sipprov"}, Caller: "+74950000000"}},

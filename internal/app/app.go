@@ -29,6 +29,7 @@ import (
 	"vpbx/recordings"
 	"vpbx/routing"
 	"vpbx/sip"
+	"vpbx/sip/hep"
 	"vpbx/store"
 	"vpbx/tenants"
 )
@@ -52,6 +53,7 @@ type App struct {
 	connector  *rtk.Client
 	lookup     *crm.Lookup
 	media      *media.Engine
+	hep        *hep.Exporter // nil: no Homer server
 	sip        *sip.Server
 	calls      *call.Manager
 	api        *api.Server
@@ -112,6 +114,9 @@ func (a *App) build(ctx context.Context) error {
 		ListenPacket: a.host.ListenPacket, LocalFor: a.host.LocalFor, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}
+	if err := a.buildHEP(); err != nil {
+		return err
+	}
 	if a.sip, err = sip.New(a.sipConfig()); err != nil {
 		return err
 	}
@@ -122,13 +127,16 @@ func (a *App) build(ctx context.Context) error {
 }
 
 func (a *App) sipConfig() sip.Config {
-	c := sip.Config{LocalNets: a.cfg.SIP.LocalNets, TLS: a.tlsConfig,
-		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve, ResolveSRV: a.host.ResolveSRV, ProbeEvery: 30 * time.Second, Dial: a.host.Dial,
+	c := sip.Config{Origins: a.cfg.SIP.Origins, LocalNets: a.cfg.SIP.LocalNets, TLS: a.tlsConfig,
+		ListenPacket: a.host.ListenPacket, ListenTCP: a.host.Listen, LocalFor: a.host.LocalFor, Resolve: a.host.Resolve, ResolveSRV: a.host.ResolveSRV, ResolveNAPTR: a.host.ResolveNAPTR, ProbeEvery: 30 * time.Second, Dial: a.host.Dial,
 		Directory: a.store.Directory, Bindings: a.store,
 		Accept:  func(l *sip.Leg) { a.calls.Accept(l) },
 		Publish: a.registration, Log: a.log, Metrics: a.metrics}
-	if e := a.cfg.SIP.External; e.IsValid() {
-		c.External = e.String()
+	for _, e := range a.cfg.SIP.External {
+		c.External = append(c.External, e.String())
+	}
+	if a.hep != nil {
+		c.Mirror = a.hep.Send
 	}
 	for _, l := range a.cfg.SIP.Listen {
 		c.Listen = append(c.Listen, sip.Listen{Transport: l.Transport, Addr: l.Addr})
@@ -143,6 +151,9 @@ func (a *App) registered(t pbx.TenantID, ext string) bool {
 
 // Start listens and takes calls. When it fails, Close must still be called.
 func (a *App) Start() error {
+	if a.hep != nil {
+		a.hep.Start()
+	}
 	if err := a.sip.Start(); err != nil {
 		return fmt.Errorf("sip.listen: %w", err)
 	}
@@ -243,6 +254,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.sip != nil {
 		errs = append(errs, a.sip.Close())
+	}
+	if a.hep != nil {
+		a.hep.Close()
 	}
 	if a.media != nil {
 		errs = append(errs, a.media.Close())

@@ -39,7 +39,7 @@ func testConfig(t *testing.T, text string) config.Config {
 	}
 	cfg.Provision = []string{file}
 	cfg.SIP.Listen = []config.Listener{{Transport: "udp", Addr: "10.0.0.1:5060"}}
-	cfg.Media.Listen = netip.MustParseAddr("10.0.0.1")
+	cfg.Media.Listen = config.Addrs{netip.MustParseAddr("10.0.0.1")}
 	cfg.HTTP.Listen = "10.0.0.1:8080"
 	return cfg
 }

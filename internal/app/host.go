@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+
+	"vpbx/sip"
 )
 
 // Host is the machine the program runs on, as far as the network goes. The
@@ -22,4 +24,7 @@ type Host struct {
 	// ResolveSRV looks the SRV records of _service._proto.name up. nil: the
 	// system's resolver, or none when Resolve is given.
 	ResolveSRV func(ctx context.Context, service, proto, name string) ([]*net.SRV, error)
+	// ResolveNAPTR looks the NAPTR records of a name up. nil: the system's name
+	// servers, or none when Resolve is given.
+	ResolveNAPTR func(ctx context.Context, name string) ([]sip.NAPTR, error)
 }

@@ -39,6 +39,7 @@ type baresipOptions struct {
 	Tone           float64
 	Auto           bool // answers by itself
 	Codecs         string
+	Watches        string // an extension whose presence it watches
 }
 
 // startBaresip starts a phone and waits until it is registered.
@@ -48,9 +49,14 @@ func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
 	b := &baresip{t: t, dir: t.TempDir()}
 	toneFile(t, b.dir, "tone.wav", o.Tone, 2*time.Minute)
 	port := freeTCPPort(t)
-	write(t, filepath.Join(b.dir, "config"), b.configText(s, port))
+	config, contacts := b.configText(s, port), ""
+	if o.Watches != "" {
+		config += "module_app contact.so\nmodule_app presence.so\n"
+		contacts = fmt.Sprintf("\"Colleague\" <sip:%s@acme.vpbx.test>;presence=p2p\n", o.Watches)
+	}
+	write(t, filepath.Join(b.dir, "config"), config)
 	write(t, filepath.Join(b.dir, "accounts"), b.account(s, o))
-	write(t, filepath.Join(b.dir, "contacts"), "")
+	write(t, filepath.Join(b.dir, "contacts"), contacts)
 	b.process = start(t, "baresip "+o.User, b.dir, "baresip", "-4", "-s", "-v", "-f", b.dir)
 	waitFor(t, 10*time.Second, "the control port of baresip", func() bool {
 		if !b.running() {

@@ -176,6 +176,9 @@ func (a *agent) do(ctx context.Context, c *command) error {
 	case "is cut off":
 		a.note("is cut off")
 		a.link.Set(simnet.LinkOptions{Down: true})
+	case "drops its connection":
+		a.note("drops its connection")
+		a.phone.Disconnect()
 	case "is back":
 		a.note("is back")
 		a.link.Set(simnet.LinkOptions{})
@@ -186,6 +189,9 @@ func (a *agent) do(ctx context.Context, c *command) error {
 		a.crashed = true
 		a.phone.Gone()
 	default:
+		if done, err := a.doPresence(ctx, said, c); done {
+			return err
+		}
 		if victim, ok := strings.CutPrefix(said, "injects into "); ok {
 			return a.inject(victim)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +56,9 @@ type agent struct {
 	mu   sync.Mutex
 	legs []*phone.Call // in the order of their beginning
 	last *phone.Reply  // to its last REGISTER
+
+	watching map[string]*phone.Subscription // by event and number
+	lamps    map[string]string              // what it was told last, by number
 }
 
 // note writes down what happens to the agent.
@@ -121,6 +125,9 @@ func (a *agent) connect() error {
 	}
 	ip := fmt.Sprintf("10.1.0.%d", len(a.w.order)+a.w.ips)
 	a.w.ips++
+	if a.c.has("ipv6") {
+		ip = fmt.Sprintf("2001:db8:1::%d", a.w.ips)
+	}
 	if at, ok := a.c.opts["at"]; ok {
 		ip = at
 	}
@@ -139,6 +146,10 @@ func (a *agent) connect() error {
 		ip = inside
 	}
 	cfg.Refresh = true
+	if id := a.c.opts["outbound"]; id != "" { // a flow of the extension's one phone
+		cfg.ContactParams += fmt.Sprintf(`;+sip.instance="<urn:x-phone:%s>";reg-id=%s`, a.ext, id)
+		cfg.Supported = "path, outbound"
+	}
 	return a.open(ip, cfg)
 }
 
@@ -157,8 +168,9 @@ func (a *agent) config() phone.Config {
 	cfg := phone.Config{
 		Server: pbxIP + ":" + sipPort, Media: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
 		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
-		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], RingWith: -1,
+		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], Origin: c.opts["origin"], RingWith: -1,
 		Log: a.w.logger.With("agent", a.name), Trace: a.watch,
+		OnNotice: a.notice,
 	}
 	if c.has("md5") {
 		cfg.Algorithm = "MD5"
@@ -176,10 +188,23 @@ func (a *agent) open(ip string, cfg phone.Config) error {
 	}
 	a.link = a.w.net.Link(a.host, a.w.pbx)
 	cfg.ListenPacket, cfg.Listen, cfg.Dial = a.host.ListenPacket, a.host.Listen, a.host.Dial
-	cfg.Address = ip + ":" + sipPort
+	cfg.Address = net.JoinHostPort(ip, sipPort)
+	server := pbxIP
+	if a.c.has("ipv6") {
+		server = pbxIP6
+		cfg.Server = net.JoinHostPort(server, sipPort)
+	}
+	switch cfg.Transport {
+	case "ws":
+		cfg.Server = net.JoinHostPort(server, wsPort)
+	case "wss":
+		cfg.Server = net.JoinHostPort(server, wssPort)
+	}
+	if cfg.Transport == "tls" || cfg.Transport == "wss" {
+		cfg.TLS = &tls.Config{RootCAs: a.w.roots, ServerName: server}
+	}
 	if cfg.Transport == "tls" {
-		cfg.Server = pbxIP + ":" + tlsPort
-		cfg.TLS = &tls.Config{RootCAs: a.w.roots, ServerName: pbxIP}
+		cfg.Server = net.JoinHostPort(server, tlsPort)
 	}
 	keepalive, err := a.c.duration("keepalive", 0)
 	if err != nil {
@@ -370,7 +395,7 @@ func (a *agent) ended(c *phone.Call, peer string) {
 		if e.Reason != "" {
 			peer += " (" + e.Reason + ")"
 		}
-		a.w.log.addAt(e.At, a.name, "%s", peer)
+		a.w.log.addRanked(1, e.At, a.name, "%s", peer) // another dialog may have news in the same instant
 	case "network":
 		if a.crashed {
 			return

@@ -62,7 +62,9 @@ func (w *world) ask(c *command) error {
 	case len(text) > 0:
 		line += " " + anonymous(text)
 	}
-	if status < 300 && len(text) > 0 && !json.Valid(text) {
+	if n, ok := framesIn(text); ok {
+		line += fmt.Sprintf(" %d frames", n)
+	} else if status < 300 && len(text) > 0 && !json.Valid(text) {
 		line += fmt.Sprintf(" %d bytes", len(text))
 	}
 	for path := range strings.SplitSeq(c.opts["show"], ",") {

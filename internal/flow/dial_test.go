@@ -64,7 +64,9 @@ func (a *agent) options(c *command) (to string, o phone.DialOptions, err error) 
 		o.Headers = map[string]string{"To": "<sip:" + c.args[2] + "@" + via + ">"}
 		o.From = "<sip:" + c.args[0] + "@" + via + ">"
 	}
-	if c.has("replaces") {
+	if number, ok := strings.CutPrefix(c.opts["replaces"], "lamp:"); ok {
+		o.Headers = map[string]string{"Replaces": a.lamp(number)}
+	} else if c.has("replaces") {
 		err = a.w.replace(c, &o)
 	}
 	return to, o, err

@@ -23,11 +23,13 @@ import (
 	"vpbx/config"
 	"vpbx/internal/app"
 	"vpbx/internal/simnet"
+	"vpbx/sip"
 )
 
 // Where things are on the network of a flow.
 const (
 	pbxIP      = "10.0.0.1"
+	pbxIP6     = "2001:db8::1"
 	carrierIP  = "10.0.1.1" // outside callers are at 10.0.1.x, too
 	providerIP = "10.0.2.1" // sip.provider.test
 	crmIP      = "10.0.3.1"
@@ -35,6 +37,8 @@ const (
 	sipPort    = "5060"
 	tlsPort    = "5061"
 	httpPort   = "8080"
+	wsPort     = "8088"
+	wssPort    = "8089"
 
 	adminToken = "the-administrators-token"
 )
@@ -56,7 +60,7 @@ func startEngine(cfg config.Config, h *simnet.Host, log *slog.Logger) (*engine, 
 	e.stop = cancel
 	var err error
 	e.app, err = app.New(ctx, cfg, app.Host{ListenPacket: e.host.ListenPacket, Listen: e.host.Listen, Dial: e.host.Dial,
-		LocalFor: h.LocalFor, Resolve: resolve, ResolveSRV: resolveSRV}, log, io.Discard)
+		LocalFor: h.LocalFor, Resolve: resolve, ResolveSRV: resolveSRV, ResolveNAPTR: resolveNAPTR}, log, io.Discard)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("build the program: %w", err)
@@ -102,8 +106,20 @@ func resolve(_ context.Context, host string) ([]netip.Addr, error) {
 
 // resolveSRV knows a carrier with two servers, of which nobody is at the first.
 func resolveSRV(_ context.Context, service, proto, host string) ([]*net.SRV, error) {
-	if host == "cluster.test" && service == "sip" && proto == "udp" {
+	if service == "" && host == "_sip._tcp.naptr.test" {
+		return []*net.SRV{{Target: "b.cluster.test.", Port: 5070}}, nil
+	}
+	if host == "cluster.test" && service == "sip" && proto == "udp" || service == "" && host == "_sip._udp.naptr.test" {
 		return []*net.SRV{{Target: "b.cluster.test.", Port: 5060, Priority: 20}, {Target: "a.cluster.test.", Port: 5060, Priority: 10}}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+// resolveNAPTR knows a domain that would rather have TCP, where nobody listens.
+func resolveNAPTR(_ context.Context, host string) ([]sip.NAPTR, error) {
+	if host == "naptr.test" {
+		return []sip.NAPTR{{Order: 10, Preference: 20, Flags: "s", Service: "SIP+D2U", Replacement: "_sip._udp.naptr.test."},
+			{Order: 10, Preference: 10, Flags: "s", Service: "SIP+D2T", Replacement: "_sip._tcp.naptr.test."}}, nil
 	}
 	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }
@@ -185,7 +201,7 @@ func certificate(dir string) (cert, key string, roots *x509.CertPool, err error)
 		return "", "", nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pbx"}, IPAddresses: []net.IP{net.ParseIP(pbxIP)},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pbx"}, IPAddresses: []net.IP{net.ParseIP(pbxIP), net.ParseIP(pbxIP6)},
 		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
 		IsCA: true, BasicConstraintsValid: true,
 	}

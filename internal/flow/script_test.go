@@ -43,8 +43,8 @@ type form struct {
 // forms are the verbs of the language, besides those of agents.
 var forms = map[string]form{
 	"acme":   {"", "", false},
-	"config": {"", "ports timeout external", false},
-	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring", false},
+	"config": {"", "ports timeout external wildcard", false},
+	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound", false},
 	"crm":    {"NUMBER", "owner name takes status html hangs drips notfound error resets", false},
 	"link":   {"NAME", "loss delay jitter reorder", false},
 	"call":   {"FROM to NUMBER", "talk patience no-sdp noack hide session refresher via times every from codecs silent supported replaces mirrored early-only to-tag require", true},
@@ -73,6 +73,7 @@ var deeds = map[string]string{
 	"speaks again":         "",
 	"is cut off":           "",
 	"is back":              "",
+	"drops its connection": "",
 	"crashes":              "",
 	"hears":                "",
 	"registers":            "expires password contact",
@@ -86,6 +87,9 @@ var deeds = map[string]string{
 	"forgets its mappings": "",
 	"re-offers":            "codecs",
 	"stops answering":      "",
+	"watches …":            "event expires",
+	"stops watching …":     "event",
+	"texts …":              "text type size",
 }
 
 // inCall are the deeds that may say which call they are about.

@@ -67,6 +67,9 @@ func storm(seed uint64) string {
 	for range g.IntN(5) {
 		g.outage()
 	}
+	for range 60 {
+		g.watch()
+	}
 	slices.SortStableFunc(g.lines, func(a, b timed) int { return int(a.at - b.at) })
 	for _, l := range g.lines {
 		fmt.Fprintf(&g.text, "at %v %s\n", l.at, l.text)
@@ -164,6 +167,10 @@ func (g *generator) call() {
 	switch g.IntN(5) {
 	case 0:
 		line += fmt.Sprintf(" patience=%v", g.some(10*time.Second))
+	case 1, 2, 3, 4:
+		line += " patience=3m" // the final response may be lost on a link that is cut
+	}
+	switch g.IntN(5) {
 	case 1:
 		line += " " + g.one("no-sdp", "noack", "hide", "silent", "session=90s refresher=uas", "session=90s refresher=uac")
 	}
@@ -197,6 +204,19 @@ func (g *generator) deed() {
 	}
 }
 
+// watch adds a subscription, a refresh of one, or a text message.
+func (g *generator) watch() {
+	who, whom := g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "*50")
+	switch g.IntN(5) {
+	case 0:
+		g.add("%s texts %s text=hello", who, whom)
+	case 1:
+		g.add("%s watches %s event=presence", who, whom)
+	default:
+		g.add("%s watches %s expires=%v", who, whom, time.Minute+g.some(30*time.Minute))
+	}
+}
+
 // move adds a transfer, a pickup or a command of the API, most likely in a call.
 func (g *generator) move() {
 	call := g.calls[g.IntN(len(g.calls))]
@@ -214,12 +234,12 @@ func (g *generator) move() {
 			return
 		}
 		other, _, _ = strings.Cut(other, "/")
-		g.addAt(at, "call %s to %s talk=%v", name, other, time.Second+g.some(40*time.Second))
+		g.addAt(at, "call %s to %s patience=3m talk=%v", name, other, time.Second+g.some(40*time.Second))
 		g.addAt(at+g.some(12*time.Second), "%s refers %s attended from=%s", name, other, g.one("first", "second"))
 	case 4:
 		g.addAt(at, "%s presses ##%s#", name, strings.TrimPrefix(to, "+"))
 	case 5:
-		g.addAt(at, "call %s to %s talk=%v", other, g.one("*8", "*8101", "*8102", "*50", "*51"), time.Second+g.some(40*time.Second))
+		g.addAt(at, "call %s to %s patience=3m talk=%v", other, g.one("*8", "*8101", "*8102", "*50", "*51"), time.Second+g.some(40*time.Second))
 	case 6:
 		g.addAt(at, "api POST calls/{live}/%s maybe\n  {\"from\": %q}", g.one("listen", "whisper", "barge"), g.one("101", "103", "105"))
 	case 7:

@@ -23,7 +23,7 @@ type line struct {
 	at   time.Time
 	who  string // of several things at one instant, those of one come together
 	text string
-	rank int // below 0: first of what happened to who at that instant
+	rank int // its place in what happened to who at that instant; 0 in the order of writing
 }
 
 // add notes that something happened to somebody just now.
@@ -41,10 +41,15 @@ func (t *transcript) addAt(at time.Time, who, format string, args ...any) {
 // addFirst is addAt for what comes before the other things of that instant, when it
 // is noted by another goroutine than they are.
 func (t *transcript) addFirst(at time.Time, who, format string, args ...any) {
+	t.addRanked(-1, at, who, format, args...)
+}
+
+// addRanked is addAt for what has a place among the other things of that instant.
+func (t *transcript) addRanked(rank int, at time.Time, who, format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open {
-		t.lines = append(t.lines, line{at: at, who: who, text: fmt.Sprintf(format, args...), rank: -1})
+		t.lines = append(t.lines, line{at: at, who: who, text: fmt.Sprintf(format, args...), rank: rank})
 	}
 }
 
@@ -69,6 +74,14 @@ func (t *transcript) text() string {
 	slices.SortStableFunc(lines, func(a, b line) int {
 		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.who, b.who), cmp.Compare(a.rank, b.rank))
 	})
+	for i := 0; i < len(lines); { // of one link, what was sent at one instant comes microseconds apart
+		n := i + 1
+		for n < len(lines) && lines[n].who == lines[i].who && t.since(lines[n].at) == t.since(lines[i].at) {
+			n++
+		}
+		slices.SortStableFunc(lines[i:n], func(a, b line) int { return cmp.Compare(a.rank, b.rank) })
+		i = n
+	}
 	var b strings.Builder
 	for _, l := range lines {
 		fmt.Fprintf(&b, "%9s  %-12s %s\n", t.since(l.at), l.who, l.text)

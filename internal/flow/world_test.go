@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -71,7 +72,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.over = w.ctx.Done()
 	w.logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: logLevel()}))
 	w.net = simnet.New(simnet.Options{Seed: seed})
-	w.pbx = w.net.Host(pbxIP)
+	w.pbx = w.net.Host(pbxIP, pbxIP6)
 	tool := w.net.Host(toolIP)
 	w.http = &http.Client{Transport: &http.Transport{DialContext: tool.Dial}}
 	return w
@@ -160,6 +161,11 @@ func (w *world) configure(s *script) error {
 	w.cfg.HTTP = config.HTTP{Listen: pbxIP + ":" + httpPort, Token: adminToken}
 	w.cfg.SIP.Listen = []config.Listener{{Transport: "udp", Addr: pbxIP + ":" + sipPort}, {Transport: "tcp", Addr: pbxIP + ":" + sipPort},
 		{Transport: "tls", Addr: pbxIP + ":" + tlsPort}}
+	six := net.JoinHostPort(pbxIP6, sipPort)
+	w.cfg.SIP.Listen = append(w.cfg.SIP.Listen, config.Listener{Transport: "udp", Addr: six}, config.Listener{Transport: "tcp", Addr: six},
+		config.Listener{Transport: "tls", Addr: net.JoinHostPort(pbxIP6, tlsPort)},
+		config.Listener{Transport: "ws", Addr: net.JoinHostPort(pbxIP, wsPort)}, config.Listener{Transport: "wss", Addr: net.JoinHostPort(pbxIP, wssPort)},
+		config.Listener{Transport: "wss", Addr: net.JoinHostPort(pbxIP6, wssPort)})
 	for _, c := range s.setup {
 		if c.verb != "config" {
 			continue
@@ -167,6 +173,10 @@ func (w *world) configure(s *script) error {
 		var err error
 		if w.cfg.Media.Timeout, err = c.duration("timeout", w.cfg.Media.Timeout); err != nil {
 			return err
+		}
+		if c.has("wildcard") { // one address for everybody
+			w.cfg.SIP.Listen = []config.Listener{{Transport: "udp", Addr: "[::]:" + sipPort}, {Transport: "tcp", Addr: "[::]:" + sipPort},
+				{Transport: "tls", Addr: "[::]:" + tlsPort}}
 		}
 		if ports, ok := c.opts["ports"]; ok {
 			low, high, _ := strings.Cut(ports, "-")
@@ -178,8 +188,12 @@ func (w *world) configure(s *script) error {
 			w.cfg.Media.Ports = config.Ports{Min: uint16(first), Max: uint16(last)}
 		}
 		if e, ok := c.opts["external"]; ok {
-			if w.cfg.SIP.External, err = netip.ParseAddr(e); err != nil {
-				return fmt.Errorf("line %d: external: %w", c.line, err)
+			for text := range strings.SplitSeq(e, ",") {
+				a, err := netip.ParseAddr(text)
+				if err != nil {
+					return fmt.Errorf("line %d: external: %w", c.line, err)
+				}
+				w.cfg.SIP.External = append(w.cfg.SIP.External, a)
 			}
 			w.cfg.Media.External = w.cfg.SIP.External
 		}

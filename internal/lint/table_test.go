@@ -12,6 +12,8 @@ var imports = map[string]string{
 	"media/webrtc":    "",
 	"media":           "media/audio media/sdp media/webrtc",
 	"sip":             "pbx",
+	"sip/hep":         "pbx",
+	"internal/pcap":   "pbx",
 	"routing":         "pbx",
 	"events":          "pbx",
 	"events/nats":     "pbx events",
@@ -24,7 +26,7 @@ var imports = map[string]string{
 	"call":            "pbx sip media routing recordings",
 	"store":           "pbx",
 	"store/storetest": "pbx store",
-	"api":             "pbx tenants events web",
+	"api":             "pbx tenants events web internal/pcap",
 	"internal/strict": "",
 	"internal/simnet": "",
 	"internal/lint":   "",
@@ -38,8 +40,8 @@ var imports = map[string]string{
 }
 
 // product is everything that internal/app wires together.
-const product = "pbx config web media/audio media/sdp media/webrtc media sip routing events events/nats autodialer " +
-	"tenants crm crm/amocrm crm/rtk recordings call store api internal/strict"
+const product = "pbx config web media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer " +
+	"tenants crm crm/amocrm crm/rtk recordings call store api internal/strict internal/pcap"
 
 // testImports is what _test.go files may import beyond the line above; kit is
 // for the tests of every package.
@@ -64,6 +66,7 @@ type fence struct {
 
 var fences = []fence{
 	{module: "github.com/emiago/sipgo", packages: []string{"sip", "internal/phone"}},
+	{module: "github.com/gobwas/ws", packages: []string{"internal/phone"}},
 	{module: "github.com/icholy/digest", packages: []string{"sip", "internal/phone"}},
 	{module: "github.com/pion", packages: []string{"media/...", "internal/phone"}},
 	{module: "database/sql", packages: []string{"store/..."}},

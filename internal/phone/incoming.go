@@ -19,6 +19,7 @@ func (p *Phone) dispatch(tx *serverTx) {
 	switch {
 	case req.Method == sip.CANCEL:
 		p.cancelled(tx)
+	case p.cfg.OnNotice != nil && (req.Method == sip.NOTIFY || req.Method == sip.MESSAGE) && p.notice(tx):
 	case req.To().Params.Has("tag") && req.Method != sip.REGISTER:
 		c := p.calls[string(*req.CallID())+" "+tagOf(req.To().Params)]
 		if c == nil && req.Method == sip.NOTIFY { // RFC 5057: the subscription outlives the call

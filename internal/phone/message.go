@@ -103,7 +103,11 @@ func (r *request) bytes() []byte {
 // (RFC 3581).
 func (p *Phone) newVia(h hop) (via, branch string) {
 	branch = "z9hG4bK" + randomHex(8)
-	return fmt.Sprintf("SIP/2.0/%s %s;branch=%s;rport", strings.ToUpper(p.network), p.at(h), branch), branch
+	sentBy := p.at(h).String()
+	if p.overSocket() {
+		sentBy = p.nowhere
+	}
+	return fmt.Sprintf("SIP/2.0/%s %s;branch=%s;rport", strings.ToUpper(p.network), sentBy, branch), branch
 }
 
 // at is the own address as it is named on a hop: that of the listener, or of the

@@ -31,8 +31,9 @@ type Config struct {
 	Dial         func(ctx context.Context, network, address string) (net.Conn, error)
 
 	Address   string      // own IP and port; port 0 is chosen; "" means all addresses
-	Transport string      // udp (also ""), tcp or tls
-	TLS       *tls.Config // for tls: names and roots to dial, certificates to listen
+	Transport string      // udp (also ""), tcp, tls, ws or wss
+	TLS       *tls.Config // for tls and wss: names and roots to dial; for tls certificates to listen
+	Origin    string      // for ws and wss: of the page that the phone is part of; "": none is named
 
 	Server   string // host:port that requests outside dialogs are sent to
 	Domain   string // of the address of record; "" means the host of Server
@@ -54,6 +55,7 @@ type Config struct {
 	KeepAlive     time.Duration // sends CRLF to the server this often
 	Refresh       bool          // registers again by itself at half of the granted time
 	ContactParams string        // added to the Contact of REGISTER, with its semicolon
+	Supported     string        // of REGISTER; "": none is named
 	Misbehave     Misbehave     // of new calls
 
 	Challenge *Challenge // plays a provider
@@ -61,6 +63,10 @@ type Config struct {
 	// OnRequest chooses the answer to a request outside a dialog, other than INVITE,
 	// REGISTER, ACK and CANCEL. 0 sends no answer. Nil answers 200.
 	OnRequest func(method string, header func(name string) string) int
+
+	// OnNotice is told, in the loop, of what a subscription brings and of each
+	// MESSAGE, and chooses the answer. Nil: the phone has no subscriptions.
+	OnNotice func(Notice) int
 
 	Log   *slog.Logger                 // nil discards
 	Trace func(dir string, raw []byte) // "in" or "out" and the message, from the loop
@@ -79,7 +85,8 @@ type Misbehave struct {
 type Phone struct {
 	cfg      Config
 	log      *slog.Logger
-	network  string // udp, tcp or tls
+	network  string // udp, tcp, tls, ws or wss
+	nowhere  string // the host in Via and Contact over a WebSocket
 	udp      udpConn
 	listener net.Listener
 	local    netip.AddrPort // what Via and Contact say
@@ -102,7 +109,8 @@ type Phone struct {
 	clients     map[string]*clientTx
 	servers     map[string]*serverTx
 	calls       map[string]*Call
-	referring   map[string]*Call // whose REFER is under way; some have ended
+	referring   map[string]*Call         // whose REFER is under way; some have ended
+	watching    map[string]*Subscription // by Call-ID and our tag
 	gone        bool
 	pings       int
 	register    registration
@@ -135,8 +143,9 @@ func New(cfg Config) (*Phone, error) {
 		incoming: make(chan *Call, maxIncoming),
 		streams:  make(map[netip.AddrPort]*stream), clients: make(map[string]*clientTx),
 		servers: make(map[string]*serverTx), calls: make(map[string]*Call), referring: make(map[string]*Call),
-		credentials: make(map[string]*credential),
+		credentials: make(map[string]*credential), watching: make(map[string]*Subscription),
 	}
+	p.nowhere = strings.ToLower(newTag()) + ".invalid"
 	p.register = registration{callID: newID(), tag: newTag()}
 	p.provider.init(cfg.Challenge)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -257,9 +266,16 @@ func (p *Phone) URI() string { return "sip:" + p.cfg.User + "@" + p.domain }
 func (p *Phone) Contact() string { return p.contact(p.local) }
 
 func (p *Phone) contact(at netip.AddrPort) string {
-	uri := "sip:" + at.String()
+	host := at.String()
+	if p.overSocket() { // RFC 7118 §5.2.2
+		host = p.nowhere
+	}
+	uri := "sip:" + host
 	if p.cfg.User != "" {
-		uri = "sip:" + p.cfg.User + "@" + at.String()
+		uri = "sip:" + p.cfg.User + "@" + host
+	}
+	if p.overSocket() {
+		return uri + ";transport=ws"
 	}
 	if p.network != "udp" {
 		uri += ";transport=" + p.network

@@ -197,6 +197,9 @@ func (p *Phone) registerWith(ctx context.Context, headers map[string]string, exp
 	if _, given := headers["Contact"]; !given && p.cfg.ContactParams != "" {
 		headers["Contact"] = "<" + contact + ">" + p.cfg.ContactParams
 	}
+	if p.cfg.Supported != "" {
+		headers["Supported"] = p.cfg.Supported
+	}
 	reply, err := p.roundTrip(ctx, h, func() (*request, error) {
 		p.clock.stop(p.register.refresh)
 		return p.outOfDialog("REGISTER", RequestOptions{Headers: headers}, h), nil

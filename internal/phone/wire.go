@@ -69,6 +69,7 @@ func (p *Phone) open() error {
 		}
 		p.listener = l
 		p.local = addrPort(l.Addr())
+	case "ws", "wss": // it is only called over the connection that it opens
 	default:
 		return fmt.Errorf("unknown transport %q", p.network)
 	}
@@ -131,8 +132,13 @@ func (p *Phone) resolve(ctx context.Context, address string) (netip.AddrPort, er
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		host, service = address, "5060"
-		if p.network == "tls" {
+		switch p.network {
+		case "tls":
 			service = "5061"
+		case "ws":
+			service = "80"
+		case "wss":
+			service = "443"
 		}
 	}
 	port, err := strconv.ParseUint(service, 10, 16)
@@ -167,15 +173,12 @@ func (p *Phone) reach(ctx context.Context, to netip.AddrPort) (hop, error) {
 	if err != nil {
 		return hop{}, err
 	}
-	if p.network == "tls" {
-		secure := tls.Client(conn, p.clientTLS(to))
-		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = conn.Close()
-			return hop{}, fmt.Errorf("tls handshake with %v: %w", to, err)
-		}
-		conn = secure
+	whole, err := p.handshake(ctx, conn, to)
+	if err != nil {
+		_ = conn.Close()
+		return hop{}, err
 	}
-	s = &stream{conn: conn, peer: to, local: addrPort(conn.LocalAddr())}
+	s = &stream{conn: whole, peer: to, local: addrPort(conn.LocalAddr())}
 	if !p.post(func() { p.adopt(s) }) {
 		_ = conn.Close()
 		return hop{}, ErrClosed

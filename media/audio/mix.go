@@ -11,6 +11,17 @@ func Mix(dst, src []int16) {
 	}
 }
 
+// Silent reports whether there is nothing in the samples but what the laws of
+// G.711 make of zero: A-law has none and says ±8.
+func Silent(samples []int16) bool {
+	for _, v := range samples {
+		if v > 8 || v < -8 {
+			return false
+		}
+	}
+	return true
+}
+
 // Gain multiplies samples by a factor in 256ths: 256 leaves them as they are, 128
 // is half.
 func Gain(samples []int16, factor int32) {

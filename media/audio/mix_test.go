@@ -45,6 +45,24 @@ func TestGain(t *testing.T) {
 	}
 }
 
+func TestSilent(t *testing.T) {
+	for _, codec := range []Codec{PCMA, PCMU} {
+		code, pcm := make([]byte, 160), make([]int16, 160)
+		Encode(code, pcm, codec)
+		if Decode(pcm, code, codec); !Silent(pcm) {
+			t.Errorf("%v: silence is %d", codec, pcm[0])
+		}
+		pcm[100] = 40
+		Encode(code, pcm, codec)
+		if Decode(pcm, code, codec); Silent(pcm) {
+			t.Errorf("%v: sound is silent", codec)
+		}
+	}
+	if Encode(nil, nil, Other) || Decode(nil, nil, None) {
+		t.Error("a codec that is not known here")
+	}
+}
+
 func TestMixAllocatesNothing(t *testing.T) {
 	a, b := make([]int16, 160), make([]int16, 160)
 	if n := testing.AllocsPerRun(100, func() { Mix(a, b); Gain(a, 200) }); n != 0 {

@@ -1,0 +1,184 @@
+package sip
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	msg "github.com/emiago/sipgo/sip"
+)
+
+// maxCancel bounds what is looked at of a CANCEL.
+const maxCancel = 8192
+
+// Who may speak in a dialog. Call-ID and tags are no secret: dialog-info tells
+// them to whoever watches an extension (RFC 4235 §6), so that knowing them
+// proves nothing. A request counts when it comes from where the peer is known to
+// be. A phone that is somewhere else, because its NAT gave it another port or
+// its connection broke, proves itself by digest; a trunk cannot, and is known by
+// its addresses.
+
+// fromPeer says whether a request comes from where the peer is known to be.
+func (l *Leg) fromPeer(req *msg.Request) bool {
+	source, err := addrPort(req.Source())
+	if err != nil {
+		return false
+	}
+	w := way{transportOf(req), source.String()}
+	if w == l.heard || w == l.flow || w == (way{l.Transport, l.Source.String()}) {
+		return true
+	}
+	if l.Trunk == nil {
+		return l.s.reg.holds(account{l.Company.ID, l.Extension}, source)
+	}
+	return l.trunkAt(source.Addr())
+}
+
+// trunkAt says whether the peer of a trunk's call may send from an address: one
+// it has sent from, one the trunk calls from, one of the servers found for our
+// INVITE, or one that its Contact or route names. A host name there can be any
+// address.
+func (l *Leg) trunkAt(a netip.Addr) bool {
+	if a == l.heard.host() || a == l.Source.Addr() || slices.Contains(l.hosts, a) || slices.ContainsFunc(l.Trunk.From, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return true
+	}
+	return slices.ContainsFunc(append([]string{l.d.target}, l.d.routes...), func(uri string) bool {
+		w, err := wayTo(uri, l.Transport)
+		return err == nil && (!w.literal() || w.host() == a)
+	})
+}
+
+// served notes the servers that a trunk's name stands for.
+func (l *Leg) served(s started) {
+	if s.a.kind != kindInvite || l.Trunk == nil {
+		return
+	}
+	for _, h := range append([]hop{s.h}, s.rest...) {
+		if a := (way{h.transport, h.dest}).host(); len(l.hosts) < maxServers && !slices.Contains(l.hosts, a) {
+			l.hosts = append(l.hosts, a)
+		}
+	}
+}
+
+// proven says whether a request is the peer's; otherwise it has been answered.
+func (l *Leg) proven(x *exchange) bool {
+	if l.fromPeer(x.req) {
+		return true
+	}
+	if l.Trunk != nil {
+		l.s.met.rejected(spoofed)
+		l.log.Warn("sip: request in a call from a strange address", "method", method(x.req.Method), "source", x.req.Source())
+		l.close(x, 403)
+		return false
+	}
+	company := l.s.cfg.Directory().Company(l.Company.ID)
+	if company == nil {
+		company = l.Company // removed; its calls go on
+	}
+	user, ok := l.s.authenticate(x.req, x.tx, company)
+	if !ok {
+		x.settle()
+		return false
+	}
+	if user != l.Extension {
+		l.s.met.rejected(spoofed)
+		l.log.Warn("sip: request in a call of another extension", "method", method(x.req.Method), "extension", user, "source", x.req.Source())
+		l.close(x, 403)
+		return false
+	}
+	return true
+}
+
+// ackFromPeer is fromPeer for an ACK, which cannot be asked for credentials: one
+// from another port of the peer's address is taken, too.
+func (l *Leg) ackFromPeer(req *msg.Request) bool {
+	source, err := addrPort(req.Source())
+	return err == nil && (l.fromPeer(req) || source.Addr() == l.heard.host())
+}
+
+// asking remembers where the INVITEs came from that have no final answer, by
+// their branch, for the CANCELs. As many are kept as there are transactions.
+type asking struct {
+	mu   sync.Mutex
+	from map[string][]netip.Addr
+}
+
+// begin notes an INVITE until end is called with what it gives.
+func (a *asking) begin(req *msg.Request) (branch string, from netip.Addr) {
+	branch, _ = param(req.Via().Params, "branch")
+	source, err := addrPort(req.Source())
+	if err != nil {
+		return branch, netip.Addr{}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.from == nil {
+		a.from = make(map[string][]netip.Addr)
+	}
+	a.from[branch] = append(a.from[branch], source.Addr())
+	return branch, source.Addr()
+}
+
+func (a *asking) end(branch string, from netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := a.from[branch]
+	if i := slices.Index(list, from); i >= 0 {
+		list = slices.Delete(list, i, i+1)
+	}
+	if a.from[branch] = list; len(list) == 0 {
+		delete(a.from, branch)
+	}
+}
+
+// at gives where INVITEs of that branch came from.
+func (a *asking) at(branch string) []netip.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.from[branch])
+}
+
+// mayCancel says whether what was read may be a CANCEL from where it came: from
+// the address of its INVITE, or from one trunk's address for another's. It has to
+// be asked before sipgo sees the message, which answers a CANCEL by itself. Over
+// TCP and TLS only a message that begins what was read is seen.
+func (s *Server) mayCancel(p msg.TransportReadProps, data []byte) bool {
+	data = bytes.TrimLeft(data, "\r\n\x00")
+	if !bytes.HasPrefix(data, []byte("CANCEL")) {
+		return true
+	}
+	branches := branchesIn(data)
+	if len(branches) == 0 {
+		return msg.IsReliable(p.Transport) // the rest is not read yet
+	}
+	peer, dir := addrOf(p.RemoteAddr), s.cfg.Directory()
+	for _, b := range branches {
+		from := s.dlg.asking.at(b)
+		if len(from) == 0 || slices.Contains(from, peer) {
+			continue
+		}
+		if len(dir.TrunksFrom(peer)) == 0 || len(dir.TrunksFrom(from[0])) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// branchesIn finds the branches of the Vias in a message that is not parsed.
+func branchesIn(data []byte) (list []string) {
+	head, _, _ := bytes.Cut(data, []byte("\r\n\r\n"))
+	for line := range bytes.Lines(head[:min(len(head), maxCancel)]) {
+		name, value, _ := strings.Cut(string(line), ":")
+		if !oneOf(strings.TrimSpace(name), "via", "v") {
+			continue
+		}
+		for p := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ';' || r == ',' }) {
+			if k, v, _ := strings.Cut(p, "="); oneOf(strings.TrimSpace(k), "branch") {
+				list = append(list, strings.TrimSpace(v))
+			}
+		}
+	}
+	return list
+}
