@@ -30,6 +30,8 @@ type linphoneOptions struct {
 	Transport      string // udp (also ""), tcp or tls
 	Tone           float64
 	Auto           bool // answers by itself
+	INFO           bool // sends keys by INFO, and has no telephone events
+	Video          bool // offers video, too
 }
 
 // startLinphone starts a phone and waits until it is registered.
@@ -42,7 +44,11 @@ func startLinphone(t *testing.T, s *server, o linphoneOptions) *linphone {
 		t.Fatalf("make a directory: %v", err)
 	}
 	config := write(t, filepath.Join(l.dir, "config"), linphoneConfig(t, s, o))
-	cmd := exec.Command("linphonec", "-c", config, "-d", "6", "-l", filepath.Join(l.dir, "log"))
+	args := []string{"-c", config, "-d", "6", "-l", filepath.Join(l.dir, "log")}
+	if o.Video {
+		args = append(args, "-V")
+	}
+	cmd := exec.Command("linphonec", args...)
 	cmd.Dir = l.dir
 	cmd.Env = append(os.Environ(), "HOME="+l.dir, "TERM=dumb")
 	keys, err := cmd.StdinPipe()
@@ -75,6 +81,10 @@ func linphoneConfig(t *testing.T, s *server, o linphoneOptions) string {
 	default:
 		o.Transport, udp = "udp", -1
 	}
+	keys := ""
+	if o.INFO {
+		keys = "use_info=1\nuse_rfc2833=0\n"
+	}
 	media := freeMedia(t)
 	return fmt.Sprintf(`[sip]
 sip_port=%d
@@ -85,28 +95,29 @@ guess_hostname=0
 use_ipv6=0
 default_proxy=0
 media_encryption=none
-%s
+%s%s
 [rtp]
 audio_rtp_port=%d-%d
+video_rtp_port=%[6]d-%[7]d
 
 [sound]
 echocancellation=0
 echolimiter=0
 
 [proxy_0]
-reg_proxy=<sip:%[7]s;transport=%[8]s>
-reg_route=<sip:%[7]s;transport=%[8]s;lr>
-reg_identity=<sip:%[9]s@acme.vpbx.test>
+reg_proxy=<sip:%[8]s;transport=%[9]s>
+reg_route=<sip:%[8]s;transport=%[9]s;lr>
+reg_identity=<sip:%[10]s@acme.vpbx.test>
 reg_expires=60
 reg_sendregister=1
 publish=0
 
 [auth_info_0]
-username=%[9]s
-passwd=%[10]s
+username=%[10]s
+passwd=%[11]s
 realm=acme.vpbx.test
 domain=acme.vpbx.test
-`, udp, tcp, tls, ca, media, media+mediaBlock-1, at, o.Transport, o.User, o.Password)
+`, udp, tcp, tls, ca, keys, media, media+mediaBlock-1, at, o.Transport, o.User, o.Password)
 }
 
 // mediaBlock is how many ports a Linphone takes its media ports from. Two of them

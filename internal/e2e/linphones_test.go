@@ -9,7 +9,8 @@ import (
 )
 
 // TestLinphone lets Linphone call and be called over each transport: tones both
-// ways, hold, keys. The other phone is a baresip.
+// ways, hold, keys as telephone events and, over TLS, by INFO; over TCP it offers
+// video as well. The other phone is a baresip.
 func TestLinphone(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"udp", "tcp", "tls"} {
@@ -17,7 +18,8 @@ func TestLinphone(t *testing.T) {
 			t.Parallel()
 			s := serve(t, serverOptions{Company: acme{Record: true}.String(), TLS: transport == "tls"})
 			ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Tone: 880, Auto: true})
-			anna := startLinphone(t, s, linphoneOptions{User: "101", Password: "s3cret-101", Transport: transport, Tone: 440})
+			anna := startLinphone(t, s, linphoneOptions{User: "101", Password: "s3cret-101", Transport: transport, Tone: 440,
+				INFO: transport == "tls", Video: transport == "tcp"})
 			if r := anna.messages("REGISTER "); len(r) < 2 || !strings.Contains(r[1], "algorithm=SHA-256") {
 				t.Errorf("Linphone registers without SHA-256, which it knows: %q", r)
 			}
@@ -26,6 +28,10 @@ func TestLinphone(t *testing.T) {
 			anna.waitSays("Media streams established")
 			anna.waitHeard(880, 1)
 			ivan.waitHeard(440, 1)
+			wantOffers(t, anna.messages("INVITE "), transport)
+			if ok := anna.messages("SIP/2.0 200 OK"); transport == "tcp" && !strings.Contains(strings.Join(ok, ""), "\r\nm=video 0 ") {
+				t.Errorf("video is not refused by port 0: %q", ok)
+			}
 			anna.do("pause")
 			anna.waitSays("is now paused")
 			s.waitLive(pbx.Held)
@@ -54,6 +60,15 @@ func TestLinphone(t *testing.T) {
 			anna.waitSays("ended")
 			waitFor(t, 5*time.Second, "the record of the second call", func() bool { return len(s.records("102")) == 2 })
 		})
+	}
+}
+
+// wantOffers checks that Linphone offers what makes its transports differ.
+func wantOffers(t *testing.T, invites []string, transport string) {
+	t.Helper()
+	all := strings.Join(invites, "")
+	if strings.Contains(all, "telephone-event") == (transport == "tls") || strings.Contains(all, "\r\nm=video ") != (transport == "tcp") {
+		t.Errorf("Linphone over %s offers something else:\n%s", transport, all)
 	}
 }
 
