@@ -123,3 +123,48 @@ func TestLinphoneTransfers(t *testing.T) {
 	rec.wantTone(t, "the new party's part of the recording", 0, 1200, 0.5)
 	rec.wantTone(t, "the recording of who was sent on", 1, 880, 0.7)
 }
+
+// TestLinphoneLeaves lets Linphone send somebody on and hang up while the target
+// rings; then it joins one who waits with one who still rings.
+func TestLinphoneLeaves(t *testing.T) {
+	t.Parallel()
+	s := serve(t, serverOptions{Company: acme{Record: true}.String()})
+	ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Tone: 880, Auto: true})
+	petr := startBaresip(t, s, baresipOptions{User: "103", Password: "s3cret-103", Tone: 1200})
+	anna := startLinphone(t, s, linphoneOptions{User: "101", Password: "s3cret-101", Tone: 440})
+
+	anna.do("call sip:102@acme.vpbx.test")
+	anna.waitHeard(880, 0.5)
+	anna.do("transfer 1 sip:103@acme.vpbx.test")
+	petr.waitEvent("CALL_INCOMING")
+	anna.do("terminate")
+	anna.waitSays("ended")
+	petr.do("accept", "")
+	ivan.waitHeard(1200, 0.7)
+	petr.do("hangup", "")
+	ivan.waitEvent("CALL_CLOSED")
+	first := s.wantRecord("103", pbx.OutcomeAnswered, pbx.Hangup, "101 transfers to 103")
+	if len(first.Parties) != 2 || first.Parties[1].Who != "103" {
+		t.Errorf("parties %+v", first.Parties)
+	}
+
+	anna.do("call sip:102@acme.vpbx.test")
+	anna.waitSays("Media streams established")
+	anna.do("pause")
+	anna.waitSays("is now paused")
+	anna.do("call sip:103@acme.vpbx.test")
+	petr.waitEvent("CALL_INCOMING")
+	anna.waitSays("ringing")
+	anna.do("transfer 2 --to-call 3")
+	petr.waitEvent("CALL_CLOSED") // it is called anew before or after that
+	waitFor(t, 5*time.Second, "the target rings again", func() bool { return len(petr.messages("SIP/2.0 180")) == 3 })
+	heard := ivan.heard().tones(0, 1200)
+	petr.do("accept", "")
+	ivan.waitHeard(1200, heard+0.7)
+	anna.waitSays("has been transfered")
+	ivan.do("hangup", "")
+	petr.waitEvent("CALL_CLOSED")
+	s.find("102", func(r record) bool {
+		return r.ID != first.ID && r.Outcome == pbx.OutcomeAnswered && len(r.Parties) == 2 && r.Parties[1].Who == "103"
+	})
+}
