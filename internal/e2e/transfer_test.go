@@ -71,8 +71,8 @@ func TestTransfer(t *testing.T) {
 				t.Errorf("parties %+v", r.Parties)
 			}
 			rec := s.recording(r)
-			rec.wantTone(t, "the carrier's side of the recording", 0, 660, 1.3)
-			rec.wantTone(t, "what the first had to say", 1, 440, 0.5)
+			rec.wantTone(t, "the carrier's side of the recording", 0, 660, 1)
+			rec.wantTone(t, "what the first had to say", 1, 440, 0.4)
 			rec.wantTone(t, "what the second had to say", 1, 880, 0.5)
 			ivan.heard().wantNone(t, "what the second hears", 0, 440)
 		})
@@ -104,7 +104,7 @@ func TestTransferFails(t *testing.T) {
 	if r.saw(pbx.Transferred) {
 		t.Error("the trace says that the transfer was done")
 	}
-	s.recording(r).wantTone(t, "the phone's side of the recording", 1, 440, 0.8)
+	s.recording(r).wantTone(t, "the phone's side of the recording", 1, 440, 0.4)
 }
 
 // TestPark lets a phone park a call by transfer, and another one fetch it.
@@ -126,8 +126,8 @@ func TestPark(t *testing.T) {
 		t.Error("the trace does not say that the call was parked")
 	}
 	rec := s.recording(r)
-	rec.wantTone(t, "the carrier's side of the recording", 0, 660, 1.3)
-	rec.wantTone(t, "what the first had to say", 1, 440, 0.5)
+	rec.wantTone(t, "the carrier's side of the recording", 0, 660, 1)
+	rec.wantTone(t, "what the first had to say", 1, 440, 0.4)
 	rec.wantTone(t, "what the second had to say", 1, 880, 0.5)
 	fetch := s.find("102", func(r record) bool { return r.Direction != pbx.In })
 	if fetch.Cause.Reason != pbx.Joined || fetch.Continued != r.ID {
