@@ -285,6 +285,7 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		c.referred(e)
 		return c.transfer != nil, nil
 	case sip.Pressed:
+		c.passOn(c.party(e.L), e.Digit)
 		c.pressed(c.party(e.L), byte(e.Digit))
 		return c.transfer != nil, nil
 	case media.DTMF:

@@ -98,8 +98,12 @@ func (c *Call) surrender(s surrender) error {
 	case by == nil || c.transfer != nil || c.consult != nil:
 		return refuse(pbx.NoReply)
 	case by == c.caller && c.peer == nil:
+		err := c.sentOn(by, s.to)
+		for _, p := range slices.Clone(c.parties) {
+			c.letGo(p, c.cause) // before it is called anew: many phones take one call at a time
+		}
 		s.reply <- handed{dialled: c.dialled}
-		return c.sentOn(by, s.to)
+		return err
 	case c.peer == nil || by != c.caller && by != c.peer:
 		return refuse(pbx.NoReply)
 	}
