@@ -24,6 +24,7 @@ type route struct {
 	// receives is false while the other side does not want packets.
 	receives   bool
 	transcodes bool   // what it says first goes through a transcoder
+	rate       int    // of the sound in that
 	exits      []exit // beside from.formats
 }
 
@@ -112,7 +113,10 @@ func newRoute(from, to *Session) *route {
 	if a == nil || b == nil {
 		return nil
 	}
-	r := &route{to: to, from: a, receives: b.dir.Receives()}
+	r := &route{to: to, from: a, receives: b.dir.Receives(), rate: promptRate}
+	if from, into := a.codec.Audio(), b.codec.Audio(); from.Known() && into.Known() {
+		r.rate = audio.Between(from, into)
+	}
 	r.transcodes = exitFor(format{codec: sdp.Codec(a.codec), audio: a.codec.Audio()}, b).into != audio.None
 	for _, f := range a.formats {
 		x := exitFor(f, b)
@@ -189,7 +193,7 @@ func (r *route) send(s *Session, a *agreed, f *format, h header, b []byte, at ti
 	}
 	x := &r.exits[place]
 	if x.into != audio.None {
-		return s.transcode(a, f, h, b[h.start:h.end], r.to, x, at)
+		return s.transcode(r, f, h, b[h.start:h.end], x, at)
 	}
 	h, why := r.to.out.next(s, h, f.codec.Rate, at)
 	if why != kept {

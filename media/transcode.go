@@ -28,6 +28,10 @@ type transcoder struct {
 	buf [headerLen + audio.MaxFrame]byte
 }
 
+// unevenMost is the part of a second that timestamps may be uneven by without being
+// a pause: 5 ms.
+const unevenMost = 200
+
 // sentKey is the latest key of a peer that a transcoder has sent on.
 type sentKey struct {
 	heard bool
@@ -38,12 +42,8 @@ type sentKey struct {
 }
 
 // transcode makes of a packet what the other party takes, and sends it.
-func (s *Session) transcode(a *agreed, f *format, h header, payload []byte, to *Session, x *exit, at time.Time) reason {
-	from := f.audio
-	if f.event {
-		from = a.codec.Audio()
-	}
-	t := s.transcoding(from, x.into, to)
+func (s *Session) transcode(r *route, f *format, h header, payload []byte, x *exit, at time.Time) reason {
+	t := s.transcoding(r.rate, x.into, r.to)
 	switch {
 	case t == nil:
 		return dropPayload
@@ -53,15 +53,14 @@ func (s *Session) transcode(a *agreed, f *format, h header, payload []byte, to *
 	return t.hear(f, h, payload, x.pt, at)
 }
 
-// transcoding is the transcoder to a session that makes a codec of sound of from:
+// transcoding is the transcoder to a session that makes a codec of sound of a rate:
 // the one there is when it fits, so that hold and a new agreement change nothing
 // for the other peer.
-func (s *Session) transcoding(from, into audio.Codec, to *Session) *transcoder {
+func (s *Session) transcoding(rate int, into audio.Codec, to *Session) *transcoder {
 	t := s.trans
-	if t != nil && t.to == to && t.codec == into && t.enc.Rate() == audio.Between(from, into) {
+	if t != nil && t.to == to && t.codec == into && t.enc.Rate() == rate {
 		return t
 	}
-	rate := audio.Between(from, into)
 	enc := audio.NewEncoder(into, rate)
 	if enc == nil {
 		return nil
@@ -82,11 +81,14 @@ func (t *transcoder) hear(f *format, h header, payload []byte, pt uint8, at time
 	if len(pcm) == 0 {
 		return dropLate
 	}
-	if t.line.Epoch() != epoch || pos != t.at+int64(t.have) {
+	switch gap := pos - t.at - int64(t.have); {
+	case t.line.Epoch() != epoch || gap < 0 || gap > int64(t.enc.Rate()/unevenMost):
 		if why := t.flush(pt, at); why != kept {
 			return why
 		}
 		t.at, t.begin = pos, true
+	case t.have == 0:
+		t.at = pos
 	}
 	for len(pcm) > 0 {
 		n := copy(t.frame[t.have:], pcm)

@@ -519,7 +519,7 @@ func BenchmarkTranscode(b *testing.B) {
 			to.out.begin()
 			to.dst.Store(&dst)
 			a := &Session{}
-			t := a.transcoding(from, into, to)
+			t := a.transcoding(rate, into, to)
 			f := &format{codec: sdp.Codec(tt[0]), audio: from}
 			at := time.Unix(1000, 0)
 			b.ReportAllocs()

@@ -19,7 +19,7 @@ type Listener struct {
 
 	rate  int
 	codec Codec
-	dec   *Decoder
+	decs  [Opus + 1]*Decoder // of every codec that was heard, so that who changes to and fro costs no new ones
 
 	begun bool
 	ssrc  uint32
@@ -58,12 +58,9 @@ func (l *Listener) Place(ssrc, ts uint32) (pos int64, ok bool) {
 // next call, begin at the position at; there are none for a packet that is late,
 // twice there, or not of the codec.
 func (l *Listener) Hear(c Codec, ssrc, ts uint32, payload []byte) (at int64, pcm []int16) {
-	if c != l.codec {
-		if l.dec = NewDecoder(c, l.rate); l.dec == nil {
-			l.codec, l.begun = None, false
-			return 0, nil
-		}
-		l.codec, l.begun = c, false
+	dec := l.decoder(c)
+	if dec == nil {
+		return 0, nil
 	}
 	loose := l.Loose && c != G722 && c != Opus
 	pos, ok := l.Place(ssrc, ts)
@@ -81,13 +78,13 @@ func (l *Listener) Hear(c Codec, ssrc, ts uint32, payload []byte) (at int64, pcm
 		if pos >= l.pos {
 			l.ts, l.pos = ts, pos
 		}
-		return pos * int64(l.rate) / clock, l.pcm[:l.dec.Decode(l.pcm, payload)]
+		return pos * int64(l.rate) / clock, l.pcm[:dec.Decode(l.pcm, payload)]
 	}
 	lost := int((pos - l.next) * int64(l.rate) / clock)
 	if lost > gapMost*l.rate/1000 || lost%(l.rate/400) != 0 {
 		lost = 0
 	}
-	n := l.dec.decodeAfter(l.pcm, lost, payload)
+	n := dec.decodeAfter(l.pcm, lost, payload)
 	if n == 0 {
 		return 0, nil // the next one conceals it
 	}
@@ -95,6 +92,20 @@ func (l *Listener) Hear(c Codec, ssrc, ts uint32, payload []byte) (at int64, pcm
 	at = pos*int64(l.rate)/clock - int64(lost)
 	l.next = pos + int64(n-lost)*clock/int64(l.rate)
 	return at, l.pcm[:n]
+}
+
+// decoder makes a codec the current one; nil for one that is not known.
+func (l *Listener) decoder(c Codec) *Decoder {
+	if !c.Known() {
+		return nil
+	}
+	if c != l.codec {
+		l.codec, l.begun = c, false
+	}
+	if l.decs[c] == nil {
+		l.decs[c] = NewDecoder(c, l.rate)
+	}
+	return l.decs[c]
 }
 
 // decodeAfter makes lost samples up and decodes the packet behind them. It is 0
