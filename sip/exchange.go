@@ -81,6 +81,7 @@ func (l *Leg) serve(x *exchange) {
 			cancel = nil
 			l.post(cancelled{x})
 		case ack := <-x.tx.Acks(): // sent with the branch of the INVITE
+			unpin(ack)
 			l.post(acked{ack})
 		case <-done:
 			done = nil

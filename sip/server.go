@@ -101,6 +101,7 @@ func New(cfg Config) (*Server, error) {
 		sipgo.WithUserAgentTransportLayerOptions(
 			msg.WithTransportLayerLogger(quiet),
 			msg.WithTransportLayerReadFilter(s.filter),
+			func(l *msg.TransportLayer) { l.OnMessage(s.pin) }, // before the transaction layer
 		),
 		sipgo.WithUserAgentTransactionLayerOptions(
 			msg.WithTransactionLayerLogger(quiet),
@@ -147,6 +148,7 @@ func (s *Server) handler(f func(*msg.Request, msg.ServerTransaction)) sipgo.Requ
 				s.log.Error("sip: panic in a request handler", "method", method(req.Method), "panic", p, "stack", string(debug.Stack()))
 			}
 		}()
+		unpin(req)
 		if !s.admit(req) {
 			return
 		}

@@ -102,26 +102,34 @@ func (l *Leg) ackFromPeer(req *msg.Request) bool {
 // their branch, for the CANCELs. As many are kept as there are transactions.
 type asking struct {
 	mu   sync.Mutex
-	from map[string][]netip.Addr
+	from map[string][]asker
+}
+
+// asker is where an INVITE came from, and who it says has sent it.
+type asker struct {
+	addr   netip.Addr
+	sentBy hostport
 }
 
 // begin notes an INVITE until end is called with what it gives.
-func (a *asking) begin(req *msg.Request) (branch string, from netip.Addr) {
-	branch, _ = param(req.Via().Params, "branch")
+func (a *asking) begin(req *msg.Request) (branch string, from asker) {
+	via := req.Via()
+	branch, _ = param(via.Params, "branch")
 	source, err := addrPort(req.Source())
 	if err != nil {
-		return branch, netip.Addr{}
+		return branch, asker{}
 	}
+	from = asker{source.Addr(), hostport{via.Host, via.Port}}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.from == nil {
-		a.from = make(map[string][]netip.Addr)
+		a.from = make(map[string][]asker)
 	}
-	a.from[branch] = append(a.from[branch], source.Addr())
-	return branch, source.Addr()
+	a.from[branch] = append(a.from[branch], from)
+	return branch, from
 }
 
-func (a *asking) end(branch string, from netip.Addr) {
+func (a *asking) end(branch string, from asker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	list := a.from[branch]
@@ -134,10 +142,22 @@ func (a *asking) end(branch string, from netip.Addr) {
 }
 
 // at gives where INVITEs of that branch came from.
-func (a *asking) at(branch string) []netip.Addr {
+func (a *asking) at(branch string) (list []netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.Clone(a.from[branch])
+	for _, k := range a.from[branch] {
+		list = append(list, k.addr)
+	}
+	return list
+}
+
+// pending says whether there is an INVITE with the branch and the sender of a
+// Via (RFC 3261 §17.2.3).
+func (a *asking) pending(via *msg.ViaHeader) bool {
+	branch, _ := param(via.Params, "branch")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.from[branch], func(k asker) bool { return k.sentBy == hostport{via.Host, via.Port} })
 }
 
 // mayCancel says whether what was read may be a CANCEL from where it came: from
