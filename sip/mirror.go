@@ -98,7 +98,7 @@ func (f *framer) feed(data []byte, each func([]byte)) ([]byte, error) {
 			return nil, errUnframed
 		}
 		if size == 0 || size > len(rest) { // what cannot be framed is refused with the next read
-			f.buf = bytes.Clone(data[done:])
+			f.buf = bytes.Clone(rest)
 			break
 		}
 		each(rest[:size])
