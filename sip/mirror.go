@@ -59,15 +59,27 @@ func (s *Server) streamed(p msg.TransportReadProps, data []byte) ([]byte, error)
 	seen := func(message []byte) { s.mirror.pass(true, transport, p.LocalAddr, p.RemoteAddr, message) }
 	if transport == "ws" || transport == "wss" {
 		seen(data)
+		if !s.mayCancel(p, data) {
+			return nil, nil
+		}
 		return data, nil
 	}
 	f := s.flows.get(transport, p.RemoteAddr.String())
 	if f == nil {
 		return data, nil
 	}
-	whole, err := f.framer.feed(data, seen)
+	var forged [][]byte
+	whole, err := f.framer.feed(data, func(message []byte) {
+		seen(message)
+		if !s.mayCancel(p, message) {
+			forged = append(forged, message)
+		}
+	})
 	if err != nil {
 		s.met.rejected(malformed)
+	}
+	for _, m := range forged {
+		whole = bytes.Replace(whole, m, nil, 1)
 	}
 	return whole, err
 }
