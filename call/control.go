@@ -123,8 +123,8 @@ func (c *Call) forgetHold() {
 	if c.holder == nil {
 		return
 	}
+	c.other(c.holder).media.StopPlay()
 	c.holder = nil
-	c.caller.media.StopPlay()
 }
 
 // Press sends digits to one of those who talk, as if the other side had pressed

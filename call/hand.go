@@ -109,6 +109,7 @@ func (c *Call) surrender(s surrender) error {
 	}
 	c.part()
 	c.unbridge()
+	c.forgetHold()
 	goes.media.SetTap(nil)
 	p := goes.moving()
 	c.m.moveUse(goes.usage, c.id, s.to)

@@ -111,9 +111,9 @@ func (c *Call) blind(t *transfer) []routing.Step {
 func (c *Call) setAside(t *transfer) {
 	c.part()
 	c.unbridge()
+	c.forgetHold()
 	stays := c.other(t.by)
 	c.peer = nil
-	c.forgetHold()
 	c.seat = t.by.seat
 	c.parties = slices.DeleteFunc(c.parties, func(p *party) bool { return p == stays || p == t.by })
 	c.caller = stays
