@@ -237,6 +237,7 @@ func (c *Call) own(p *party, from pbx.CallID) {
 	c.m.moveUse(p.usage, from, c.id)
 	p.leg.Own(c.mail, c.gone)
 	p.media.Own(c.mail, c.gone)
+	p.media.SetTap(nil) // that of the other call
 	c.note(pbx.CallEvent{Kind: pbx.Entered, Who: p.who, Leg: p.leg.ID, Trunk: p.trunk, Other: from})
 	if p.answered {
 		c.note(pbx.CallEvent{Kind: pbx.Answered, Who: p.who, Leg: p.leg.ID, Codec: p.media.Codec().Name})

@@ -118,6 +118,7 @@ func (c *Call) setAside(t *transfer) {
 	c.parties = slices.DeleteFunc(c.parties, func(p *party) bool { return p == stays || p == t.by })
 	c.caller = stays
 	t.by.media.SetTap(nil)
+	t.by.tapped = nil
 }
 
 // progress tells the transferor how the call to the target goes.
