@@ -205,6 +205,7 @@ func (c *Call) attend(t *transfer) []routing.Step {
 		c.transferred(h.who)
 		return nil
 	}
+	c.decision.Record = c.decision.Record || h.record
 	c.enter(h.p, t.with)
 	c.connect(h.p)
 	c.joined(h.p)
