@@ -184,8 +184,8 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 		return refuse(pbx.NoReply)
 	case c.open && (a.instead == nil || old != c.caller && old != c.peer):
 		return true, nil
-	case a.instead == nil:
-		return refuse(pbx.NoReply)
+	case a.instead == nil, !a.p.answered && (c.peer == nil || old.number != a.p.number):
+		return refuse(pbx.NoReply) // RFC 3891: in a talk one's own other phone only
 	case old == c.caller && c.peer == nil:
 		a.reply <- handed{dialled: c.dialled}
 		return false, c.sentOn(old, a.from)
