@@ -208,6 +208,9 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 	c.joined(a.p)
 	cause := pbx.NewCause(pbx.PartyCallee, pbx.SentOn)
 	cause.Party = old.side(cause.Party)
+	if outside(stays, a.p) {
+		old.usage = "" // its place stays taken, as in blind
+	}
 	c.letGo(old, cause)
 	return false, nil
 }

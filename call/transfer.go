@@ -26,6 +26,7 @@ type transfer struct {
 	refer bool       // asked for by REFER: its progress is told
 	begun bool
 }
+	place string // what the transferor counts against, while it stays taken
 
 // referred takes a phone's wish to send the other side on (RFC 3515).
 func (c *Call) referred(e sip.Referred) {
@@ -85,6 +86,7 @@ func (c *Call) move() []routing.Step {
 	c.note(pbx.CallEvent{Kind: pbx.Transferring, Who: t.who, Leg: t.by.leg.ID, To: t.to, Other: t.with})
 	c.setAside(t)
 	if t.with != "" {
+	t.place, t.by.usage = t.by.usage, ""
 		return c.attend(t)
 	}
 	return c.blind(t)
@@ -100,13 +102,25 @@ func (c *Call) blind(t *transfer) []routing.Step {
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
 	c.decision.Record = c.decision.Record || d.Record
 	c.failed = d.Cause
-	if t.by != nil && slices.ContainsFunc(d.Steps, func(s routing.Step) bool { _, outside := s.(routing.Dial); return outside }) {
-		t.by.usage = "" // its place stays taken: a transfer is not a way past its limit
+	if !slices.ContainsFunc(d.Steps, func(s routing.Step) bool { _, outside := s.(routing.Dial); return outside }) {
+		c.freePlace(t)
 	}
 	return d.Steps
 }
 
 // setAside parts the two who talk. The one who stays becomes the caller, for whom
+// freePlace makes the transferor's leg alone count. Until then its place stays
+// taken, for good when two talk who are both outside: a transfer is not a way past
+// the limit.
+func (c *Call) freePlace(t *transfer) {
+	if t.by != nil {
+		t.by.usage = t.place
+	} else if t.place != "" {
+		c.release(t.place)
+	}
+	t.place = ""
+}
+
 // the steps of a plan are done.
 func (c *Call) setAside(t *transfer) {
 	c.part()
@@ -168,6 +182,7 @@ func (c *Call) takeBack(t *transfer) []routing.Step {
 	}
 	c.tell(t, cause)
 	c.transfer = nil
+	c.freePlace(t)
 	c.caller.media.StopPlay()
 	if t.by != nil {
 		c.why(fmt.Sprintf("the transfer failed: back to %s", t.who))
@@ -223,9 +238,15 @@ func (c *Call) meet(t *transfer) (handed, error) {
 }
 
 // other is who p talks with.
+	if !outside(c.caller, h.p) {
+		c.freePlace(t)
+	}
 func (c *Call) other(p *party) *party {
 	if p == c.peer {
 		return c.caller
 	}
 	return c.peer
 }
+// outside tells whether two who talk are both outside, so that no extension counts.
+func outside(a, b *party) bool { return a.number == "" && b.number == "" }
+
