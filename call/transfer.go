@@ -14,6 +14,7 @@ import (
 const (
 	maxTransfers = 32               // of one call
 	recallRing   = 30 * time.Second // who has transferred in vain is rung for
+	hasty        = 2 * time.Second  // who hangs up so soon after that has not heard of it
 )
 
 // transfer is the way of one of two who talk to somebody else, while it goes on.
@@ -25,8 +26,8 @@ type transfer struct {
 	leg   *sip.Leg   // of the transferor in that call
 	refer bool       // asked for by REFER: its progress is told
 	begun bool
-}
 	place string // what the transferor counts against, while it stays taken
+}
 
 // referred takes a phone's wish to send the other side on (RFC 3515).
 func (c *Call) referred(e sip.Referred) {
@@ -85,8 +86,8 @@ func (c *Call) move() []routing.Step {
 	t.begun = true
 	c.note(pbx.CallEvent{Kind: pbx.Transferring, Who: t.who, Leg: t.by.leg.ID, To: t.to, Other: t.with})
 	c.setAside(t)
-	if t.with != "" {
 	t.place, t.by.usage = t.by.usage, ""
+	if t.with != "" {
 		return c.attend(t)
 	}
 	return c.blind(t)
@@ -108,7 +109,6 @@ func (c *Call) blind(t *transfer) []routing.Step {
 	return d.Steps
 }
 
-// setAside parts the two who talk. The one who stays becomes the caller, for whom
 // freePlace makes the transferor's leg alone count. Until then its place stays
 // taken, for good when two talk who are both outside: a transfer is not a way past
 // the limit.
@@ -121,6 +121,7 @@ func (c *Call) freePlace(t *transfer) {
 	t.place = ""
 }
 
+// setAside parts the two who talk. The one who stays becomes the caller, for whom
 // the steps of a plan are done.
 func (c *Call) setAside(t *transfer) {
 	c.part()
@@ -181,11 +182,12 @@ func (c *Call) takeBack(t *transfer) []routing.Step {
 		cause = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
 	}
 	c.tell(t, cause)
-	c.transfer = nil
 	c.freePlace(t)
+	c.transfer = nil
 	c.caller.media.StopPlay()
 	if t.by != nil {
 		c.why(fmt.Sprintf("the transfer failed: back to %s", t.who))
+		c.back, c.backAt = t, time.Now()
 		c.connect(t.by)
 		c.parties = append(c.parties, t.by)
 		c.joined(t.by)
@@ -196,6 +198,21 @@ func (c *Call) takeBack(t *transfer) []routing.Step {
 		return nil
 	}
 	return []routing.Step{routing.Ring{Who: []string{t.who}, For: recallRing, Why: "the transfer failed: " + t.who + " is called back"}}
+}
+
+// unheard makes the end of p that of a transferor who has not waited, when p hangs
+// up at once after it was given the call back: its BYE crossed with that.
+func (c *Call) unheard(p *party) bool {
+	t := c.back
+	if t == nil || t.by != p || p != c.peer || time.Since(c.backAt) >= hasty {
+		return false
+	}
+	c.part()
+	c.unbridge()
+	c.forgetHold()
+	c.peer, c.back, t.by = nil, nil, nil
+	c.transfer = t
+	return true
 }
 
 // attend joins the one who stays with the one who waits in another call of the
@@ -221,12 +238,18 @@ func (c *Call) attend(t *transfer) []routing.Step {
 		return nil
 	}
 	c.decision.Record = c.decision.Record || h.record
+	if !outside(c.caller, h.p) {
+		c.freePlace(t)
+	}
 	c.enter(h.p, t.with)
 	c.connect(h.p)
 	c.joined(h.p)
 	c.talk()
 	return nil
 }
+
+// outside tells whether two who talk are both outside, so that no extension counts.
+func outside(a, b *party) bool { return a.number == "" && b.number == "" }
 
 // meet asks the other call of an attended transfer.
 func (c *Call) meet(t *transfer) (handed, error) {
@@ -238,15 +261,9 @@ func (c *Call) meet(t *transfer) (handed, error) {
 }
 
 // other is who p talks with.
-	if !outside(c.caller, h.p) {
-		c.freePlace(t)
-	}
 func (c *Call) other(p *party) *party {
 	if p == c.peer {
 		return c.caller
 	}
 	return c.peer
 }
-// outside tells whether two who talk are both outside, so that no extension counts.
-func outside(a, b *party) bool { return a.number == "" && b.number == "" }
-
