@@ -184,9 +184,16 @@ func (c *Call) takeBack(t *transfer) []routing.Step {
 	c.tell(t, cause)
 	c.freePlace(t)
 	c.transfer = nil
+	failed := func(why string) pbx.CallEvent {
+		e := pbx.CallEvent{Kind: pbx.Noted, Why: []string{pbx.TransferFailed + why}}
+		if cause.Party == pbx.PartyPBX && t.with == "" { // else somebody else's end tells why
+			e.Cause = &cause
+		}
+		return e
+	}
 	c.caller.media.StopPlay()
 	if t.by != nil {
-		c.why(fmt.Sprintf("the transfer failed: back to %s", t.who))
+		c.note(failed("back to " + t.who))
 		c.back, c.backAt = t, time.Now()
 		c.connect(t.by)
 		c.parties = append(c.parties, t.by)
@@ -197,7 +204,8 @@ func (c *Call) takeBack(t *transfer) []routing.Step {
 	if c.company.Extensions[t.who] == nil {
 		return nil
 	}
-	return []routing.Step{routing.Ring{Who: []string{t.who}, For: recallRing, Why: "the transfer failed: " + t.who + " is called back"}}
+	c.note(failed(t.who + " is called back"))
+	return []routing.Step{routing.Ring{Who: []string{t.who}, For: recallRing}}
 }
 
 // unheard makes the end of p that of a transferor who has not waited, when p hangs
