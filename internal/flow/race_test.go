@@ -81,7 +81,7 @@ func TestRaces(t *testing.T) {
 	for _, r := range races {
 		t.Run(strings.ReplaceAll(r.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
-			for apart := -12; apart <= 12; apart += 2 {
+			for apart := -10; apart <= 10; apart += 5 {
 				a := 9 * time.Second
 				b := a + time.Duration(apart)*time.Millisecond
 				script := "phone 101 answers=8s talk=30s\nphone 102 talk=40s\nphone 102/mobile never\nphone 103 talk=45s\nphone 104 talk=50s\nphone 105 talk=35s" +
