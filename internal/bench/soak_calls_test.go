@@ -707,7 +707,11 @@ func (d *desk) lostACK(ctx context.Context) error {
 	d.later.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := d.over(ctx, x, y); err != nil {
+		legs := []*phone.Call{x, y}
+		if d.b.transport != "udp" {
+			legs = legs[:1] // nobody can tell y of the end when its connection was lost meanwhile
+		}
+		if err := d.over(ctx, legs...); err != nil {
 			d.s.wrong("lost ACK", err)
 		}
 	})
@@ -757,14 +761,15 @@ func (d *desk) crashRinging(ctx context.Context) error {
 		return err
 	}
 	if d.one(2) == 0 {
-		return y.Reject(486)
+		_ = y.Reject(486) // the server may have seen the caller go
+	} else if y.Answer(ctx) == nil {
+		return y.Hangup(ctx)
 	}
-	_ = y.Answer(ctx) // the server may have seen the caller go
-	return y.Hangup(ctx)
+	return d.over(ctx, y)
 }
 
 // disconnect loses the connection of one side in a talk; the phone comes back on
-// another one.
+// another one and tells the server so by an offer.
 func (d *desk) disconnect(ctx context.Context) error {
 	x, y, err := d.connect(ctx, d.a, d.b)
 	if err != nil {
@@ -774,10 +779,13 @@ func (d *desk) disconnect(ctx context.Context) error {
 	if reply, err := d.b.p.Register(ctx, 2*time.Minute); err != nil || !reply.OK() {
 		return fmt.Errorf("register after the connection is lost: %v", err)
 	}
+	if reply, err := y.ReInvite(ctx, nil); err != nil || !reply.OK() {
+		return fmt.Errorf("re-INVITE after the connection is lost: %v", err)
+	}
 	if err := d.talk(x, y); err != nil {
 		return err
 	}
-	return errors.Join(x.Hangup(ctx), y.Hangup(ctx))
+	return d.end(ctx, x, y)
 }
 
 // lamp watches b during a call; now and then the subscription is left to lapse.

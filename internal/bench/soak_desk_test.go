@@ -110,7 +110,7 @@ func (d *desk) dial(ctx context.Context, from *seat, to string, o phone.DialOpti
 
 // fromOutside calls the public number of the desk by the trunk.
 func (d *desk) fromOutside(ctx context.Context, number string) (*phone.Call, error) {
-	c, err := d.carrier.Dial(ctx, "sip:"+number+"@"+d.s.r.at["udp"], phone.DialOptions{From: d.outside})
+	c, err := d.carrier.Dial(ctx, "sip:"+number+"@"+d.s.r.at["udp"], phone.DialOptions{From: d.outside, To: d.s.r.at["udp"]})
 	if err == nil {
 		d.s.made.Add(1)
 	}
@@ -296,4 +296,20 @@ func (d *desk) live(ctx context.Context, at *seat) (string, error) {
 		return "", fmt.Errorf("no call of %s goes on", at.ext)
 	}
 	return "calls/" + id, nil
+}
+
+// last tells what the desk's latest call was, for the report of a fault.
+func (d *desk) last() string {
+	var list struct {
+		Items []struct {
+			ID        string
+			Explained struct{ EN string }
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := d.api(ctx, "GET", "calls?limit=1&number="+d.a.ext, "", 200, &list); err != nil || len(list.Items) == 0 {
+		return "its record is not known"
+	}
+	return list.Items[0].ID + " " + list.Items[0].Explained.EN
 }

@@ -36,8 +36,8 @@ import (
 
 const (
 	companies    = 6
-	desks        = 10 // of a company, one for each park orbit
-	warmUp       = 500
+	desks        = 10   // of a company, one for each park orbit
+	warmUp       = 3000 // more than a minute: what grows with the transactions of 64*T1 has its size then
 	promptNumber = "+74999000000"
 	// leftovers is how long transactions, dialogs without an answer to BYE and what
 	// hangs on them may last (64*T1, RFC 3261 §17.1.1.1), and some seconds.
@@ -46,12 +46,13 @@ const (
 
 // soak is a server with phones that use everything it can do.
 type soak struct {
-	t      *testing.T
-	r      *rig
-	dir    string
-	roots  *x509.CertPool
-	client *http.Client
-	made   atomic.Int64 // calls that are to have a record
+	t        *testing.T
+	r        *rig
+	dir      string
+	roots    *x509.CertPool
+	client   *http.Client
+	carriers []*phone.Phone // one of each company
+	made     atomic.Int64   // calls that are to have a record
 
 	mu     sync.Mutex
 	played map[string]int
@@ -120,6 +121,7 @@ func newSoak(t *testing.T) *soak {
 	s.prompt()
 	var files []string
 	for i := range companies {
+		s.openCarrier(i)
 		name := fmt.Sprintf("soak%d", i)
 		files = append(files, filepath.Join(s.dir, name+".yaml"))
 		s.r.write(files[i], s.company(name, i))
@@ -191,8 +193,21 @@ func (s *soak) prompt() {
 
 func carrierIP(company int) string { return fmt.Sprintf("127.0.0.%d", 11+company) }
 
-// carrierPort is where the carriers take calls, each at its own address.
-const carrierPort = "5062"
+// openCarrier starts the phone of a company's carrier, which has an address of its
+// own and takes all calls.
+func (s *soak) openCarrier(company int) {
+	p, err := phone.New(phone.Config{Address: net.JoinHostPort(carrierIP(company), "0"), User: "carrier", Domain: carrierIP(company), Media: true, Tone: 600})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	s.t.Cleanup(func() {
+		close(done)
+		p.Close()
+	})
+	go answer(p, done)
+	s.carriers = append(s.carriers, p)
+}
 
 // company has three extensions, a group and a public number for each desk.
 func (s *soak) company(name string, i int) string {
@@ -211,27 +226,18 @@ func (s *soak) company(name string, i int) string {
 		fmt.Fprintf(&rules, "  - {number: %q, steps: [{play: welcome}]}\n", promptNumber)
 	}
 	return fmt.Sprintf("tenant: %[1]s\ndomain: %[1]s.vpbx.test\nname: Soak\nzone: Europe/Moscow\ncountry: RU\nlimits: {calls: 5000, per_minute: 1000000}\nextensions:\n%[2]s"+
-		"groups:\n%[3]strunks:\n  - {name: carrier, host: %[4]q, transport: udp, from: [%[5]s/32]}\nnumbers:\n%[6]s"+
+		"groups:\n%[3]strunks:\n  - {name: carrier, host: \"%[4]v\", transport: udp, from: [%[5]s/32]}\nnumbers:\n%[6]s"+
 		"outbound:\n  - {prefix: \"+\", trunks: [carrier], caller: \"+7495%[8]d000000\"}\nprompts:\n  - {name: welcome, file: welcome.wav}\nrules:\n%[7]s",
-		name, &ext, &groups, net.JoinHostPort(carrierIP(i), carrierPort), carrierIP(i), &numbers, &rules, i)
+		name, &ext, &groups, s.carriers[i].Addr(), carrierIP(i), &numbers, &rules, i)
 }
 
 // play makes calls until there are so many in all, then closes the phones.
 func (s *soak) play(calls int64, seed uint64) {
 	var all sync.WaitGroup
 	for i := range companies {
-		p, err := phone.New(phone.Config{Address: net.JoinHostPort(carrierIP(i), carrierPort), User: "carrier", Domain: carrierIP(i),
-			Server: s.r.at["udp"], Media: true, Tone: 600})
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		defer p.Close()
-		done := make(chan struct{})
-		defer close(done)
-		go answer(p, done)
 		for n := range desks {
 			rng := mrand.New(mrand.NewPCG(seed, uint64(i*desks+n)))
-			d := &desk{s: s, rng: rng, company: fmt.Sprintf("soak%d", i), carrier: p, did: fmt.Sprintf("+7495%d00000%d", i, n),
+			d := &desk{s: s, rng: rng, company: fmt.Sprintf("soak%d", i), carrier: s.carriers[i], did: fmt.Sprintf("+7495%d00000%d", i, n),
 				group: fmt.Sprintf("60%d", n), orbit: fmt.Sprintf("*5%d", n), outside: fmt.Sprintf("+7916%d00000%d", i, n)}
 			for k, at := range []**seat{&d.a, &d.b, &d.c} {
 				*at = &seat{s: s, domain: d.company + ".vpbx.test", ext: fmt.Sprintf("1%d%d", n, k+1),
@@ -293,6 +299,9 @@ func (d *desk) work(calls int64) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		err := plays[i].run(d, ctx)
 		cancel()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, d.last())
+		}
 		d.s.mu.Lock()
 		d.s.played[plays[i].name]++
 		d.s.mu.Unlock()
@@ -356,27 +365,43 @@ func (s *soak) metrics() map[string]float64 {
 	return sums
 }
 
+// litter makes garbage in the server, so that it is collected.
+func (s *soak) litter() {
+	for i := range companies {
+		d := &desk{s: s, company: fmt.Sprintf("soak%d", i)}
+		if err := d.api(context.Background(), "GET", "calls?limit=500", "", 200, nil); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
 // rest waits until the server has let go of everything it will let go of, and two
-// collections of garbage have passed since, and gives the lowest figures. Asking
-// makes garbage, and the runtime collects each two minutes by itself.
+// collections of garbage have passed since, and gives the lowest figures.
 func (s *soak) rest() figures {
 	deadline := time.Now().Add(6 * time.Minute)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	best := s.look()
-	quiet, since := time.Now(), best.collections
+	quiet, settled, since := time.Now(), false, 0.0
 	for {
 		s.client.CloseIdleConnections()
 		<-tick.C
 		f := s.look()
 		switch {
 		case f.calls+f.sessions+f.contacts+f.subscriptions > 0 || f.goroutines < best.goroutines || f.sockets < best.sockets:
-			best, quiet, since = f, time.Now(), f.collections
+			best, quiet, settled = f, time.Now(), false
 		default:
 			best.heap, best.resident = min(best.heap, f.heap), min(best.resident, f.resident)
 			best.panics, best.lost = f.panics, f.lost
 		}
-		if time.Since(quiet) > leftovers && f.collections >= since+2 {
+		switch {
+		case time.Since(quiet) < leftovers:
+		case !settled:
+			settled, since = true, f.collections
+			s.litter()
+		case f.collections < since+2:
+			s.litter()
+		default:
 			return best
 		}
 		if time.Now().After(deadline) {
