@@ -11,7 +11,7 @@
 //
 // # What it is not
 //
-// Not a phone for people: no jitter buffer, no resampling, G.711 only. Not a model
+// Not a phone for people: no jitter buffer, codecs as package audio knows them, at 8 kHz. Not a model
 // of good manners: it does what it is told, also when that breaks the RFC.
 //
 // # Goroutines

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/thesyncim/gopus"
 )
 
 // known are the codecs that are decoded and encoded.
@@ -336,6 +338,41 @@ func TestOpusShapes(t *testing.T) {
 		if n := d.Decode(pcm, one[1]); n != 160 {
 			t.Errorf("%s: then %d samples", tt.name, n)
 		}
+	}
+}
+
+// TestOpusStereo: a phone may send two channels and another rate and length
+// whatever was agreed (RFC 7587 §4.3); they become one channel of ours.
+func TestOpusStereo(t *testing.T) {
+	e, err := gopus.NewEncoder(gopus.EncoderConfig{SampleRate: 48000, Channels: 2, Application: gopus.ApplicationAudio})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.SetFrameSize(480); err != nil {
+		t.Fatal(err)
+	}
+	mono := make([]int16, 48000)
+	Tone(mono, 48000, 500, 0.3, 0)
+	d := NewDecoder(Opus, 8000)
+	var out []int16
+	buf, pcm := make([]byte, 1275), make([]int16, room(8000))
+	for f := range slices.Chunk(mono, 480) {
+		both := make([]int16, 0, 960)
+		for _, v := range f {
+			both = append(both, v, v)
+		}
+		n, err := e.EncodeInt16(both, buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := d.Decode(pcm, buf[:n])
+		if m != 80 {
+			t.Fatalf("%d samples", m)
+		}
+		out = append(out, pcm[:m]...)
+	}
+	if share := Goertzel(out[4000:], 8000, 500); share < 0.95 || peak(out[4000:]) < 5000 {
+		t.Errorf("the tone is %.2f of it, peak %d", share, peak(out[4000:]))
 	}
 }
 
