@@ -59,11 +59,11 @@ func encodeOpus(ctx context.Context, to io.Writer, from io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("make an Opus encoder: %w", err)
 	}
-	if err := errors.Join(enc.SetFrameSize(opusFrame), enc.SetBitrate(opusBitrate)); err != nil {
-		return fmt.Errorf("set the Opus encoder: %w", err)
-	}
 	up := opusRate / s.rate
 	frame := opusFrame / up
+	if err := errors.Join(enc.SetFrameSize(frame), enc.SetBitrate(opusBitrate)); err != nil {
+		return fmt.Errorf("set the Opus encoder: %w", err)
+	}
 	skip := enc.Lookahead() * up
 	out := bufio.NewWriterSize(to, 64<<10)
 	w, err := ogg.NewWriterWithConfig(out, ogg.WriterConfig{SampleRate: uint32(s.rate), Channels: uint8(s.channels), PreSkip: uint16(skip)})
