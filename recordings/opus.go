@@ -16,7 +16,7 @@ const (
 	opusRate     = 48000 // what Ogg Opus counts in, whatever the rate of the sound (RFC 7845 §4)
 	opusBitrate  = 32000 // of both sides together: telephone sound
 	opusFrame    = 2880  // 60 ms at that rate: few pages, as nobody waits for it (RFC 6716 §2.1.4)
-	maxOpusFrame = 1500  // bytes of a packet
+	maxOpusFrame = 3800  // bytes of a packet: sixteen fit the 255 segments of a page
 )
 
 // sound is what the header of a WAV file of ours says.
@@ -66,8 +66,9 @@ func encodeOpus(ctx context.Context, to io.Writer, from io.Reader) error {
 	}
 	skip := enc.Lookahead() * up
 	out := bufio.NewWriterSize(to, 64<<10)
-	w, err := ogg.NewWriterWithConfig(out, ogg.WriterConfig{SampleRate: uint32(s.rate), Channels: uint8(s.channels), PreSkip: uint16(skip)})
-	if err != nil {
+	w := pager{to: out}
+	head := ogg.OpusHead{Version: 1, Channels: uint8(s.channels), PreSkip: uint16(skip), SampleRate: uint32(s.rate)}
+	if err := w.begin(head.Encode(), (&ogg.OpusTags{Vendor: "vpbx"}).Encode()); err != nil {
 		return fmt.Errorf("begin the Ogg stream: %w", err)
 	}
 	raw := make([]byte, 2*s.channels*frame)
@@ -94,13 +95,70 @@ func encodeOpus(ctx context.Context, to io.Writer, from io.Reader) error {
 			return fmt.Errorf("encode Opus: %w", err)
 		}
 		samples := min(left, opusFrame)
-		if err := w.WritePacket(packet[:size], samples); err != nil {
+		if err := w.packet(packet[:size], samples); err != nil {
 			return fmt.Errorf("write the Ogg stream: %w", err)
 		}
 		left -= samples
 	}
-	if err := w.Close(); err != nil {
+	if err := w.end(); err != nil {
 		return fmt.Errorf("end the Ogg stream: %w", err)
 	}
 	return out.Flush()
+}
+
+// pagePackets fill a page: about a second, as RFC 7845 §3 would have it.
+const pagePackets = 16
+
+// pager writes one Opus stream as Ogg pages (RFC 3533). Its last page of sound is
+// the one that ends the stream: players cut the end only there (RFC 7845 §4.4).
+type pager struct {
+	to      io.Writer
+	page    ogg.Page
+	packets int // in the page
+}
+
+// begin writes the two headers, each on a page of its own (RFC 7845 §3).
+func (p *pager) begin(head, tags []byte) error {
+	p.page = ogg.Page{HeaderType: ogg.PageFlagBOS, SerialNumber: 1}
+	for _, header := range [][]byte{head, tags} {
+		p.add(header)
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// packet adds a packet, of which so many samples at 48 kHz are to be counted.
+func (p *pager) packet(b []byte, samples int) error {
+	if p.packets == pagePackets {
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	p.add(b)
+	p.page.GranulePos += uint64(samples)
+	return nil
+}
+
+func (p *pager) add(b []byte) {
+	p.page.Segments = append(p.page.Segments, ogg.BuildSegmentTable(len(b))...)
+	p.page.Payload = append(p.page.Payload, b...)
+	p.packets++
+}
+
+// end writes what is left.
+func (p *pager) end() error {
+	p.page.HeaderType |= ogg.PageFlagEOS
+	return p.flush()
+}
+
+func (p *pager) flush() error {
+	if _, err := p.to.Write(p.page.Encode()); err != nil {
+		return err
+	}
+	p.page.HeaderType = 0
+	p.page.PageSequence++
+	p.page.Segments, p.page.Payload, p.packets = p.page.Segments[:0], p.page.Payload[:0], 0
+	return nil
 }
