@@ -254,7 +254,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.check(r.store.Close()) })
-	if r.sounds, err = recordings.New(recordings.Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if r.sounds, err = recordings.New(recordings.Options{Dir: t.TempDir(), Cache: t.TempDir(), MP3: "/nowhere/lame", Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.check(r.sounds.Close()) })
