@@ -69,6 +69,7 @@ type Call struct {
 
 	transfer    *transfer // of whom the caller talked with, until it has come to something
 	transfers   int
+	consult     *consult     // an attended transfer by keys
 	seat        int          // side of the recording for those who are dialled
 	open        bool         // somebody may pick up: the caller waits for an answer
 	holder      *party       // who holds by the API
@@ -147,14 +148,14 @@ func (c *Call) run() {
 }
 
 // carryOut does the steps of a plan in order. It returns true when the call is
-// not over and wants another plan: there is a transfer.
+// not over and wants another plan: there is a transfer or a consultation.
 func (c *Call) carryOut(steps []routing.Step) bool {
 	for i := 0; i < len(steps) && i < maxSteps; i++ {
 		if done := c.do(steps[i]); done {
 			break
 		}
 	}
-	if c.cause.Reason == "" && c.transfer == nil {
+	if c.cause.Reason == "" && c.transfer == nil && c.consult == nil {
 		if c.failed.Reason == "" {
 			c.failed = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
 		}
@@ -186,7 +187,7 @@ func (c *Call) do(s routing.Step) bool {
 		} else {
 			c.guardedPlan(c.caller.number, c.decision.To, s.Cause)
 		}
-		if c.failed = s.Cause; c.transfer == nil {
+		if c.failed = s.Cause; c.transfer == nil && c.consult == nil {
 			c.end(s.Cause)
 		}
 		return true
@@ -284,6 +285,7 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		c.referred(e)
 		return c.transfer != nil, nil
 	case sip.Pressed:
+		c.passOn(c.party(e.L), e.Digit)
 		c.pressed(c.party(e.L), byte(e.Digit))
 		return c.transfer != nil, nil
 	case media.DTMF:
@@ -371,6 +373,9 @@ func (c *Call) finish() {
 	if t := c.transfer; t != nil && t.by != nil {
 		c.tell(t, c.cause)
 		c.letGo(t.by, c.cause)
+	}
+	if k := c.consult; k != nil {
+		c.letGo(k.waits, c.cause)
 	}
 	if !c.caller.over && c.caller.leg != nil { // nil: none of the caller's own phones has answered
 		c.letGo(c.caller, c.cause)

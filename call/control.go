@@ -125,6 +125,9 @@ func (c *Call) forgetHold() {
 	}
 	c.holder = nil
 	c.caller.media.StopPlay()
+	if c.peer != nil {
+		c.peer.media.StopPlay()
+	}
 }
 
 // Press sends digits to one of those who talk, as if the other side had pressed
@@ -204,30 +207,55 @@ func (c *Call) everybody() []*party {
 	return append([]*party{c.caller}, c.parties...)
 }
 
-// transferCode begins a transfer by keys: ##number#.
-const transferCode = "##"
+// The keys that begin a transfer, with the number and # behind them: at once, or
+// after a word with the target.
+const (
+	blindKeys    = "##"
+	attendedKeys = "**"
+)
 
-// pressed takes a key, which is not noted: people press card numbers. An extension
-// transfers by pressing ##, the number and #.
+// pressed takes a key, which is not noted: people press card numbers.
 func (c *Call) pressed(p *party, digit byte) {
 	if p == nil || c.mayTransfer(p) != 0 {
 		return
 	}
 	p.keys += string(digit)
-	if !strings.HasPrefix(p.keys, transferCode) {
-		if !strings.HasPrefix(transferCode, p.keys) {
+	if len(p.keys) < len(blindKeys) {
+		if digit != blindKeys[0] && digit != attendedKeys[0] {
 			p.keys = ""
 		}
 		return
 	}
-	to, whole := strings.CutSuffix(p.keys[len(transferCode):], "#")
+	code := p.keys[:len(blindKeys)]
+	if code != blindKeys && code != attendedKeys {
+		p.keys = ""
+		return
+	}
+	to, whole := strings.CutSuffix(p.keys[len(code):], "#")
 	switch {
 	case !whole && len(to) < maxKeys:
-	case !whole || pbx.CleanNumber(to) == "":
-		p.keys = ""
-	default:
-		p.keys = ""
-		c.startTransfer(&transfer{by: p, to: pbx.CleanNumber(to)})
+		return
+	case whole && pbx.CleanNumber(to) != "":
+		t := &transfer{by: p, to: pbx.CleanNumber(to)}
+		if code == attendedKeys {
+			t.waits = c.other(p)
+		}
+		c.startTransfer(t)
+	}
+	p.keys = ""
+}
+
+// passOn lets the other side hear a key that came by INFO (RFC 6086). A phone that
+// has agreed on telephone events sends those, too, and they get there by themselves.
+func (c *Call) passOn(p *party, digit rune) {
+	switch {
+	case p == nil || c.peer == nil || p != c.peer && p != c.caller:
+		return
+	case c.transfer != nil || c.holder != nil || p.media.Events():
+		return
+	}
+	if err := c.other(p).media.Press(string(digit)); err != nil {
+		c.log.Debug("key not passed on", "party", p.who, "error", err)
 	}
 }
 

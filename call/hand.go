@@ -95,11 +95,15 @@ func (c *Call) surrender(s surrender) error {
 		return nil
 	}
 	switch {
-	case by == nil || c.transfer != nil:
+	case by == nil || c.transfer != nil || c.consult != nil:
 		return refuse(pbx.NoReply)
 	case by == c.caller && c.peer == nil:
+		err := c.sentOn(by, s.to)
+		for _, p := range slices.Clone(c.parties) {
+			c.letGo(p, c.cause) // before it is called anew: many phones take one call at a time
+		}
 		s.reply <- handed{dialled: c.dialled}
-		return c.sentOn(by, s.to)
+		return err
 	case c.peer == nil || by != c.caller && by != c.peer:
 		return refuse(pbx.NoReply)
 	}
@@ -177,7 +181,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 		old = c.party(a.instead)
 	}
 	switch {
-	case old == nil || c.transfer != nil && !c.open:
+	case old == nil || (c.transfer != nil || c.consult != nil) && !c.open:
 		return refuse(pbx.NoReply)
 	case c.open && (a.instead == nil || old != c.caller && old != c.peer):
 		return true, nil

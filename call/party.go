@@ -45,6 +45,9 @@ func (c *Call) party(l *sip.Leg) *party {
 	if t := c.transfer; t != nil && t.by != nil && t.by.leg == l {
 		return t.by
 	}
+	if k := c.consult; k != nil && k.waits.leg == l {
+		return k.waits
+	}
 	return c.callee(l)
 }
 
@@ -219,6 +222,9 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 	cause := e.Cause
 	if p.answered {
 		cause.Party = p.side(cause.Party)
+	}
+	if c.consulted(p, cause) {
+		return false, nil
 	}
 	switch t := c.transfer; {
 	case t != nil && t.by == p && t.begun: // it need not wait for what becomes of the transfer

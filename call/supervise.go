@@ -80,7 +80,7 @@ func (c *Call) superviseCall() {
 // supervised takes a supervisor into a call in which two talk.
 func (c *Call) supervised(a adopt) {
 	refuse := func(r pbx.Reason) { a.reply <- handed{cause: pbx.NewCause(pbx.PartyPBX, r)} }
-	if c.peer == nil || c.transfer != nil || c.holder != nil {
+	if c.peer == nil || c.transfer != nil || c.consult != nil || c.holder != nil {
 		refuse(pbx.NoReply)
 		return
 	}

@@ -23,6 +23,7 @@ type transfer struct {
 	to    string     // number to call, "" for an attended transfer
 	with  pbx.CallID // the call that waits there
 	leg   *sip.Leg   // of the transferor in that call
+	waits *party     // with a consultation first: who waits meanwhile
 	refer bool       // asked for by REFER: its progress is told
 	begun bool
 }
@@ -59,7 +60,7 @@ func (c *Call) mayTransfer(p *party) int {
 	switch {
 	case p.number == "":
 		return 403
-	case c.transfer != nil || c.peer == nil || p != c.peer && p != c.caller:
+	case c.transfer != nil || c.consult != nil || c.peer == nil || p != c.peer && p != c.caller:
 		return 491
 	case c.transfers >= maxTransfers:
 		return 403
@@ -78,6 +79,14 @@ func (c *Call) startTransfer(t *transfer) {
 // or, when that has come to nothing, the way back.
 func (c *Call) move() []routing.Step {
 	t := c.transfer
+	if t == nil { // who was to be consulted cannot be reached
+		c.backFrom()
+		c.talk()
+		return nil
+	}
+	if t.waits != nil {
+		return c.startConsult(t)
+	}
 	if t.begun {
 		return c.takeBack(t)
 	}
@@ -112,12 +121,13 @@ func (c *Call) setAside(t *transfer) {
 	c.part()
 	c.unbridge()
 	stays := c.other(t.by)
-	c.peer = nil
 	c.forgetHold()
+	c.peer = nil
 	c.seat = t.by.seat
 	c.parties = slices.DeleteFunc(c.parties, func(p *party) bool { return p == stays || p == t.by })
 	c.caller = stays
 	t.by.media.SetTap(nil)
+	t.by.tapped = nil
 }
 
 // progress tells the transferor how the call to the target goes.

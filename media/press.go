@@ -67,6 +67,13 @@ func (s *Session) Press(digits string) error {
 	return nil
 }
 
+// Events says whether the two have agreed on telephone events (RFC 4733): then keys
+// of the peer come among its packets.
+func (s *Session) Events() bool {
+	a := s.agreed.Load()
+	return a != nil && a.keys() != nil
+}
+
 // keys is the format in which the peer takes telephone events, if it does: with
 // the clock of the audio, as RFC 4733 §2.1 wants it, where there is one.
 func (a *agreed) keys() *format {

@@ -6,16 +6,25 @@ import "vpbx/pbx"
 // Outside numbers are called as that extension would call them, by its rules,
 // limits and number. with is the extension that is sent on, "" when it is not one.
 func Transfer(req Request, with string) Forwarded {
+	return forward(req, with, " transfers to ", true)
+}
+
+// Consult is Transfer for a target that req.Caller talks with first, itself.
+func Consult(req Request, waits string) Forwarded {
+	return forward(req, waits, " consults ", false)
+}
+
+func forward(req Request, with, verb string, parks bool) Forwarded {
 	p := plan{req: req}
 	to, by := pbx.CleanNumber(req.To), req.Caller.Number
-	p.why(by + " transfers to " + req.To)
+	p.why(by + verb + req.To)
 	c, number := req.Company, req.Company.E164(to)
 	switch {
 	case to == "":
 		p.reject(pbx.UnknownNumber, "the number cannot be read")
 	case to == with, to == by:
 		p.reject(pbx.Forbidden, to+" is in the call already")
-	case IsOrbit(to):
+	case IsOrbit(to) && parks:
 		p.Steps = append(p.Steps, Park{Orbit: to, By: by})
 	case to[0] == '*':
 		p.reject(pbx.Forbidden, "a call cannot be transferred to "+to)

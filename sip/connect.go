@@ -126,14 +126,14 @@ func (s *Server) open(ctx context.Context, h hop) (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	if h.transport != "tls" {
-		return f, nil
+		return s.heed(f, f), nil
 	}
 	t := tls.Client(f, s.tlsClient(h))
 	if err := t.HandshakeContext(ctx); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	return secured{t, f}, nil
+	return s.heed(secured{t, f}, f), nil
 }
 
 // tlsClient is the configuration for connections we open: the certificate of

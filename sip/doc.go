@@ -49,6 +49,9 @@
 //   - A contact is sent back as it was written.
 //   - Nothing is sent whose headers hold a line break that is not ours: see
 //     validate.
+//   - A datagram of a source, or of all strangers together, that is beyond its
+//     rate costs a read and a look into a map: see shed.
+//   - sipgo opens no connection and looks up no name: see transports.
 //   - Every map here has a bound, and so has the ladder of a leg: what the two
 //     sent each other, trimmed and without secrets.
 //   - Of a connection sipgo gets whole messages only; a connection whose next

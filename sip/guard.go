@@ -21,6 +21,7 @@ type guard struct {
 
 	mu       sync.Mutex
 	sources  *recent[netip.Prefix, bucket]
+	crowd    bucket // of all sources together that we do not know
 	guesses  *recent[netip.Prefix, guesses]
 	accounts *recent[trial, delay]
 }
@@ -87,23 +88,56 @@ func sourceOf(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// within says whether a message more from a is within its rate.
-func (g *guard) within(a netip.Addr, at time.Time) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	b, _ := g.sources.add(sourceOf(a))
-	full := float64(g.limits.MessageBurst)
+// fill lets tokens flow in since the last time.
+func (b *bucket) fill(rate, full float64, at time.Time) {
 	if b.at.IsZero() {
 		b.tokens = full
 	} else if d := at.Sub(b.at); d > 0 {
-		b.tokens = math.Min(full, b.tokens+d.Seconds()*g.limits.MessageRate)
+		b.tokens = math.Min(full, b.tokens+d.Seconds()*rate)
 	}
 	b.at = at
+}
+
+// take takes a token, if there is one.
+func (b *bucket) take() bool {
 	if b.tokens < 1 {
 		return false
 	}
 	b.tokens--
 	return true
+}
+
+// within says whether a message more from a is within its rate.
+func (g *guard) within(a netip.Addr, at time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b, _ := g.sources.add(sourceOf(a))
+	b.fill(g.limits.MessageRate, float64(g.limits.MessageBurst), at)
+	return b.take()
+}
+
+// room says whether a message more of somebody we do not know is within the
+// rate of all of them. A flood from thousands of sources, forged ones maybe, is
+// cut to it, however little each of them sends.
+func (g *guard) room(at time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.crowd.fill(g.limits.StrangerRate, float64(g.limits.StrangerBurst), at)
+	return g.crowd.take()
+}
+
+// spent says whether nothing more of a would be within its rate, and whether
+// that is so for all whom we do not know. Nothing is counted, and a source that
+// is not remembered is not remembered for it.
+func (g *guard) spent(a netip.Addr, at time.Time) (source, crowd bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.crowd.fill(g.limits.StrangerRate, float64(g.limits.StrangerBurst), at)
+	if b := g.sources.get(sourceOf(a)); b != nil {
+		b.fill(g.limits.MessageRate, float64(g.limits.MessageBurst), at)
+		source = b.tokens < 1
+	}
+	return source, g.crowd.tokens < 1
 }
 
 // banned says whether a tried too many passwords.
@@ -210,6 +244,7 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 	}
 	if !likeSIP(data) {
 		s.met.rejected(garbage)
+		s.guard.within(peer, time.Now()) // it counts as a message, too
 		return nil, nil
 	}
 	if !s.inRate(peer) {
@@ -242,14 +277,32 @@ func (s *Server) admit(req *msg.Request) bool {
 	return true
 }
 
-// inRate counts a message of peer and says whether it is within its rate.
+// inRate counts a message of peer and says whether it is within its rate, and,
+// when no phone is registered from there, within the rate of all strangers.
 // Loopback, our networks and trunks are not limited.
 func (s *Server) inRate(peer netip.Addr) bool {
-	if peer.IsLoopback() || s.local(peer) || s.guard.within(peer, time.Now()) || len(s.cfg.Directory().TrunksFrom(peer)) > 0 {
+	now := time.Now()
+	if peer.IsLoopback() || s.local(peer) || s.guard.within(peer, now) && (s.reg.from(peer) || s.guard.room(now)) ||
+		len(s.cfg.Directory().TrunksFrom(peer)) > 0 {
 		return true
 	}
 	s.met.rejected(flooded)
 	return false
+}
+
+// shed says whether a datagram of peer is dropped as soon as it is read, because
+// nothing of it is within its rate any more. It costs less than the filter of
+// sipgo, which has done half of its work by then: a flood is many of those.
+func (s *Server) shed(peer netip.Addr) bool {
+	if peer.IsLoopback() || s.local(peer) {
+		return false
+	}
+	source, crowd := s.guard.spent(peer, time.Now())
+	if !source && (!crowd || s.reg.from(peer)) || len(s.cfg.Directory().TrunksFrom(peer)) > 0 {
+		return false
+	}
+	s.met.rejected(flooded)
+	return true
 }
 
 // blocked says whether nothing is heard from a source: it guessed passwords,

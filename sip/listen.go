@@ -196,6 +196,7 @@ type packetReader struct {
 	net.PacketConn
 	next    func()
 	begun   func() // tells that the loop runs
+	shed    func(netip.Addr) bool
 	mirror  *mirror
 	log     *slog.Logger
 	stopped <-chan struct{}
@@ -207,7 +208,7 @@ type packetReader struct {
 // it, as only then requests can leave from that socket.
 func (s *Server) servePacket(c net.PacketConn) {
 	reading := make(chan struct{})
-	r := &packetReader{PacketConn: c, next: func() { s.servePacket(c) }, mirror: &s.mirror, log: s.log, stopped: s.ctx.Done()}
+	r := &packetReader{PacketConn: c, next: func() { s.servePacket(c) }, shed: s.shed, mirror: &s.mirror, log: s.log, stopped: s.ctx.Done()}
 	r.begun = sync.OnceFunc(func() { close(reading) })
 	s.serving.Go(func() {
 		defer r.begun()
@@ -227,6 +228,8 @@ func (r *packetReader) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := r.PacketConn.ReadFrom(b)
 		switch {
+		case err == nil && r.shed(addrOf(from)):
+			continue
 		case err == nil:
 			if a := from.String(); a != r.last {
 				r.last = a
@@ -283,10 +286,14 @@ func (g *gate) Accept() (net.Conn, error) {
 			c.Close()
 			continue
 		}
-		if g.tls == nil {
-			return f, nil
+		var conn net.Conn = f
+		if g.tls != nil {
+			conn = secured{tls.Server(f, g.tls), f}
 		}
-		return secured{tls.Server(f, g.tls), f}, nil
+		if g.transport == "ws" || g.transport == "wss" { // sipgo does not read those itself
+			return conn, nil
+		}
+		return g.s.heed(conn, f), nil
 	}
 }
 

@@ -65,11 +65,7 @@ func (s *Server) streamed(p msg.TransportReadProps, data []byte) ([]byte, error)
 	if f == nil {
 		return data, nil
 	}
-	whole, err := f.framer.feed(data, seen)
-	if err != nil {
-		s.met.rejected(malformed)
-	}
-	return whole, err
+	return f.framer.feed(data, seen) // an error is counted by inward
 }
 
 // framer cuts the messages out of what a connection brings

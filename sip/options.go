@@ -53,6 +53,8 @@ type Config struct {
 type Limits struct {
 	MessageRate          float64       // messages a second from one source, default 200; loopback, LocalNets and trunks are free
 	MessageBurst         int           // default 400
+	StrangerRate         float64       // messages a second from all sources together where no phone is registered and no trunk is, default 4000
+	StrangerBurst        int           // default 8000
 	Sources              int           // sources and accounts remembered, default 65536
 	Connections          int           // TCP and TLS connections in all, default 10000
 	ConnectionsPerSource int           // default 250: an office behind one address
@@ -133,6 +135,8 @@ func (c *Config) fill() {
 func (l *Limits) fill() {
 	setDefault(&l.MessageRate, 200)
 	setDefault(&l.MessageBurst, 400)
+	setDefault(&l.StrangerRate, 4000)
+	setDefault(&l.StrangerBurst, 8000)
 	setDefault(&l.Sources, 65536)
 	setDefault(&l.Connections, 10000)
 	setDefault(&l.ConnectionsPerSource, 250)

@@ -101,7 +101,9 @@ func New(cfg Config) (*Server, error) {
 		sipgo.WithUserAgentTransportLayerOptions(
 			msg.WithTransportLayerLogger(quiet),
 			msg.WithTransportLayerReadFilter(s.filter),
+			msg.WithTransportLayerTransports(transports()), // takes the filter, so it comes after it
 		),
+		sipgo.WithUserAgentDNSResolver(resolver()),
 		sipgo.WithUserAgentTransactionLayerOptions(
 			msg.WithTransactionLayerLogger(quiet),
 			msg.WithTransactionLayerTerminateOnConnClose(),

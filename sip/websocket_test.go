@@ -91,12 +91,12 @@ func masked(head byte, payload string) string {
 func (p *page) read(d time.Duration) (op byte, payload []byte) {
 	p.t.Helper()
 	p.conn.SetReadDeadline(time.Now().Add(d))
-	head, err := p.r.Peek(2)
-	if err != nil {
+	if _, err := p.r.Peek(2); err != nil {
 		return 255, nil
 	}
 	for n := 2; ; n++ {
-		if head, err = p.r.Peek(n); err != nil {
+		head, err := p.r.Peek(n)
+		if err != nil {
 			p.t.Fatal(err)
 		}
 		if size, ok := frameSize(head); ok {

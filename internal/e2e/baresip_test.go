@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -203,26 +202,18 @@ func (b *baresip) messages(begin string) []string {
 	return found
 }
 
-// heard is what the phone has decoded in its calls so far.
+// heard is what the phone has decoded in its calls so far, one after another.
 func (b *baresip) heard() sound {
 	b.t.Helper()
-	files, err := filepath.Glob(filepath.Join(b.dir, "dump-*-dec.wav"))
-	if err != nil || len(files) == 0 {
-		return sound{channels: make([][]int16, 1)}
-	}
-	raw, err := os.ReadFile(files[len(files)-1])
+	all := sound{channels: make([][]int16, 1)}
+	files, err := filepath.Glob(filepath.Join(b.dir, "dump-*-dec.wav")) // by time
 	if err != nil {
-		b.t.Fatalf("read what baresip heard: %v", err)
+		b.t.Fatalf("find what baresip heard: %v", err)
 	}
-	if len(raw) < 44 {
-		return sound{channels: make([][]int16, 1)}
+	for _, file := range files {
+		all.channels[0] = append(all.channels[0], growing(b.t, file).channels[0]...)
 	}
-	// While it writes, the lengths in the header are those of an empty file.
-	pcm := make([]int16, (len(raw)-44)/2)
-	for i := range pcm {
-		pcm[i] = int16(raw[44+2*i]) | int16(raw[45+2*i])<<8
-	}
-	return sound{channels: [][]int16{pcm}}
+	return all
 }
 
 // waitHeard waits until the phone has heard a tone for so many seconds.

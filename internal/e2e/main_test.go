@@ -84,8 +84,15 @@ type process struct {
 // when the test fails.
 func start(t *testing.T, name, dir, program string, args ...string) *process {
 	t.Helper()
-	p := &process{name: name, cmd: exec.Command(program, args...), exited: make(chan struct{})}
-	p.cmd.Dir = dir
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	return startCommand(t, name, cmd)
+}
+
+// startCommand runs a command as start does.
+func startCommand(t *testing.T, name string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{name: name, cmd: cmd, exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // should the tests be killed
 	p.cmd.WaitDelay = 2 * time.Second

@@ -26,7 +26,7 @@ type sippOptions struct {
 	Host     string            // own address; "": 127.0.0.10
 	Port     string            // own port; "": a free one
 	To       string            // host:port of the server; "": it waits for calls
-	Values   map[string]string // replace @name@ in the scenario; called is to unless given
+	Values   map[string]string // replace @name@ in the scenario; called is to, and header nothing much, unless given
 	Calls    int               // how many; 0: one
 	Tone     float64           // of the sound that a scenario streams
 	Args     []string
@@ -34,6 +34,9 @@ type sippOptions struct {
 
 // placeholder is what a scenario leaves to the test.
 var placeholder = regexp.MustCompile(`@[a-z]+@`)
+
+// included is a part that several scenarios have in common: testdata/NAME.part.xml.
+var included = regexp.MustCompile(`<include part="([a-z_]+)"/>`)
 
 // startSIPp starts a scenario.
 func startSIPp(t *testing.T, o sippOptions) *sipp {
@@ -46,13 +49,15 @@ func startSIPp(t *testing.T, o sippOptions) *sipp {
 	if p.port == "" {
 		p.port = freePort(t, p.host)
 	}
-	raw, err := os.ReadFile(filepath.Join("testdata", o.Scenario+".xml"))
-	if err != nil {
-		t.Fatalf("read the scenario: %v", err)
-	}
-	text := string(raw)
+	text := scenario(t, o.Scenario)
+	text = included.ReplaceAllStringFunc(text, func(line string) string {
+		return scenario(t, included.FindStringSubmatch(line)[1]+".part")
+	})
 	if o.Values["called"] == "" {
 		text = strings.ReplaceAll(text, "@called@", o.Values["to"])
+	}
+	if o.Values["header"] == "" {
+		text = strings.ReplaceAll(text, "@header@", "Supported: replaces")
 	}
 	for name, value := range o.Values {
 		text = strings.ReplaceAll(text, "@"+name+"@", value)
@@ -66,6 +71,9 @@ func startSIPp(t *testing.T, o sippOptions) *sipp {
 	args := []string{"-sf", file, "-i", p.host, "-p", p.port, "-mi", p.host, "-mp", freePort(t, p.host), "-m", calls, "-l", calls,
 		"-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", "errors.log",
 		"-trace_msg", "-message_file", "messages.log", "-trace_logs", "-log_file", "logs.log"}
+	if o.Values["user"] != "" { // a phone, which has to say what its digest is about
+		args = append(args, "-auth_uri", o.Values["called"]+"@acme.vpbx.test")
+	}
 	args = append(args, o.Args...)
 	if o.To != "" {
 		args = append(args, o.To)
@@ -80,6 +88,16 @@ func startSIPp(t *testing.T, o sippOptions) *sipp {
 		p.waitBound()
 	}
 	return p
+}
+
+// scenario reads a file of testdata.
+func scenario(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", name+".xml"))
+	if err != nil {
+		t.Fatalf("read the scenario: %v", err)
+	}
+	return string(raw)
 }
 
 // waitBound waits until the scenario's socket is there.

@@ -182,6 +182,10 @@ func (a *agent) do(ctx context.Context, c *command) error {
 	case "is back":
 		a.note("is back")
 		a.link.Set(simnet.LinkOptions{})
+	case "drops its quirk":
+		err := a.checkQuirk()
+		a.quirk.Store(nil)
+		return err
 	case "forgets its mappings":
 		a.w.net.ForgetNAT(a.public)
 	case "crashes":
@@ -194,6 +198,9 @@ func (a *agent) do(ctx context.Context, c *command) error {
 		}
 		if victim, ok := strings.CutPrefix(said, "injects into "); ok {
 			return a.inject(victim)
+		}
+		if quirk, ok := strings.CutPrefix(said, "takes up the quirk "); ok {
+			return a.takeUp(quirk)
 		}
 		leg, named := a.legOf(c)
 		if leg == nil {
@@ -212,8 +219,15 @@ func (a *agent) doInCall(ctx context.Context, c *command, leg *phone.Call, named
 		a.note("holds%s", named)
 		return a.told(leg.Hold(ctx))
 	case "resumes":
+		if c.opts["offer"] == "none" {
+			a.note("resumes without an offer%s", named)
+			r, err := leg.ResumeWithoutOffer(ctx)
+			return a.answered("re-INVITE", r, err)
+		}
 		a.note("resumes%s", named)
 		return a.told(leg.Resume(ctx))
+	case "reads the answer":
+		a.note("was told %s%s", saidIn(leg.LastRemoteSDP()), named)
 	case "re-offers":
 		a.note("offers again%s", named)
 		r, err := leg.ReInvite(ctx, nil)

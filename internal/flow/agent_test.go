@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vpbx/internal/phone"
@@ -32,6 +33,7 @@ type behaviour struct {
 	talk    time.Duration // hangs up after this time; 0: does not
 	dead    bool          // hears nothing
 	open    bool          // answers by itself when the caller asks for it
+	again   time.Duration // rings with 180 this long after the 183; 0: does not
 	fault   phone.Misbehave
 }
 
@@ -50,6 +52,7 @@ type agent struct {
 	cfg    phone.Config
 	c      command // what the script says of it
 
+	quirk   atomic.Pointer[quirk]
 	crashed bool // by the script
 	unnamed bool // an outside number of which the script says nothing
 
@@ -70,7 +73,7 @@ func behave(c *command) (b behaviour, err error) {
 	for _, f := range []struct {
 		name string
 		to   *time.Duration
-	}{{"answers", &b.answers}, {"early", &b.early}, {"talk", &b.talk}} {
+	}{{"answers", &b.answers}, {"early", &b.early}, {"talk", &b.talk}, {"rings-on", &b.again}} {
 		if *f.to, err = c.duration(f.name, *f.to); err != nil {
 			return b, err
 		}
@@ -169,7 +172,7 @@ func (a *agent) config() phone.Config {
 		Server: pbxIP + ":" + sipPort, Media: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
 		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
 		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], Origin: c.opts["origin"], RingWith: -1,
-		Log: a.w.logger.With("agent", a.name), Trace: a.watch,
+		Log: a.w.logger.With("agent", a.name), Trace: a.watch, Mangle: a.say,
 		OnNotice: a.notice,
 	}
 	if c.has("md5") {
@@ -183,6 +186,11 @@ func (a *agent) config() phone.Config {
 
 // open starts the phone of an agent.
 func (a *agent) open(ip string, cfg phone.Config) error {
+	if name, ok := a.c.opts["quirk"]; ok {
+		if err := a.takeUp(name); err != nil {
+			return err
+		}
+	}
 	if a.host == nil {
 		a.host = a.w.net.Host(ip)
 	}
@@ -347,8 +355,14 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 			return
 		}
 		_ = c.Ring(183, true)
+		if b.again > 0 {
+			if !pause(c, b.again) {
+				return
+			}
+			_ = c.Ring(180, false)
+		}
 	}
-	if b.answers < 0 || !pause(c, b.answers-max(0, b.early)) {
+	if b.answers < 0 || !pause(c, b.answers-max(0, b.early)-b.again) {
 		return
 	}
 	if err := c.Answer(ctx); err != nil {

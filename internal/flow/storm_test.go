@@ -237,7 +237,7 @@ func (g *generator) move() {
 		g.addAt(at, "call %s to %s patience=3m talk=%v", name, other, time.Second+g.some(40*time.Second))
 		g.addAt(at+g.some(12*time.Second), "%s refers %s attended from=%s", name, other, g.one("first", "second"))
 	case 4:
-		g.addAt(at, "%s presses ##%s#", name, strings.TrimPrefix(to, "+"))
+		g.addAt(at, "%s presses %s%s#", name, g.one("##", "**"), strings.TrimPrefix(to, "+"))
 	case 5:
 		g.addAt(at, "call %s to %s patience=3m talk=%v", other, g.one("*8", "*8101", "*8102", "*50", "*51"), time.Second+g.some(40*time.Second))
 	case 6:

@@ -292,6 +292,9 @@ func (w *world) makeProvider(s *script, name, ip string) error {
 	cfg.User, cfg.Domain = name, ip
 	if name == "sipprov" {
 		cfg.Challenge = &phone.Challenge{User: "u1", Password: "p1", Realm: "sip.provider.test"}
+		if cfg.Challenge.MaxExpires, err = c.duration("grants", 0); err != nil {
+			return err
+		}
 	}
 	return a.open(ip, cfg)
 }
@@ -396,6 +399,11 @@ func (w *world) close() {
 		}
 	}
 	w.wg.Wait()
+	for _, a := range w.order {
+		if err := a.checkQuirk(); err != nil {
+			w.fail(err)
+		}
+	}
 	w.http.CloseIdleConnections()
 	if w.crm != nil {
 		w.crm.close()

@@ -194,6 +194,12 @@ func (c *Call) Hold(ctx context.Context) error { return c.setHold(ctx, true) }
 // Resume takes Hold back.
 func (c *Call) Resume(ctx context.Context) error { return c.setHold(ctx, false) }
 
+// ResumeWithoutOffer takes Hold back by a re-INVITE without SDP: the peer offers,
+// and the ACK carries our answer (RFC 6337 §5.3).
+func (c *Call) ResumeWithoutOffer(ctx context.Context) (*Reply, error) {
+	return c.reinvite(ctx, func(r *request) { c.held, r.body = false, nil })
+}
+
 // setHold sends the re-INVITE and, on 491, once more after the time of RFC 3261
 // §14.1.
 func (c *Call) setHold(ctx context.Context, held bool) error {

@@ -60,6 +60,10 @@ type Config struct {
 
 	Challenge *Challenge // plays a provider
 
+	// Mangle changes a message on its way out: how real phones differ from what the
+	// RFCs say. It runs in the loop; nil sends nothing. Nil leaves all as it is.
+	Mangle func(raw []byte) []byte
+
 	// OnRequest chooses the answer to a request outside a dialog, other than INVITE,
 	// REGISTER, ACK and CANCEL. 0 sends no answer. Nil answers 200.
 	OnRequest func(method string, header func(name string) string) int

@@ -344,6 +344,11 @@ func (p *Phone) send(h hop, raw []byte) {
 	if p.gone {
 		return
 	}
+	if p.cfg.Mangle != nil && len(raw) > 4 {
+		if raw = p.cfg.Mangle(raw); raw == nil {
+			return
+		}
+	}
 	if p.cfg.Trace != nil && len(raw) > 4 {
 		p.cfg.Trace("out", raw)
 	}
