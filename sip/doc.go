@@ -47,6 +47,7 @@
 //   - The phone that is registered over a flow is heard over that flow,
 //     whatever others do from its address or to its account.
 //   - A contact is sent back as it was written.
+//   - Nothing is looked up or connected to because a request says so in its Via.
 //   - Nothing is sent whose headers hold a line break that is not ours: see
 //     validate.
 //   - A datagram of a source, or of all strangers together, that is beyond its

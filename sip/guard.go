@@ -223,12 +223,11 @@ func (s *Server) filter(p msg.TransportReadProps, data []byte) ([]byte, error) {
 		}
 		return nil, nil
 	}
-	if !s.mayCancel(p, data) {
-		s.met.rejected(spoofed)
-		return nil, nil
-	}
 	if msg.IsReliable(p.Transport) {
 		return s.streamed(p, data)
+	}
+	if !s.mayCancel(p, data) {
+		return nil, nil
 	}
 	if len(data) > 0 && data[0] == 0 && s.inRate(peer) {
 		if from, err := addrPort(p.RemoteAddr.String()); err == nil {

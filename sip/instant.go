@@ -16,6 +16,7 @@ const (
 	textType    = "text/plain"
 	maxText     = 1300 // bytes, RFC 3428 §8: no larger than what goes by UDP everywhere
 	maxTexts    = 1000 // under way at once
+	companyText = 200  // of one company: its silent phones take no room from others
 	textsBurst  = 20
 	textsSecond = 2.0              // that a sender may go on sending after that
 	textFor     = 10 * time.Second // a phone has that long to take one
@@ -25,13 +26,17 @@ const (
 type texts struct {
 	mu       sync.Mutex
 	underway int
+	of       map[pbx.TenantID]int
 	senders  *recent[account, bucket]
 }
 
-func (t *texts) init(max int) { t.senders = newRecent[account, bucket](max) }
+func (t *texts) init(max int) {
+	t.senders = newRecent[account, bucket](max)
+	t.of = map[pbx.TenantID]int{}
+}
 
-// begin takes in a message of a sender; false when it sends too many, or all
-// do.
+// begin takes in a message of a sender; false when it sends too many, or its
+// company does, or all do.
 func (t *texts) begin(who account, at time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,18 +47,22 @@ func (t *texts) begin(who account, at time.Time) bool {
 		b.tokens = math.Min(textsBurst, b.tokens+at.Sub(b.at).Seconds()*textsSecond)
 	}
 	b.at = at
-	if b.tokens < 1 || t.underway >= maxTexts {
+	if b.tokens < 1 || t.underway >= maxTexts || t.of[who.tenant] >= companyText {
 		return false
 	}
 	b.tokens--
 	t.underway++
+	t.of[who.tenant]++
 	return true
 }
 
-func (t *texts) end() {
+func (t *texts) end(of pbx.TenantID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.underway--
+	if t.of[of]--; t.of[of] == 0 {
+		delete(t.of, of)
+	}
 }
 
 // onMessage passes a text message from an extension on to the phones of another
@@ -80,7 +89,7 @@ func (s *Server) onMessage(req *msg.Request, tx msg.ServerTransaction) {
 		s.reply(req, tx, 503, retryHeader())
 		return
 	}
-	defer s.texts.end()
+	defer s.texts.end(c.ID)
 	s.deliver(req, tx, c, user, to, kind)
 }
 

@@ -59,13 +59,26 @@ func (s *Server) streamed(p msg.TransportReadProps, data []byte) ([]byte, error)
 	seen := func(message []byte) { s.mirror.pass(true, transport, p.LocalAddr, p.RemoteAddr, message) }
 	if transport == "ws" || transport == "wss" {
 		seen(data)
+		if !s.mayCancel(p, data) {
+			return nil, nil
+		}
 		return data, nil
 	}
 	f := s.flows.get(transport, p.RemoteAddr.String())
 	if f == nil {
 		return data, nil
 	}
-	return f.framer.feed(data, seen) // an error is counted by inward
+	var forged [][]byte
+	whole, err := f.framer.feed(data, func(message []byte) {
+		seen(message)
+		if !s.mayCancel(p, message) {
+			forged = append(forged, message)
+		}
+	})
+	for _, m := range forged {
+		whole = bytes.Replace(whole, m, nil, 1)
+	}
+	return whole, err // it is counted by inward
 }
 
 // framer cuts the messages out of what a connection brings
@@ -94,7 +107,7 @@ func (f *framer) feed(data []byte, each func([]byte)) ([]byte, error) {
 			return nil, errUnframed
 		}
 		if size == 0 || size > len(rest) { // what cannot be framed is refused with the next read
-			f.buf = bytes.Clone(data[done:])
+			f.buf = bytes.Clone(rest)
 			break
 		}
 		each(rest[:size])

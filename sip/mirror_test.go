@@ -145,3 +145,30 @@ func FuzzFramer(f *testing.F) {
 		}
 	})
 }
+
+// TestEmptyLinesAfterMessage: empty lines between messages are not kept, and
+// keepalives after some are still seen by sipgo, which answers them.
+func TestEmptyLinesAfterMessage(t *testing.T) {
+	var f framer
+	none := func([]byte) {}
+	first := "OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n"
+	if got, err := f.feed([]byte(first+"\r\n"), none); string(got) != first || err != nil {
+		t.Fatalf("%q %v", got, err)
+	}
+	for range 10 {
+		if got, err := f.feed([]byte("\r\n\r\n"), none); string(got) != "\r\n\r\n" || err != nil {
+			t.Fatalf("keepalive: %q %v", got, err)
+		}
+	}
+	for range 10 {
+		if _, err := f.feed([]byte(first+strings.Repeat("\r\n", 10_000)+"O"), none); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.buf) > 1 {
+			t.Fatalf("%d bytes are kept of a message of which one has come", len(f.buf))
+		}
+		if got, err := f.feed([]byte(first[1:]), none); string(got) != first || err != nil {
+			t.Fatalf("%q %v", got, err)
+		}
+	}
+}

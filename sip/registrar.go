@@ -71,6 +71,10 @@ func (s *Server) onRegister(req *msg.Request, tx msg.ServerTransaction) {
 		s.reply(req, tx, 500) // out of order, RFC 3261 §10.3 step 7
 		return
 	}
+	if w := wayBack(req); isSocket(w.transport) && s.flows.get(w.transport, w.addr) == nil {
+		s.reg.lost([]account{{c.ID, user}}, w) // it was closed before cut could know of this
+		return
+	}
 	s.reg.await(saved)
 	s.reply(req, tx, 200, append(list, r.confirm(req)...)...)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -102,26 +101,34 @@ func (l *Leg) ackFromPeer(req *msg.Request) bool {
 // their branch, for the CANCELs. As many are kept as there are transactions.
 type asking struct {
 	mu   sync.Mutex
-	from map[string][]netip.Addr
+	from map[string][]asker
+}
+
+// asker is where an INVITE came from, and who it says has sent it.
+type asker struct {
+	addr   netip.Addr
+	sentBy hostport
 }
 
 // begin notes an INVITE until end is called with what it gives.
-func (a *asking) begin(req *msg.Request) (branch string, from netip.Addr) {
-	branch, _ = param(req.Via().Params, "branch")
+func (a *asking) begin(req *msg.Request) (branch string, from asker) {
+	via := req.Via()
+	branch, _ = param(via.Params, "branch")
 	source, err := addrPort(req.Source())
 	if err != nil {
-		return branch, netip.Addr{}
+		return branch, asker{}
 	}
+	from = asker{source.Addr(), hostport{via.Host, via.Port}}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.from == nil {
-		a.from = make(map[string][]netip.Addr)
+		a.from = make(map[string][]asker)
 	}
-	a.from[branch] = append(a.from[branch], source.Addr())
-	return branch, source.Addr()
+	a.from[branch] = append(a.from[branch], from)
+	return branch, from
 }
 
-func (a *asking) end(branch string, from netip.Addr) {
+func (a *asking) end(branch string, from asker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	list := a.from[branch]
@@ -134,51 +141,68 @@ func (a *asking) end(branch string, from netip.Addr) {
 }
 
 // at gives where INVITEs of that branch came from.
-func (a *asking) at(branch string) []netip.Addr {
+func (a *asking) at(branch string) (list []netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.Clone(a.from[branch])
+	for _, k := range a.from[branch] {
+		list = append(list, k.addr)
+	}
+	return list
 }
 
-// mayCancel says whether what was read may be a CANCEL from where it came: from
-// the address of its INVITE, or from one trunk's address for another's. It has to
-// be asked before sipgo sees the message, which answers a CANCEL by itself. Over
-// TCP and TLS only a message that begins what was read is seen.
+// pending says whether there is an INVITE with the branch and the sender of a
+// Via (RFC 3261 §17.2.3).
+func (a *asking) pending(via *msg.ViaHeader) bool {
+	branch, _ := param(via.Params, "branch")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.from[branch], func(k asker) bool { return k.sentBy == hostport{via.Host, via.Port} })
+}
+
+// mayCancel says whether a message may be a CANCEL from where it came: from the
+// address of its INVITE, or from one trunk's address for another's. It has to be
+// asked before sipgo sees the message, which answers a CANCEL by itself. One that
+// may not is counted.
 func (s *Server) mayCancel(p msg.TransportReadProps, data []byte) bool {
 	data = bytes.TrimLeft(data, "\r\n\x00")
 	if !bytes.HasPrefix(data, []byte("CANCEL")) {
 		return true
 	}
-	branches := branchesIn(data)
-	if len(branches) == 0 {
-		return msg.IsReliable(p.Transport) // the rest is not read yet
-	}
 	peer, dir := addrOf(p.RemoteAddr), s.cfg.Directory()
+	head, _, _ := bytes.Cut(data, []byte("\r\n\r\n"))
+	branches := branchesIn(head[:min(len(head), maxCancel)])
+	mine := len(head) <= maxCancel && len(branches) > 0
 	for _, b := range branches {
 		from := s.dlg.asking.at(b)
 		if len(from) == 0 || slices.Contains(from, peer) {
 			continue
 		}
-		if len(dir.TrunksFrom(peer)) == 0 || len(dir.TrunksFrom(from[0])) == 0 {
-			return false
-		}
+		mine = mine && len(dir.TrunksFrom(peer)) > 0 && len(dir.TrunksFrom(from[0])) > 0
 	}
-	return true
+	if !mine {
+		s.met.rejected(spoofed)
+	}
+	return mine
 }
 
-// branchesIn finds the branches of the Vias in a message that is not parsed.
-func branchesIn(data []byte) (list []string) {
-	head, _, _ := bytes.Cut(data, []byte("\r\n\r\n"))
-	for line := range bytes.Lines(head[:min(len(head), maxCancel)]) {
-		name, value, _ := strings.Cut(string(line), ":")
-		if !oneOf(strings.TrimSpace(name), "via", "v") {
+// branchesIn finds what may be the branch of a Via in a message that is not
+// parsed, and rather more than that: a header can be folded, and hold what looks
+// like the end of a line to one reader and not to another.
+func branchesIn(head []byte) (list []string) {
+	const name = "branch"
+	for i := 0; i+len(name) <= len(head); i++ {
+		rest, ok := cutFold(head[i:], name)
+		if !ok {
 			continue
 		}
-		for p := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ';' || r == ',' }) {
-			if k, v, _ := strings.Cut(p, "="); oneOf(strings.TrimSpace(k), "branch") {
-				list = append(list, strings.TrimSpace(v))
-			}
+		if rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte("=")); !ok {
+			continue
 		}
+		rest = bytes.TrimLeft(rest, " \t\r\n\"")
+		if end := bytes.IndexAny(rest, " \t\r\n\",;"); end >= 0 {
+			rest = rest[:end]
+		}
+		list = append(list, string(rest))
 	}
 	return list
 }

@@ -1,7 +1,9 @@
 package sip
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -218,11 +220,58 @@ func TestForgedCancel(t *testing.T) {
 	})
 }
 
+// TestHiddenCancel: a forged CANCEL is found however its Via is written and
+// whatever it comes behind.
+func TestHiddenCancel(t *testing.T) {
+	const decoy = "Via: SIP/2.0/UDP 203.0.113.66:5060;branch=z9hG4bKdecoy\r\n"
+	for name, c := range map[string]struct {
+		tcp         bool
+		before, via string // BRANCH stands for that of the INVITE
+	}{
+		"folded":         {false, "", "Via:\r\n SIP/2.0/UDP PEER;branch=BRANCH;rport\r\n" + decoy},
+		"folded further": {false, "", "Via: SIP/2.0/UDP PEER\r\n\t;branch=BRANCH;rport\r\n" + decoy},
+		"line feed":      {false, "", "Via: SIP/2.0/UDP PEER;a=\n;branch=BRANCH;rport\r\n" + decoy},
+		"quoted":         {false, "", "Via: SIP/2.0/UDP PEER;branch=\"BRANCH\";rport\r\n" + decoy},
+		"behind another": {true, "OPTIONS sip:a SIP/2.0\r\n" + decoy + "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+			"Via: SIP/2.0/TCP PEER;branch=BRANCH;rport\r\n"},
+		"long": {true, "", "X-Long: " + strings.Repeat("x", 9000) + "\r\nVia: SIP/2.0/TCP PEER;branch=BRANCH;rport\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, nil, func(r *legRig) {
+				c0 := r.peer.newCall()
+				branch := c0.send("INVITE", 1, offerSDP)
+				l := r.leg()
+				l.Ring(180, nil)
+				r.peer.want("SIP/2.0 180")
+				via := strings.NewReplacer("BRANCH", branch, "PEER", c0.p.addr).Replace(c.via)
+				text := c.before + "CANCEL " + c0.uri + " SIP/2.0\r\n" + via + "From: " + c0.from + "\r\nTo: " + c0.to + "\r\nCall-ID: " + c0.id +
+					"\r\nCSeq: 1 CANCEL\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+				if c.tcp {
+					conn, err := r.net.Host("203.0.113.66").Dial(context.Background(), "tcp", pbxAddr)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close()
+					if _, err := io.WriteString(conn, text); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					r.newPeer("203.0.113.66").send(strings.TrimSuffix(text, "\r\n"), "")
+				}
+				r.noEvent(30 * time.Second)
+			})
+		})
+	}
+}
+
 func TestBranchesIn(t *testing.T) {
 	for s, want := range map[string][]string{
-		"CANCEL x\r\nVia: SIP/2.0/UDP a;branch=z1;rport\r\nv : SIP/2.0/UDP b ; Branch = z2 \r\n\r\nVia: a;branch=z3": {"z1", "z2"},
-		"CANCEL x\nVia: SIP/2.0/UDP a;branch=z1, SIP/2.0/UDP b;branch=z2\n":                                          {"z1", "z2"},
+		"CANCEL x\r\nVia: SIP/2.0/UDP a;branch=z1;rport\r\nv : SIP/2.0/UDP b ; Branch = z2 ": {"z1", "z2"},
+		"CANCEL x\nVia: SIP/2.0/UDP a;branch=z1, SIP/2.0/UDP b;branch=\"z2\"\n":              {"z1", "z2"},
+		"CANCEL x\r\nVia:\r\n a;\r\n branch\r\n\t=\r\n z1":                                   {"z1"},
+		"CANCEL x\r\nVia: a;\xff\xfebranch=z1;branch=":                                       {"z1", ""},
 		"CANCEL x\r\nVia:": nil,
+		"branch":           nil,
 		"":                 nil,
 	} {
 		if got := branchesIn([]byte(s)); !slices.Equal(got, want) {

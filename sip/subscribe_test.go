@@ -515,3 +515,27 @@ func TestMessageRate(t *testing.T) {
 		}
 	})
 }
+
+// TestTextsOfCompanies: messages to silent phones of one company do not keep
+// those of another one waiting.
+func TestTextsOfCompanies(t *testing.T) {
+	var x texts
+	x.init(10_000)
+	at := time.Now()
+	taken := 0
+	for i := range 2 * maxTexts {
+		if x.begin(account{"acme", fmt.Sprint(i)}, at) {
+			taken++
+		}
+	}
+	if taken != companyText || !x.begin(account{"beta", "101"}, at) {
+		t.Errorf("%d of one company under way, and no more of another one", taken)
+	}
+	for range taken {
+		x.end("acme")
+	}
+	x.end("beta")
+	if x.underway != 0 || len(x.of) != 0 || !x.begin(account{"acme", "x"}, at) {
+		t.Errorf("left: %d, %v", x.underway, x.of)
+	}
+}

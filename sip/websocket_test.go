@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 	msg "github.com/emiago/sipgo/sip"
 
 	"vpbx/internal/simnet"
+	"vpbx/pbx"
 )
 
 const wsAddr = rigIP + ":8088"
@@ -438,3 +440,36 @@ func FuzzSocket(f *testing.F) {
 type iotestReader struct{ r io.Reader }
 
 func (r iotestReader) Read(b []byte) (int, error) { return r.r.Read(b[:min(len(b), 1+rand.IntN(5))]) }
+
+// TestWebSocketGoneMeanwhile: a phone whose WebSocket is closed before its
+// REGISTER is carried out is not registered.
+func TestWebSocketGoneMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slow atomic.Bool
+		r := newRig(t, func(c *Config) {
+			withSockets(c)
+			dir := c.Directory
+			c.Directory = func() *pbx.Directory {
+				if slow.Swap(false) {
+					time.Sleep(time.Second)
+				}
+				return dir()
+			}
+		})
+		p := r.page(r.net.Host("198.51.100.9"))
+		if p.open(shake()) != 101 {
+			t.Fatal("no handshake")
+		}
+		aor, contact := "sip:101@acme.test", "Contact: <sip:x@abc.invalid;transport=ws>;expires=3600"
+		p.write(masked(0x81, p.ask("REGISTER", acme, aor, aor, contact)))
+		a := authorization(t, p.response(), "SHA-256", "REGISTER", acme, "101", "secret101", 1)
+		slow.Store(true)
+		p.write(masked(0x81, p.ask("REGISTER", acme, aor, aor, contact, a)))
+		time.Sleep(100 * time.Millisecond)
+		p.conn.Close()
+		time.Sleep(5 * time.Second)
+		if l := r.s.Registrations("acme"); slow.Load() || len(l) != 0 {
+			t.Errorf("registered: %+v", l)
+		}
+	})
+}
