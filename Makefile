@@ -44,7 +44,7 @@ fuzz: ## each fuzz target for FUZZTIME (default 10s)
 bench: ## run and print the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-load: ## calls per second, calls at once, packet delay on this machine (minutes)
+load: ## calls at once, packet delay; a soak of SOAK_CALLS calls of all kinds (minutes)
 	VPBX_LOAD=1 $(GO) test -count=1 -v -timeout 60m -run '^TestLoad' ./internal/bench/...
 
 cover: ## statements covered, by function, in cover.out

@@ -70,6 +70,8 @@ type Call struct {
 	transfer    *transfer // of whom the caller talked with, until it has come to something
 	transfers   int
 	consult     *consult     // an attended transfer by keys
+	back        *transfer    // the last that failed: the transferor has the other side back
+	backAt      time.Time    // since when
 	seat        int          // side of the recording for those who are dialled
 	open        bool         // somebody may pick up: the caller waits for an answer
 	holder      *party       // who holds by the API

@@ -123,11 +123,8 @@ func (c *Call) forgetHold() {
 	if c.holder == nil {
 		return
 	}
+	c.other(c.holder).media.StopPlay()
 	c.holder = nil
-	c.caller.media.StopPlay()
-	if c.peer != nil {
-		c.peer.media.StopPlay()
-	}
 }
 
 // Press sends digits to one of those who talk, as if the other side had pressed

@@ -173,7 +173,7 @@ func (c *Call) ringCaller() error {
 	}
 	c.dropOthers(p)
 	c.caller = p
-	c.caller.name, c.caller.usage, c.caller.calling = placeholder.name, placeholder.usage, true
+	c.caller.name, c.caller.usage, c.caller.calling, c.caller.seat = placeholder.name, placeholder.usage, true, placeholder.seat
 	c.parties = nil
 	return nil
 }

@@ -31,6 +31,7 @@ type adopt struct {
 	p       *party
 	from    pbx.CallID
 	instead *sip.Leg
+	record  bool        // the talk there is to be recorded
 	reply   chan handed // has room for one
 
 	supervise *supervision // nil: to talk
@@ -40,6 +41,7 @@ type adopt struct {
 // other call has ended before anybody answered, and this is what was called.
 type handed struct {
 	p       *party // of surrender
+	record  bool   // likewise: the talk there is to be recorded
 	who     string // of adopt: who talks with the party there
 	dialled string
 	cause   pbx.Cause
@@ -113,13 +115,14 @@ func (c *Call) surrender(s surrender) error {
 	}
 	c.part()
 	c.unbridge()
+	c.forgetHold()
 	goes.media.SetTap(nil)
 	p := goes.moving()
 	c.m.moveUse(goes.usage, c.id, s.to)
 	c.left(goes)
 	p.leg.Own(s.mail, s.gone)
 	p.media.Own(s.mail, s.gone)
-	s.reply <- handed{p: p}
+	s.reply <- handed{p: p, record: c.decision.Record}
 	return c.sentOn(by, s.to)
 }
 
@@ -155,7 +158,7 @@ func (c *Call) left(p *party) {
 
 // giveTo gives p to another call. An error means that this call is over.
 func (c *Call) giveTo(to pbx.CallID, p *party, instead *sip.Leg) (handed, error) {
-	a := adopt{p: p.moving(), from: c.id, instead: instead, reply: make(chan handed, 1)}
+	a := adopt{p: p.moving(), from: c.id, instead: instead, record: c.decision.Record, reply: make(chan handed, 1)}
 	h, err := await(c, func(ctx context.Context) handed { return c.m.ask(ctx, to, a, a.reply) })
 	if err == nil && h.cause.Reason == "" && h.dialled == "" {
 		c.part()
@@ -185,8 +188,8 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 		return refuse(pbx.NoReply)
 	case c.open && (a.instead == nil || old != c.caller && old != c.peer):
 		return true, nil
-	case a.instead == nil:
-		return refuse(pbx.NoReply)
+	case a.instead == nil, !a.p.answered && (c.peer == nil || old.number != a.p.number):
+		return refuse(pbx.NoReply) // RFC 3891: in a talk one's own other phone only
 	case old == c.caller && c.peer == nil:
 		a.reply <- handed{dialled: c.dialled}
 		return false, c.sentOn(old, a.from)
@@ -204,10 +207,14 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 	a.reply <- handed{who: c.caller.who}
 	c.pickUp(a.p, sdp)
 	c.note(pbx.CallEvent{Kind: pbx.Transferred, Who: old.who, To: a.p.who, Why: []string{old.who + " transfers to " + a.p.who}})
+	c.decision.Record = c.decision.Record || a.record
 	c.connect(a.p)
 	c.joined(a.p)
 	cause := pbx.NewCause(pbx.PartyCallee, pbx.SentOn)
 	cause.Party = old.side(cause.Party)
+	if outside(stays, a.p) {
+		old.usage = "" // its place stays taken, as in blind
+	}
 	c.letGo(old, cause)
 	return false, nil
 }
@@ -215,8 +222,11 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 // taken takes somebody who picks up a call that rings or is parked; nil when that
 // cannot be.
 func (c *Call) taken(a adopt) *party {
+	recorded := c.decision.Record
+	c.decision.Record = recorded || a.record
 	sdp, ok := agree(a.p, c.codecs(nil))
 	if !ok {
+		c.decision.Record = recorded
 		a.reply <- handed{cause: pbx.NewCause(pbx.PartyPBX, pbx.NoCodec)}
 		return nil
 	}
@@ -240,6 +250,7 @@ func (c *Call) own(p *party, from pbx.CallID) {
 	c.m.moveUse(p.usage, from, c.id)
 	p.leg.Own(c.mail, c.gone)
 	p.media.Own(c.mail, c.gone)
+	p.media.SetTap(nil) // that of the other call
 	c.note(pbx.CallEvent{Kind: pbx.Entered, Who: p.who, Leg: p.leg.ID, Trunk: p.trunk, Other: from})
 	if p.answered {
 		c.note(pbx.CallEvent{Kind: pbx.Answered, Who: p.who, Leg: p.leg.ID, Codec: p.media.Codec().Name})
@@ -319,6 +330,9 @@ func (c *Call) replace(r *sip.Replaces) {
 		cause.Reason = pbx.Forbidden
 		c.end(cause)
 		return
+	}
+	if ext := c.company.Extensions[c.caller.number]; ext != nil {
+		c.decision.Record = ext.Record
 	}
 	c.pickFrom(to, leg)
 }

@@ -231,6 +231,9 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		t.by = nil
 		c.over(p, cause)
 		return false, nil
+	case c.unheard(p):
+		c.over(p, cause)
+		return true, nil
 	case p == c.caller:
 		c.endedBy(p, cause)
 		c.part()

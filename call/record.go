@@ -52,7 +52,7 @@ func (c *Call) stopRecording() {
 		return
 	}
 	for _, p := range append(c.everybody(), c.supervisors...) {
-		if p.tapped = nil; p.media != nil {
+		if p.tapped = nil; p.media != nil && !p.over { // else another call may record it
 			p.media.SetTap(nil)
 		}
 	}

@@ -68,6 +68,9 @@ func (c *Call) superviseCall() {
 	case err != nil:
 	case h.cause.Reason != "":
 		c.why("the call could not be supervised")
+		if r := h.cause.Reason; r == pbx.NoReply || r == pbx.BadRequest { // of the other call, not of a peer
+			h.cause = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
+		}
 		c.end(h.cause)
 	default:
 		c.left(c.caller)

@@ -14,6 +14,7 @@ import (
 const (
 	maxTransfers = 32               // of one call
 	recallRing   = 30 * time.Second // who has transferred in vain is rung for
+	hasty        = 2 * time.Second  // who hangs up so soon after that has not heard of it
 )
 
 // transfer is the way of one of two who talk to somebody else, while it goes on.
@@ -26,6 +27,7 @@ type transfer struct {
 	waits *party     // with a consultation first: who waits meanwhile
 	refer bool       // asked for by REFER: its progress is told
 	begun bool
+	place string // what the transferor counts against, while it stays taken
 }
 
 // referred takes a phone's wish to send the other side on (RFC 3515).
@@ -93,6 +95,7 @@ func (c *Call) move() []routing.Step {
 	t.begun = true
 	c.note(pbx.CallEvent{Kind: pbx.Transferring, Who: t.who, Leg: t.by.leg.ID, To: t.to, Other: t.with})
 	c.setAside(t)
+	t.place, t.by.usage = t.by.usage, ""
 	if t.with != "" {
 		return c.attend(t)
 	}
@@ -109,10 +112,22 @@ func (c *Call) blind(t *transfer) []routing.Step {
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
 	c.decision.Record = c.decision.Record || d.Record
 	c.failed = d.Cause
-	if t.by != nil && slices.ContainsFunc(d.Steps, func(s routing.Step) bool { _, outside := s.(routing.Dial); return outside }) {
-		t.by.usage = "" // its place stays taken: a transfer is not a way past its limit
+	if !slices.ContainsFunc(d.Steps, func(s routing.Step) bool { _, outside := s.(routing.Dial); return outside }) {
+		c.freePlace(t)
 	}
 	return d.Steps
+}
+
+// freePlace makes the transferor's leg alone count. Until then its place stays
+// taken, for good when two talk who are both outside: a transfer is not a way past
+// the limit.
+func (c *Call) freePlace(t *transfer) {
+	if t.by != nil {
+		t.by.usage = t.place
+	} else if t.place != "" {
+		c.release(t.place)
+	}
+	t.place = ""
 }
 
 // setAside parts the two who talk. The one who stays becomes the caller, for whom
@@ -120,8 +135,8 @@ func (c *Call) blind(t *transfer) []routing.Step {
 func (c *Call) setAside(t *transfer) {
 	c.part()
 	c.unbridge()
-	stays := c.other(t.by)
 	c.forgetHold()
+	stays := c.other(t.by)
 	c.peer = nil
 	c.seat = t.by.seat
 	c.parties = slices.DeleteFunc(c.parties, func(p *party) bool { return p == stays || p == t.by })
@@ -176,10 +191,19 @@ func (c *Call) takeBack(t *transfer) []routing.Step {
 		cause = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
 	}
 	c.tell(t, cause)
+	c.freePlace(t)
 	c.transfer = nil
+	failed := func(why string) pbx.CallEvent {
+		e := pbx.CallEvent{Kind: pbx.Noted, Why: []string{pbx.TransferFailed + why}}
+		if cause.Party == pbx.PartyPBX && t.with == "" { // else somebody else's end tells why
+			e.Cause = &cause
+		}
+		return e
+	}
 	c.caller.media.StopPlay()
 	if t.by != nil {
-		c.why(fmt.Sprintf("the transfer failed: back to %s", t.who))
+		c.note(failed("back to " + t.who))
+		c.back, c.backAt = t, time.Now()
 		c.connect(t.by)
 		c.parties = append(c.parties, t.by)
 		c.joined(t.by)
@@ -189,7 +213,23 @@ func (c *Call) takeBack(t *transfer) []routing.Step {
 	if c.company.Extensions[t.who] == nil {
 		return nil
 	}
-	return []routing.Step{routing.Ring{Who: []string{t.who}, For: recallRing, Why: "the transfer failed: " + t.who + " is called back"}}
+	c.note(failed(t.who + " is called back"))
+	return []routing.Step{routing.Ring{Who: []string{t.who}, For: recallRing}}
+}
+
+// unheard makes the end of p that of a transferor who has not waited, when p hangs
+// up at once after it was given the call back: its BYE crossed with that.
+func (c *Call) unheard(p *party) bool {
+	t := c.back
+	if t == nil || t.by != p || p != c.peer || time.Since(c.backAt) >= hasty {
+		return false
+	}
+	c.part()
+	c.unbridge()
+	c.forgetHold()
+	c.peer, c.back, t.by = nil, nil, nil
+	c.transfer = t
+	return true
 }
 
 // attend joins the one who stays with the one who waits in another call of the
@@ -214,12 +254,19 @@ func (c *Call) attend(t *transfer) []routing.Step {
 		c.transferred(h.who)
 		return nil
 	}
+	c.decision.Record = c.decision.Record || h.record
+	if !outside(c.caller, h.p) {
+		c.freePlace(t)
+	}
 	c.enter(h.p, t.with)
 	c.connect(h.p)
 	c.joined(h.p)
 	c.talk()
 	return nil
 }
+
+// outside tells whether two who talk are both outside, so that no extension counts.
+func outside(a, b *party) bool { return a.number == "" && b.number == "" }
 
 // meet asks the other call of an attended transfer.
 func (c *Call) meet(t *transfer) (handed, error) {

@@ -55,6 +55,9 @@ func (k *keypad) hear(ts uint32, payload []byte, f *format, at time.Time) (press
 	if k.any && int32(ts-k.finished) <= 0 && at.Sub(k.last) < keyPause {
 		return press{}, false // a repetition, or a late packet of a key that has ended
 	}
+	if k.any && !k.open && ts == k.finished && digit == k.digit && units >= k.units {
+		return press{}, false // the same after a pause of the sender or the network
+	}
 	if k.open && ts != k.ts && int32(ts-k.ts) < 0 {
 		return press{}, false // late, of an earlier segment
 	}

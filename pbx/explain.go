@@ -24,6 +24,16 @@ func Explain(c CDR, trace []CallEvent) Text {
 	return x.sentence(trace)
 }
 
+// TransferFailed begins what a call notes when a transfer has come to nothing.
+const TransferFailed = "the transfer failed: "
+
+// supervised says what a supervisor does.
+var supervised = map[Supervision]phrase{
+	Listen:  {"{who} listened to the call", "{who} слушал разговор", ""},
+	Whisper: {"{who} whispered in the call", "{who} подсказывал в разговоре", ""},
+	Barge:   {"{who} joined the call", "{who} присоединился к разговору", ""},
+}
+
 // explanation is a sentence in the making.
 type explanation struct {
 	cdr     CDR
@@ -38,6 +48,9 @@ type explanation struct {
 	hungUp  string    // who ended the talk
 	moving  bool      // a transfer into another call is not told yet
 	sentBy  string    // who has transferred the call, until it has come to something
+	by, to  string    // of the last transfer
+	sent    int       // and its clause, counted from 1; 0: none
+	entered int       // likewise, of who came in last
 }
 
 // clause is one part of the sentence: what it says, and of whom.
@@ -93,13 +106,20 @@ func (x *explanation) add(e CallEvent) {
 	case Transferring:
 		x.flush()
 		x.sentBy = named(e.Who)
+		x.by, x.to, x.sent = named(e.Who), named(e.To), 0
 		if x.moving = e.Other != ""; !x.moving {
 			x.transferred(e)
+			x.sent = len(x.clauses)
 		}
 	case Entered:
 		if !x.moving {
 			x.flush()
 			x.say(phrase{"{who} took the call", "{who} забрал вызов", ""}.say([]string{named(e.Who)}, 0))
+			x.entered = len(x.clauses)
+		}
+	case Supervised:
+		if p, ok := supervised[Supervision(e.Text)]; ok && x.entered > 0 {
+			x.clauses[x.entered-1].Text = p.say([]string{named(e.Who)}, 0)
 		}
 	case Transferred:
 		if x.moving {
@@ -122,7 +142,25 @@ func (x *explanation) add(e CallEvent) {
 
 func (x *explanation) transferred(e CallEvent) {
 	by, to := named(e.Who), named(e.To)
+	if by == to && x.moving {
+		x.say(Text{by + " went on with another phone", by + " продолжил разговор с другого телефона"})
+		return
+	}
 	x.say(Text{by + " transferred the call to " + to, by + " перевёл вызов на " + to})
+}
+
+// untransferred takes back that a call was transferred.
+func (x *explanation) untransferred() {
+	t := Text{x.by + " tried to transfer the call", x.by + " пытался перевести вызов"}
+	if x.to != "" {
+		t = t.plus(Text{" to " + x.to, " на " + x.to})
+	}
+	if x.sent > 0 {
+		x.clauses[x.sent-1].Text = t
+	} else {
+		x.say(t)
+	}
+	x.moving, x.sent = false, 0
 }
 
 func (x *explanation) lookedUp(l *Lookup) {
@@ -155,6 +193,9 @@ func (x *explanation) routed(e CallEvent) {
 // noted takes what has no event of its own: a group that is rung, somebody who
 // forwards, somebody who could not be called, silence.
 func (x *explanation) noted(e CallEvent) {
+	if (x.moving || x.sent > 0) && len(e.Why) > 0 && strings.HasPrefix(e.Why[0], TransferFailed) {
+		x.untransferred()
+	}
 	switch {
 	case e.Cause != nil && e.Cause.Reason == NoMedia:
 		x.silent = named(e.Who)

@@ -116,6 +116,43 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplainHandover tells of transfers that fail and of who comes in.
+func TestExplainHandover(t *testing.T) {
+	in := CallEvent{Leg: "in", Who: "101", From: "101", To: "102", Direction: InternalTo}
+	bye, busy, no := NewCause(PartyCaller, Hangup), NewCause(PartyCallee, Busy), NewCause(PartyPBX, Forbidden)
+	answered := func() *story { return begin(in).dial("102").answer(time.Second, "102") }
+	back := CallEvent{Kind: Noted, Why: []string{TransferFailed + "back to 102"}}
+	refused := back
+	refused.Cause = &no
+	entered := CallEvent{Kind: Entered, Who: "104", Leg: "leg-104", Other: "other"}
+	for _, c := range []struct {
+		name   string
+		story  *story
+		en, ru string
+	}{
+		{"a transfer to one who is busy", answered().add(time.Second, CallEvent{Kind: Transferring, Who: "102", To: "103"}).dial("103").
+			out(time.Second, "103", busy).add(0, back).end(time.Second, bye),
+			"102 tried to transfer the call to 103; 103 was busy;", "102 пытался перевести вызов на 103; 103: занято;"},
+		{"a transfer that is not allowed", answered().add(time.Second, CallEvent{Kind: Transferring, Who: "102", To: "+4930"}).add(0, refused).end(time.Second, bye),
+			"102 tried to transfer the call to +4930; this call is not allowed;", "102 пытался перевести вызов на +4930; такой вызов запрещён;"},
+		{"a transfer to a call that is gone", answered().add(time.Second, CallEvent{Kind: Transferring, Who: "102", Other: "other"}).add(0, back).
+			add(time.Second, entered).end(time.Second, bye),
+			"102 tried to transfer the call; 104 took the call;", "102 пытался перевести вызов; 104 забрал вызов;"},
+		{"another phone of the same extension", answered().add(time.Second, CallEvent{Kind: Transferring, Who: "102", Other: "other"}).
+			add(0, CallEvent{Kind: Transferred, Who: "102", To: "102"}).end(time.Second, bye),
+			"102 went on with another phone;", "102 продолжил разговор с другого телефона;"},
+		{"a supervisor", answered().add(time.Second, entered).add(0, CallEvent{Kind: Supervised, Who: "104", Leg: "leg-104", Text: string(Listen)}).end(time.Second, bye),
+			"104 listened to the call;", "104 слушал разговор;"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := Summarize("acme", "1", c.story.trace).Explained
+			if !strings.Contains(got.EN, c.en) || !strings.Contains(got.RU, c.ru) || strings.Contains(got.EN, "transferred") {
+				t.Errorf("%s\n%s", got.EN, got.RU)
+			}
+		})
+	}
+}
+
 // TestExplainReasons holds that no reason and no party leaves the sentence
 // without its words, before and after the answer.
 func TestExplainReasons(t *testing.T) {

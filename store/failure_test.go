@@ -155,6 +155,27 @@ func TestReplayer(t *testing.T) {
 	})
 }
 
+// TestStalledDisk: neither the database nor the spool can be written for half a
+// minute, and no record is lost.
+func TestStalledDisk(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := openDir(t, dir)
+		limitPages(t, s, true)
+		if err := s.spool.take(t.Context()); err != nil { // somebody's write hangs
+			t.Fatal(err)
+		}
+		time.AfterFunc(30*time.Second, s.spool.give)
+		for i := range 60 { // more than the limited database takes
+			go keep(t, s, i)
+		}
+		time.Sleep(31 * time.Second)
+		limitPages(t, s, false)
+		time.Sleep(replayEvery)
+		wantCalls(t, s, 60)
+	})
+}
+
 // TestSpoolAtStart: what was spooled before the process died is saved when the
 // next one begins, and those calls do not count as interrupted even while it
 // cannot be.

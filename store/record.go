@@ -12,16 +12,20 @@ import (
 )
 
 // saveTime is how long a call record waits for the database before it goes to
-// the spool, and then for the spool.
-const saveTime = 2 * time.Second
+// the spool, spoolTime how long then for the spool: a disk may stall for tens of
+// seconds, and a record that waits holds up nothing but its own call, which is over.
+const (
+	saveTime  = 2 * time.Second
+	spoolTime = 2 * time.Minute
+)
 
 // outboxCall is the kind of an outbox row that tells of an ended call; its body
 // is the call record.
 const outboxCall = "call"
 
 // Record keeps the record of an ended call with its trace: in the database, or
-// in the spool when the database fails or takes longer than saveTime. The end
-// of ctx does not stop it. It fails only when both do, or when the record is
+// in the spool when the database fails or takes longer than saveTime; a disk that
+// stalls is waited for as long as spoolTime. The end of ctx does not stop it. It fails only when both do, or when the record is
 // not of company t.
 func (s *Store) Record(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []pbx.CallEvent) error {
 	ctx = context.WithoutCancel(ctx)
@@ -36,7 +40,7 @@ func (s *Store) Record(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []p
 		s.metrics.records.WithLabelValues("lost").Inc()
 		return err
 	}
-	spooling, cancel := context.WithTimeout(ctx, saveTime)
+	spooling, cancel := context.WithTimeout(ctx, spoolTime)
 	defer cancel()
 	if spoolErr := s.spool.Append(spooling, t, c, trace); spoolErr != nil {
 		s.metrics.records.WithLabelValues("lost").Inc()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -28,8 +29,10 @@ const (
 type rig struct {
 	tb     testing.TB
 	server *exec.Cmd
-	sip    *net.UDPAddr // of the server
+	sip    *net.UDPAddr      // of the server
+	at     map[string]string // where it listens, by transport
 	http   string
+	log    io.Writer // gets what the server logs; nil: nobody
 	caller *side
 	called *side
 	seq    uint16 // of the next RTP packet of every call
@@ -79,6 +82,7 @@ func newRig(tb testing.TB) *rig {
 	r.server = exec.Command(filepath.Join(program.dir, "vpbx"), "serve", "--config", config)
 	r.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.start()
+	r.caller.server = r.sip
 	return r
 }
 
@@ -97,23 +101,32 @@ func (r *rig) start() {
 		_ = r.server.Wait()
 	})
 	ready := make(chan [2]string, 1)
-	go watch(logs, ready)
+	var from io.Reader = logs
+	if r.log != nil {
+		from = io.TeeReader(logs, r.log)
+	}
+	go watch(from, ready)
 	select {
 	case at := <-ready:
-		r.http = at[0]
-		if r.sip, err = net.ResolveUDPAddr("udp", at[1]); err != nil {
+		r.http, r.at = at[0], make(map[string]string)
+		for _, m := range listening.FindAllStringSubmatch(at[1], -1) {
+			r.at[m[1]] = m[2]
+		}
+		if r.sip, err = net.ResolveUDPAddr("udp", r.at["udp"]); err != nil {
 			r.tb.Fatal(err)
 		}
-		r.caller.server = r.sip
 	case <-time.After(20 * time.Second):
 		r.tb.Fatal("vpbx did not start")
 	}
 }
 
-var readyLine = regexp.MustCompile(`msg="vpbx is ready" http=(\S+) sip="\[\{udp ([^ }]+)\}`)
+var (
+	readyLine = regexp.MustCompile(`msg="vpbx is ready" http=(\S+) sip="\[([^"]+)\]"`)
+	listening = regexp.MustCompile(`\{(\w+) ([^ }]+)`)
+)
 
 // watch reads the log to its end, and tells when the server is ready.
-func watch(logs interface{ Read([]byte) (int, error) }, ready chan<- [2]string) {
+func watch(logs io.Reader, ready chan<- [2]string) {
 	lines := bufio.NewScanner(logs)
 	for lines.Scan() {
 		if m := readyLine.FindStringSubmatch(lines.Text()); m != nil {

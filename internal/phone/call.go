@@ -345,10 +345,10 @@ func (c *Call) end(e End) {
 // establish marks the call answered.
 func (c *Call) establish() {
 	c.state, c.status = Answered, 200
-	close(c.answered)
 	if !c.gone {
 		c.audio.start()
 	}
+	close(c.answered)
 }
 
 // learn takes route set and target of the dialog from the peer's message

@@ -108,8 +108,10 @@ func (p *Phone) handshake(ctx context.Context, conn net.Conn, to netip.AddrPort)
 // to anyone. The next thing it sends opens another one.
 func (p *Phone) Disconnect() {
 	p.do(func() {
-		for _, s := range p.streams {
+		for peer, s := range p.streams {
+			s.closed = true
 			_ = s.conn.Close()
+			delete(p.streams, peer)
 		}
 	})
 }
