@@ -35,6 +35,7 @@ const (
 	ReadCalls         Permission = "calls.read"
 	ControlCalls      Permission = "calls.control"
 	ReadRecordings    Permission = "recordings.read"
+	RemoveRecordings  Permission = "recordings.remove"
 	ReadEvents        Permission = "events.read"
 	CaptureSIP        Permission = "sip.capture"
 )
@@ -44,11 +45,11 @@ const (
 var grants = map[Role]map[Permission]bool{
 	RoleAdmin: {
 		ReadAPI: true, ListTenants: true, ReadTenant: true, WriteTenant: true, WriteLimits: true, RemoveTenant: true,
-		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, ReadEvents: true, CaptureSIP: true,
+		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
-		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, ReadEvents: true, CaptureSIP: true,
+		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
 	},
 }
 

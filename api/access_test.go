@@ -19,6 +19,8 @@ func TestAllow(t *testing.T) {
 		{admin, "", ListTenants, ""},
 		{acme, "acme", ReadCalls, ""},
 		{acme, "acme", WriteTenant, ""},
+		{acme, "acme", RemoveRecordings, ""},
+		{acme, "other", RemoveRecordings, pbx.NotFound},
 		{acme, "", ReadAPI, ""},
 		{acme, "acme", RemoveTenant, pbx.Denied},
 		{acme, "", ListTenants, pbx.Denied},

@@ -254,7 +254,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.check(r.store.Close()) })
-	if r.sounds, err = recordings.New(recordings.Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if r.sounds, err = recordings.New(recordings.Options{Dir: t.TempDir(), Cache: t.TempDir(), MP3: "/nowhere/lame", Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.check(r.sounds.Close()) })
@@ -265,7 +265,7 @@ func newRig(t *testing.T) *rig {
 	r.addToken(otherToken, "other")
 	r.Server, err = New(Config{
 		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Bus: &events.Bus{},
-		Sounds: r.sounds, Tenants: tenants.NewService(r.store), Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
+		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Tenants: tenants.NewService(r.store), Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
 		Registrations: r.bindings, Ladder: r.live.Ladder, Capture: r.capture,
 		Ready: func() error {
 			if err := r.ready.Load(); err != nil {

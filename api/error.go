@@ -25,6 +25,8 @@ var statuses = map[pbx.Kind]int{
 	pbx.Unauthenticated: http.StatusUnauthorized,
 	pbx.Limit:           http.StatusTooManyRequests,
 	pbx.Unavailable:     http.StatusServiceUnavailable,
+	pbx.Gone:            http.StatusGone,
+	pbx.Unsupported:     http.StatusNotImplemented,
 	pbx.Internal:        http.StatusInternalServerError,
 }
 

@@ -35,7 +35,7 @@ func TestBadParameters(t *testing.T) {
 		{"calls?nubmer=101", "nubmer"},
 		{"calls?live=perhaps", "live"},
 		{"calls?live=true&cursor=!", "cursor"},
-		{"recordings/1?format=mp3", "format"},
+		{"recordings/1?format=flac", "format"},
 		{"recordings/1?format=exe", "format"},
 	} {
 		p := r.ask("GET", "/api/v1/tenants/acme/"+c.path, acmeToken, nil).want(t, 400)

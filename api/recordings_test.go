@@ -107,7 +107,7 @@ func TestFileName(t *testing.T) {
 	for in, want := range map[pbx.RecordingID]string{
 		"0199ab": "0199ab.wav", "../../x": "x.wav", "a\"\r\nb": "ab.wav", "ы": ".wav",
 	} {
-		if got := fileName(in); got != want {
+		if got := fileName(in, "wav"); got != want {
 			t.Errorf("fileName(%q) = %q, want %q", in, got, want)
 		}
 	}

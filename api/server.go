@@ -72,6 +72,17 @@ type Control interface {
 type Sounds interface {
 	// Open gives the sound file, its size in bytes and when it was closed.
 	Open(t pbx.TenantID, id pbx.RecordingID) (io.ReadSeekCloser, int64, time.Time, error)
+	// OpenAs gives it as mp3 or opus. A pbx.Error of kind Unsupported says that
+	// there is no encoder.
+	OpenAs(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, format string) (io.ReadSeekCloser, int64, time.Time, error)
+}
+
+// Keeper removes recordings and verifies them.
+type Keeper interface {
+	// Remove leaves a tombstone; Gone when there is one already.
+	Remove(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, why pbx.Removal) error
+	// Verify looks at a part of the chain of a company.
+	Verify(ctx context.Context, t pbx.TenantID, q pbx.VerifyQuery) (pbx.Verified, error)
 }
 
 // Tenants keeps the company documents.
@@ -88,6 +99,7 @@ type Config struct {
 	Live      Live
 	Control   Control
 	Sounds    Sounds
+	Keeper    Keeper
 	Tenants   Tenants
 	Bus       *events.Bus
 

@@ -39,6 +39,8 @@ type Tenant struct {
 	Zone    string   `json:"zone"`    // IANA time zone
 	Country string   `json:"country"` // ISO 3166 alpha-2: how national numbers are read
 	Limits  Limits   `json:"limits"`
+
+	Recordings RecordingRules `json:"recordings,omitzero"`
 }
 
 // Limits bound what a company, and whoever stole a password of it, can do.

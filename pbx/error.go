@@ -15,6 +15,8 @@ const (
 	Unauthenticated Kind = "unauthenticated" // not known who asks
 	Limit           Kind = "limit"           // a limit is reached; later may help
 	Unavailable     Kind = "unavailable"     // a part we need does not answer
+	Gone            Kind = "gone"            // it existed and was removed
+	Unsupported     Kind = "unsupported"     // this installation cannot do it
 	Internal        Kind = "internal"        // our fault; the text is for the log
 )
 

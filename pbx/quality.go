@@ -22,6 +22,9 @@ type Recording struct {
 	Call    CallID      `json:"call,omitempty"`
 	Seconds float64     `json:"seconds"`
 	Bytes   int64       `json:"bytes,omitempty"`
-	Lost    uint64      `json:"lost,omitempty"`  // packets the disk was too slow for
-	Error   string      `json:"error,omitempty"` // why it is missing or not whole
+	Lost    uint64      `json:"lost,omitempty"`    // packets the disk was too slow for
+	Error   string      `json:"error,omitempty"`   // why it is missing or not whole
+	SHA256  string      `json:"sha256,omitempty"`  // of the finished file, in hex; "" when there is none
+	Link    string      `json:"link,omitempty"`    // its place in the chain of the company, see [ChainLink]
+	Removed *Removal    `json:"removed,omitempty"` // the sound is gone: who did it, when and why
 }

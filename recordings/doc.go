@@ -6,8 +6,12 @@
 // so that the file is playable at any moment, also after a kill -9. What a dead
 // process left open is finished by Repair.
 //
-// What it is not: it keeps no metadata but the file itself; the record of the
-// call does. It mixes nothing but a third voice into both sides, makes
+// A [Keeper] looks after what is finished: it removes by rule and on request and
+// leaves tombstones, and it verifies the chain of sums that shows what somebody
+// altered or took away. OpenAs gives a recording as Opus or MP3.
+//
+// What it is not: it keeps no metadata but the file itself; a [Ledger], the store,
+// does. It mixes nothing but a third voice into both sides, records
 // no other files than WAV of 8 kHz, and decodes what package audio knows: the side
 // of another codec stays silent, and the recording says so. It does not decide
 // who may listen.
@@ -15,7 +19,8 @@
 // Who owns which goroutine: Start begins one writer for each recording, which
 // ends with Recorder.Close, or with the disk that fails under it. Track.RTP is
 // called on the goroutines that read packets: it copies into a bounded queue
-// and never waits for the disk. Store.Close ends all that is still open.
+// and never waits for the disk. A conversion has a goroutine of its own, two run
+// at once. Store.Close ends all that is still open.
 //
 // The time line: sample n of a file sounds n/8000 s after Start. The first
 // packet of a side is placed at the time it arrived, the next ones relative to
@@ -31,8 +36,11 @@
 // finished; until then it is called .wav.part. The sizes in its header are at
 // most one second old. A failing disk ends the recording and never the call;
 // what was written stays playable. Nothing is dropped without being counted.
+// A recording loses its record never, and its file only after its tombstone is
+// stored; what it was converted to goes with the file.
 //
 // Where the tests are: timeline_test.go places packets without a disk;
 // store_test.go records on fake time and reads the files; repair_test.go plays
-// the dead process, diskfull_test.go the full disk.
+// the dead process, diskfull_test.go the full disk; keeper_test.go alters, removes
+// and crashes on a real ledger; convert_test.go plays what was encoded.
 package recordings

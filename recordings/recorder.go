@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,6 +43,7 @@ type Recorder struct {
 	// What the writer owns.
 	file  *os.File
 	wav   *audio.WAVWriter
+	sum   string // of the finished file
 	line  timeline
 	spare queue
 }
@@ -173,9 +175,12 @@ func (r *Recorder) finish() error {
 		r.file.Close(),
 	)
 	if renamed := r.store.root.Rename(r.name+partial, r.name); renamed != nil {
-		err = errors.Join(err, fmt.Errorf("rename: %w", renamed))
+		return errors.Join(err, fmt.Errorf("rename: %w", renamed))
 	}
-	return err
+	// After a failure, too: what is there is what will be verified.
+	sum, _, summed := r.store.Sum(context.Background(), r.info.Tenant, r.info.ID)
+	r.sum = sum
+	return errors.Join(err, summed)
 }
 
 // result says what came of the recording, counts it and logs what went wrong.
@@ -186,7 +191,7 @@ func (r *Recorder) result(err error) pbx.Recording {
 	rec := r.info
 	rec.Seconds = seconds(r.wav.Frames())
 	rec.Bytes = headerSize + r.wav.Frames()*frameSize
-	rec.Lost = lost
+	rec.Lost, rec.SHA256 = lost, r.sum
 	switch {
 	case err != nil:
 		rec.Error = words(err)

@@ -41,6 +41,11 @@ func (s *Store) Repair(ctx context.Context) ([]pbx.Recording, error) {
 		if frames > 0 {
 			r.Seconds, r.Bytes = seconds(frames), headerSize+frames*frameSize
 		}
+		if err == nil {
+			if r.SHA256, _, err = s.Sum(ctx, t, id); err != nil {
+				s.log.Warn("recording repaired and not summed", "tenant", t, "recording", id, "error", err)
+			}
+		}
 		s.metrics.failed.Inc()
 		found = append(found, r)
 		return nil

@@ -23,6 +23,10 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics Registerer // nil: not registered
 	MaxOpen int        // recordings under way at once, 0: 5000
+
+	Cache    string // directory of converted files, made when needed; "": nothing is converted
+	MaxCache int64  // bytes in it, 0: 1 GiB
+	MP3      string // lame or ffmpeg; "": the one that is found in PATH
 }
 
 // Store is a directory of recordings. Its methods may be called from any
@@ -32,6 +36,7 @@ type Store struct {
 	log     *slog.Logger
 	metrics metrics
 	maxOpen int
+	convert *converter // nil: nothing is converted
 
 	mu     sync.Mutex // guards the following
 	open   map[pbx.RecordingID]*Recorder
@@ -55,6 +60,11 @@ func New(o Options) (*Store, error) {
 	if s.maxOpen == 0 {
 		s.maxOpen = defaultMaxOpen
 	}
+	if o.Cache != "" {
+		if s.convert, err = newConverter(s, o); err != nil {
+			return nil, errors.Join(err, root.Close())
+		}
+	}
 	return s, nil
 }
 
@@ -73,7 +83,11 @@ func (s *Store) Close() error {
 		all.Go(func() { r.Close() })
 	}
 	all.Wait()
-	return s.root.Close()
+	var err error
+	if s.convert != nil {
+		err = s.convert.close()
+	}
+	return errors.Join(err, s.root.Close())
 }
 
 // Start begins a recording of a call at that time, which is now. The error is a
@@ -156,16 +170,9 @@ func (s *Store) create(r *Recorder) error {
 // it was last written. The error is a [pbx.Error] of kind NotFound when there is
 // none, or when it is another tenant's.
 func (s *Store) Open(t pbx.TenantID, id pbx.RecordingID) (io.ReadSeekCloser, int64, time.Time, error) {
-	name, err := fileOf(t, id)
+	f, err := s.openFile(t, id)
 	if err != nil {
 		return nil, 0, time.Time{}, err
-	}
-	f, err := s.root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, time.Time{}, &pbx.Error{Kind: pbx.NotFound, Msg: "there is no such recording", Err: err}
-	}
-	if err != nil {
-		return nil, 0, time.Time{}, fmt.Errorf("open recording %s: %w", id, err)
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -175,4 +182,19 @@ func (s *Store) Open(t pbx.TenantID, id pbx.RecordingID) (io.ReadSeekCloser, int
 		return nil, 0, time.Time{}, fmt.Errorf("open recording %s: not a file: %w", id, errors.Join(fs.ErrInvalid, f.Close()))
 	}
 	return f, info.Size(), info.ModTime(), nil
+}
+
+func (s *Store) openFile(t pbx.TenantID, id pbx.RecordingID) (*os.File, error) {
+	name, err := fileOf(t, id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &pbx.Error{Kind: pbx.NotFound, Msg: "there is no such recording", Err: err}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open recording %s: %w", id, err)
+	}
+	return f, nil
 }

@@ -167,7 +167,12 @@ func TestStalledDisk(t *testing.T) {
 		}
 		time.AfterFunc(30*time.Second, s.spool.give)
 		for i := range 60 { // more than the limited database takes
-			go keep(t, s, i)
+			c, trace := testCall(i)
+			go func() {
+				if err := s.Record(t.Context(), "acme", c, trace); err != nil {
+					t.Errorf("record %d: %v", i, err)
+				}
+			}()
 		}
 		time.Sleep(31 * time.Second)
 		limitPages(t, s, false)

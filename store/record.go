@@ -124,15 +124,29 @@ func (r *record) saveRecordings(tx *txn) error {
 			continue
 		}
 		rec.Tenant, rec.Call, rec.Seconds = r.Tenant, r.ID, number(rec.Seconds)
+		rec.Link, rec.Removed = "", nil
+		link, err := tx.nextLink(r.Tenant, rec)
+		if err != nil {
+			return err
+		}
+		rec.Link = link.Link
 		body, err := json.Marshal(rec)
 		if err != nil {
 			return fmt.Errorf("encode recording %s: %w", rec.ID, err)
 		}
-		if _, err := tx.exec(`INSERT INTO recordings (tenant, id, call, started, body) VALUES ($1, $2, $3, $4, $5)
+		n, err := tx.exec(`INSERT INTO recordings (tenant, id, call, started, body) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (tenant, id) DO NOTHING`,
-			string(r.Tenant), string(rec.ID), string(r.ID), micros(r.Started), string(body)); err != nil {
+			string(r.Tenant), string(rec.ID), string(r.ID), micros(r.Started), string(body))
+		if err != nil {
 			return err
 		}
+		if n == 0 || rec.Link == "" {
+			continue
+		}
+		if err := tx.addLink(r.Tenant, link); err != nil {
+			return err
+		}
+		tx.after = append(tx.after, func() { r.store.ready(rec) })
 	}
 	return nil
 }

@@ -40,6 +40,10 @@ type Options struct {
 	Beside  bool         // opened by a tool while a server may be running: no lock, the spool is left alone
 	Log     *slog.Logger // nil: silent
 	Metrics Registerer   // nil: not counted
+
+	// Ready is told of each recording that is whole and has its row, after the
+	// commit, on the writer's goroutine: it must not wait. nil: nobody is told.
+	Ready func(pbx.Recording)
 }
 
 // Store is an open database. Its methods may be called by any goroutine.
@@ -55,13 +59,17 @@ type Store struct {
 	journal   *journal
 	spool     *Spool    // nil with Options.Beside
 	replayer  *replayer // nil with Options.Beside
+	ready     func(pbx.Recording)
 	close     func() error
 }
 
 // Open opens the database in o.Dir, making or upgrading it, saves the calls
 // that are in the spool and loads all companies. ctx bounds the opening only.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, node: o.Node, log: o.Log, metrics: newMetrics()}
+	s := &Store{dir: o.Dir, node: o.Node, log: o.Log, metrics: newMetrics(), ready: o.Ready}
+	if s.ready == nil {
+		s.ready = func(pbx.Recording) {}
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

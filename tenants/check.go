@@ -109,6 +109,7 @@ func (c *checker) checkTenant() {
 		c.note("country", "%q is not a country; write two capital letters as RU", c.Country)
 	}
 	c.checkLimits()
+	c.checkRecordings()
 }
 
 // checkLength notes a list that is longer than any company needs: the rest of

@@ -43,7 +43,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	b := &build{Document: d, old: old, note: m.add, joined: d.joined(), company: &pbx.Company{
 		Tenant: pbx.Tenant{
 			ID: d.Tenant, Domain: strings.ToLower(d.Domain), Name: d.Name, Zone: orElse(d.Zone, "UTC"), Country: d.Country,
-			Limits: limitsOf(d.Limits),
+			Limits: limitsOf(d.Limits), Recordings: pbx.RecordingRules{Keep: time.Duration(d.Recordings.Keep)},
 		},
 		Extensions: make(map[string]*pbx.Extension, len(d.Extensions)),
 		Groups:     make(map[string]*pbx.Group, len(d.Groups)),
@@ -233,7 +233,7 @@ func (b *build) crm() {
 // to the same company it changes nothing.
 func FromCompany(c *pbx.Company) *Document {
 	d := &Document{
-		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits),
+		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: Recordings{Keep: Days(c.Recordings.Keep)},
 		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions)},
 	}
 	for _, n := range keys(c.Extensions) {

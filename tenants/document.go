@@ -17,6 +17,7 @@ type Document struct {
 	Zone       string       `yaml:"zone" json:"zone,omitempty"`       // IANA time zone, default UTC
 	Country    string       `yaml:"country" json:"country,omitempty"` // ISO 3166-1 alpha-2, how national numbers are read
 	Limits     Limits       `yaml:"limits" json:"limits,omitzero"`
+	Recordings Recordings   `yaml:"recordings" json:"recordings,omitzero"`
 	Extensions []Extension  `yaml:"extensions" json:"extensions,omitempty"`
 	Groups     []Group      `yaml:"groups" json:"groups,omitempty"`
 	Trunks     []Trunk      `yaml:"trunks" json:"trunks,omitempty"`

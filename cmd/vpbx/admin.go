@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -54,6 +55,24 @@ func (p *passwdCmd) Run(ctx context.Context) error {
 	}
 	fmt.Println("set; a running engine takes it up at SIGHUP")
 	return nil
+}
+
+type verifyCmd struct {
+	withConfig
+	Tenant string `arg:"" optional:"" help:"Company; without it all."`
+}
+
+// Run prints what is wrong with the recordings, and fails when something is.
+func (v *verifyCmd) Run(ctx context.Context) error {
+	cfg, err := v.load()
+	if err != nil {
+		return err
+	}
+	sound, err := app.Verify(ctx, cfg, pbx.TenantID(v.Tenant), os.Stdout)
+	if err == nil && !sound {
+		err = errors.New("recordings are not as they were recorded")
+	}
+	return err
 }
 
 type backupCmd struct {

@@ -22,6 +22,7 @@ type commands struct {
 	Passwd  passwdCmd  `cmd:"" help:"Set an extension's SIP password, read from standard input."`
 	Backup  backupCmd  `cmd:"" help:"Copy the database, whole and consistent, while the engine runs."`
 	Restore restoreCmd `cmd:"" help:"Put a backup in the place of the database; the engine must be stopped."`
+	Verify  verifyCmd  `cmd:"" help:"Verify the chain of the recordings and their files; the engine may run."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Help    helpCmd    `cmd:"" help:"List every command."`
 }

@@ -49,6 +49,8 @@ type App struct {
 	store      *store.Store
 	tenants    *tenants.Service
 	recordings *recordings.Store
+	keeper     *recordings.Keeper
+	sweeper    *sweeper // nil: not started
 	bus        *events.Bus
 	connector  *rtk.Client
 	lookup     *crm.Lookup
@@ -82,7 +84,8 @@ func New(ctx context.Context, cfg config.Config, host Host, log *slog.Logger, ou
 func (a *App) build(ctx context.Context) error {
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
-	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics}); err != nil {
+	a.bus = new(events.Bus)
+	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics, Ready: a.recorded}); err != nil {
 		return err
 	}
 	a.tenants = tenants.NewService(a.store)
@@ -93,9 +96,10 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.provision(ctx, docs); err != nil {
 		return err
 	}
-	if a.recordings, err = recordings.New(recordings.Options{Dir: filepath.Join(a.cfg.Data, "recordings"), Log: a.log, Metrics: a.metrics}); err != nil {
+	if a.recordings, err = recordings.New(recordings.Options{Dir: filepath.Join(a.cfg.Data, "recordings"), Cache: filepath.Join(a.cfg.Data, "converted"), Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}
+	a.keeper = recordings.NewKeeper(a.recordings, a.store, a.log)
 	if err := a.recover(ctx); err != nil {
 		return err
 	}
@@ -104,7 +108,6 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.cert.Store(cert)
-	a.bus = new(events.Bus)
 	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial})
 	if a.lookup, err = crm.NewLookup(crm.Options{Connectors: map[string]crm.Connector{"rtk": a.connector}, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
@@ -162,6 +165,7 @@ func (a *App) Start() error {
 	if err := a.sip.Start(); err != nil {
 		return fmt.Errorf("sip.listen: %w", err)
 	}
+	a.sweeper = a.startSweeper()
 	listen := a.host.Listen
 	if listen == nil {
 		listen = net.Listen
@@ -253,6 +257,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.calls != nil {
 		errs = append(errs, a.calls.Close(ctx))
+	}
+	if a.sweeper != nil {
+		a.sweeper.close()
 	}
 	if a.recordings != nil {
 		errs = append(errs, a.recordings.Close())

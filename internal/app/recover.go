@@ -25,7 +25,7 @@ func (a *App) recover(ctx context.Context) error {
 		return fmt.Errorf("find interrupted calls: %w", err)
 	}
 	for _, c := range open {
-		trace := a.closeRecordings(c.Trace, found)
+		trace := a.closeRecordings(ctx, c.Trace, found)
 		cdr := pbx.Summarize(c.Tenant, c.ID, trace)
 		if err := a.store.Record(ctx, c.Tenant, cdr, trace); err != nil {
 			return fmt.Errorf("record interrupted call %s: %w", c.ID, err)
@@ -39,7 +39,7 @@ func (a *App) recover(ctx context.Context) error {
 
 // closeRecordings adds the end of recordings that the trace shows as begun
 // only. What the dead process could not note any more is read off the file.
-func (a *App) closeRecordings(trace []pbx.CallEvent, found map[pbx.RecordingID]pbx.Recording) []pbx.CallEvent {
+func (a *App) closeRecordings(ctx context.Context, trace []pbx.CallEvent, found map[pbx.RecordingID]pbx.Recording) []pbx.CallEvent {
 	begun := make(map[pbx.RecordingID]pbx.CallEvent)
 	for _, e := range trace {
 		switch {
@@ -53,7 +53,7 @@ func (a *App) closeRecordings(trace []pbx.CallEvent, found map[pbx.RecordingID]p
 	for id, start := range begun {
 		r, ok := found[id]
 		if !ok {
-			r = a.finished(*start.Recording)
+			r = a.finished(ctx, *start.Recording)
 		}
 		r.Call = start.Recording.Call
 		end := start.At.Add(time.Duration(r.Seconds * float64(time.Second)))
@@ -64,13 +64,16 @@ func (a *App) closeRecordings(trace []pbx.CallEvent, found map[pbx.RecordingID]p
 
 // finished is a recording whose file the dead process had closed already, though
 // not noted that; or one whose file is missing.
-func (a *App) finished(r pbx.Recording) pbx.Recording {
+func (a *App) finished(ctx context.Context, r pbx.Recording) pbx.Recording {
 	f, size, _, err := a.recordings.Open(r.Tenant, r.ID)
 	if err != nil {
 		r.Error = "the recording was interrupted and its file is missing"
 		return r
 	}
 	defer f.Close()
+	if r.SHA256, _, err = a.recordings.Sum(ctx, r.Tenant, r.ID); err != nil {
+		a.log.Warn("recording not summed", "tenant", r.Tenant, "recording", r.ID, "error", err)
+	}
 	r.Bytes = size
 	r.Seconds = float64(size-44) / (2 * 2 * 8000) // 16 bits, two sides, 8 kHz
 	return r

@@ -205,6 +205,10 @@ func (w *world) sound(company string, r record) (string, error) {
 			fmt.Fprintf(&b, "    recording failed: %s\n", rec.Error)
 			continue
 		}
+		if r := rec.Removed; r != nil {
+			fmt.Fprintf(&b, "    recording removed by %s\n", r.By)
+			continue
+		}
 		var raw []byte
 		if err := w.get(company, "recordings/"+string(rec.ID), &raw); err != nil {
 			return "", err

@@ -39,6 +39,9 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"tokens":               testTokens,
 		"many writers at once": testManyWriters,
 		"spending":             testSpending,
+		"chain":                testChain,
+		"tombstones":           testTombstones,
+		"open recordings":      testOpenRecordings,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}

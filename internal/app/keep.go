@@ -1,0 +1,67 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"vpbx/events"
+	"vpbx/pbx"
+)
+
+const (
+	sweepEvery = time.Hour
+	chainEvery = 24 // sweeps
+)
+
+// sweeper removes recordings that companies keep no longer.
+type sweeper struct {
+	cancel context.CancelFunc
+	gone   chan struct{}
+}
+
+func (a *App) startSweeper() *sweeper {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &sweeper{cancel, make(chan struct{})}
+	go func() {
+		defer close(s.gone)
+		tick := time.NewTicker(sweepEvery)
+		defer tick.Stop()
+		for n := 0; ; n++ {
+			a.sweep(ctx, n%chainEvery == 0)
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return s
+}
+
+// close stops the goroutine and waits for it.
+func (s *sweeper) close() {
+	s.cancel()
+	<-s.gone
+}
+
+// sweep looks after the recordings of all companies. chain: also after those
+// that have no place in the chain.
+func (a *App) sweep(ctx context.Context, chain bool) {
+	for _, c := range a.store.Directory().Companies() {
+		err := a.keeper.Sweep(ctx, c.ID, c.Recordings.Keep, time.Now())
+		if err == nil && chain {
+			err = a.keeper.Chain(ctx, c.ID)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			a.log.Error("recordings not swept", "tenant", c.ID, "error", err)
+		}
+	}
+}
+
+// recorded puts a recording that is whole and has its record on the bus.
+func (a *App) recorded(r pbx.Recording) {
+	a.bus.Publish(events.Event{Tenant: r.Tenant, Kind: "recording.ready", At: time.Now(), Body: r})
+}

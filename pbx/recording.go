@@ -1,0 +1,92 @@
+package pbx
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
+
+// RecordingRules say how a company keeps its recordings.
+type RecordingRules struct {
+	Keep time.Duration `json:"keep,omitempty"` // from the begin of the call, 0: for ever
+}
+
+// Removal is the tombstone of a recording: its sound is gone, and this says why.
+type Removal struct {
+	At  time.Time `json:"at"`
+	By  string    `json:"by"` // the name of a token, or [ByRetention]
+	Why string    `json:"why,omitempty"`
+}
+
+// ByRetention in [Removal.By] says that the rule of the company removed it.
+const ByRetention = "retention"
+
+// ChainStart is the link before the first one.
+const ChainStart = "0000000000000000000000000000000000000000000000000000000000000000"
+
+// Link is one place in the chain of the recordings of a company, in the order
+// in which they were kept.
+type Link struct {
+	Seq    int64       `json:"seq"` // 1, 2, 3 …
+	ID     RecordingID `json:"id"`
+	SHA256 string      `json:"sha256"`
+	Link   string      `json:"link"` // as [ChainLink] gives it
+	At     time.Time   `json:"at"`   // when it was added
+
+	// Recording is what is known of it now; nil when its row is missing.
+	Recording *Recording `json:"-"`
+}
+
+// ChainLink gives the link of a recording behind the link previous: the SHA-256,
+// in hex, of previous, the id and the SHA-256 of the file, all three as text, one
+// behind the other.
+func ChainLink(previous string, id RecordingID, sum string) string {
+	h := sha256.Sum256([]byte(previous + string(id) + sum))
+	return hex.EncodeToString(h[:])
+}
+
+// IsSum says whether s is a SHA-256 in lower-case hex.
+func IsSum(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size && hex.EncodeToString(b) == s
+}
+
+// Flaw says what is wrong with a recording.
+type Flaw string
+
+// The flaws that a verification finds.
+const (
+	FlawAltered   Flaw = "altered"   // the file is not the one that was recorded
+	FlawMissing   Flaw = "missing"   // there is no file, and nobody is known to have removed it
+	FlawUnread    Flaw = "unread"    // the file is there and could not be read to the end
+	FlawUnchained Flaw = "unchained" // it has no place in the chain, or there is no record of it
+	FlawBroken    Flaw = "broken"    // the chain or the record was changed
+	FlawLeftOver  Flaw = "left_over" // it was removed, and its file is still there
+)
+
+// Finding is one flaw.
+type Finding struct {
+	Recording RecordingID `json:"recording,omitempty"`
+	Seq       int64       `json:"seq,omitempty"` // place in the chain
+	Flaw      Flaw        `json:"flaw"`
+	Text      string      `json:"text"`
+}
+
+// Verified is what came of looking through a part of a chain.
+type Verified struct {
+	Checked  int       `json:"checked"` // links that were looked at
+	Whole    int       `json:"whole"`   // whose file is the one that was recorded
+	Removed  int       `json:"removed"` // that have a tombstone in the place of a file
+	Waiting  int       `json:"waiting"` // files of calls that are going on: they have no record yet
+	Findings []Finding `json:"findings"`
+	More     bool      `json:"more,omitempty"` // there were more findings than are listed
+	Head     string    `json:"head"`           // the last link that was looked at: to be noted elsewhere
+	Next     int64     `json:"next,omitempty"` // where to go on, 0: this was the end of the chain
+}
+
+// VerifyQuery says which part of a chain to verify.
+type VerifyQuery struct {
+	After int64  // links behind this place
+	Limit int    // links at most
+	Head  string // a head that was noted before and must still be there; "": none
+}
