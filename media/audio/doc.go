@@ -3,7 +3,7 @@
 // # What it is
 //
 // Pure functions over samples: the codecs G.711, G.722 and Opus (RFC 6716, by
-// gopus, which nothing else imports), tones and their detection, resampling, making
+// gopus), tones and their detection, resampling, making
 // up what was lost, WAV files and the voice quality estimate of ITU-T G.107.
 //
 // # What it is not
