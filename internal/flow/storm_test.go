@@ -135,9 +135,11 @@ func (g *generator) phones() {
 			}
 			g.names = append(g.names, name)
 		}
+		talk := 3 * time.Minute // two who are left alone by a transfer do not talk for hours
 		if g.IntN(3) == 0 {
-			line += fmt.Sprintf(" talk=%v", time.Second+g.some(40*time.Second))
+			talk = 40 * time.Second
 		}
+		line += fmt.Sprintf(" talk=%v", time.Second+g.some(talk))
 		if g.IntN(8) == 0 {
 			line += " " + g.one("ignores-bye", "ignores-reinvite", "no-timers", "no-update", "codecs=PCMU", "codecs=G722,PCMA", "silent")
 		}
