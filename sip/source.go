@@ -150,15 +150,6 @@ func (a *asking) at(branch string) (list []netip.Addr) {
 	return list
 }
 
-// pending says whether there is an INVITE with the branch and the sender of a
-// Via (RFC 3261 §17.2.3).
-func (a *asking) pending(via *msg.ViaHeader) bool {
-	branch, _ := param(via.Params, "branch")
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.from[branch], func(k asker) bool { return k.sentBy == hostport{via.Host, via.Port} })
-}
-
 // mayCancel says whether a message may be a CANCEL from where it came: from the
 // address of its INVITE, or from one trunk's address for another's. It has to be
 // asked before sipgo sees the message, which answers a CANCEL by itself. One that
