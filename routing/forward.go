@@ -48,7 +48,20 @@ func (p *plan) forward(hop Hop) pbx.Cause {
 		cause.SIP, cause.Q850 = 482, pbx.FromSIP(pbx.PartyPBX, 482).Q850 // RFC 3261 §21.4.20: loop detected
 		return cause
 	}
-	c, to := p.req.Company, pbx.CleanNumber(hop.To)
+	if reason := p.lead(pbx.CleanNumber(hop.To), p.req.Company.Extensions[hop.By]); reason != "" {
+		return pbx.NewCause(pbx.PartyPBX, reason)
+	}
+	if len(p.Steps) == 0 {
+		return pbx.NewCause(pbx.PartyCallee, pbx.Busy)
+	}
+	return pbx.Cause{}
+}
+
+// lead lays out the way to a number that somebody sends a call on to: inside
+// first, then our own public numbers, then the world, as by would call it. What
+// must not or cannot be called gives the reason.
+func (p *plan) lead(to string, by *pbx.Extension) pbx.Reason {
+	c := p.req.Company
 	number := c.E164(to)
 	switch {
 	case c.Extensions[to] != nil, c.Groups[to] != nil:
@@ -59,18 +72,15 @@ func (p *plan) forward(hop Hop) pbx.Cause {
 		p.why(number + " is a number of this company: no trip through the provider")
 		p.rule(func(*pbx.Rule) {})
 	default:
-		p.req.Caller = c.Extensions[hop.By]
+		p.req.Caller = by
 		dial, reason, why := p.outside(to, MaxRing)
 		p.why(why)
 		if reason != "" {
-			return pbx.NewCause(pbx.PartyPBX, reason)
+			return reason
 		}
 		p.Steps = append(p.Steps, dial)
 	}
-	if len(p.Steps) == 0 {
-		return pbx.NewCause(pbx.PartyCallee, pbx.Busy)
-	}
-	return pbx.Cause{}
+	return ""
 }
 
 // loop says why the last hop must not be taken, "" when it may.

@@ -252,9 +252,9 @@ func (l *line) register(ctx context.Context, expires time.Duration) (time.Durati
 	}
 	longer := false
 	for auth := 0; ; {
-		res, err := l.exchange(ctx, h, req)
+		res, err := l.s.ask(ctx, h, req)
 		if err != nil {
-			return 0, err
+			return 0, fmt.Errorf("register at %s: %w", h.dest, err)
 		}
 		switch code := res.StatusCode; {
 		case res.IsSuccess():
@@ -332,27 +332,6 @@ func (l *line) again(req *msg.Request, name string, credentials msg.Header) *msg
 	l.seq++
 	next.CSeq().SeqNo = l.seq
 	return next
-}
-
-// exchange sends a request and waits for its final response.
-func (l *line) exchange(ctx context.Context, h hop, req *msg.Request) (*msg.Response, error) {
-	tx, err := l.s.send(ctx, h, req)
-	if err != nil {
-		return nil, err
-	}
-	defer tx.Terminate()
-	for {
-		select {
-		case res := <-tx.Responses():
-			if !res.IsProvisional() {
-				return res, nil
-			}
-		case <-tx.Done():
-			return nil, fmt.Errorf("register at %s: %w", h.dest, tx.Err())
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }
 
 // granted gives the lifetime of our binding in the 200 to a REGISTER: that of
