@@ -210,8 +210,5 @@ func (r *route) send(s *Session, a *agreed, f *format, h header, b []byte, at ti
 	h.pt = x.pt
 	p := b[h.start-headerLen : h.end]
 	h.write(p)
-	if _, err := r.to.rtp.WriteToUDPAddrPort(p, *dst); err != nil {
-		return dropWrite
-	}
-	return kept
+	return r.to.write(p, *dst)
 }

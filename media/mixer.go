@@ -174,7 +174,7 @@ func (e *ear) send(a *agreed, pcm *[frameBytes]int16, n uint32, at time.Time) {
 	}
 	e.seq++
 	h.write(e.mouth.buf[:])
-	if _, err := e.s.rtp.WriteToUDPAddrPort(e.mouth.buf[:end], *dst); err != nil {
-		e.s.in.count(dropWrite)
+	if why := e.s.write(e.mouth.buf[:end], *dst); why != kept {
+		e.s.in.count(why)
 	}
 }

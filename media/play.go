@@ -101,8 +101,8 @@ func (pl *player) send(n int, at time.Time) {
 		return
 	}
 	h.write(pl.mouth.buf[:])
-	if _, err := s.rtp.WriteToUDPAddrPort(pl.mouth.buf[:end], *dst); err != nil {
-		s.in.count(dropWrite)
+	if why := s.write(pl.mouth.buf[:end], *dst); why != kept {
+		s.in.count(why)
 	}
 }
 

@@ -202,7 +202,7 @@ func (k *keyer) send(h header, rate int, dst netip.AddrPort, at time.Time) {
 		return
 	}
 	h.write(k.mouth.buf[:])
-	if _, err := k.s.rtp.WriteToUDPAddrPort(k.mouth.buf[:h.end], dst); err != nil {
-		k.s.in.count(dropWrite)
+	if why := k.s.write(k.mouth.buf[:h.end], dst); why != kept {
+		k.s.in.count(why)
 	}
 }

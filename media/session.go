@@ -179,6 +179,14 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 	}
 }
 
+// write sends a packet of RTP to the peer: the one way out for whoever speaks to it.
+func (s *Session) write(p []byte, to netip.AddrPort) reason {
+	if _, err := s.rtp.WriteToUDPAddrPort(p, to); err != nil {
+		return dropWrite
+	}
+	return kept
+}
+
 // admit asks the latch, and sends to a newly locked source from now on.
 func (s *Session) admit(a *agreed, src netip.AddrPort, ssrc uint32, at time.Time) bool {
 	switch s.latch.admit(src, ssrc, source{sdp: a.remote, peer: s.opt.Peer}, at) {

@@ -137,10 +137,7 @@ func (t *transcoder) write(h header, clock int, epoch uint32, at time.Time) reas
 		return why
 	}
 	h.write(t.buf[:])
-	if _, err := t.to.rtp.WriteToUDPAddrPort(t.buf[:h.end], *dst); err != nil {
-		return dropWrite
-	}
-	return kept
+	return t.to.write(t.buf[:h.end], *dst)
 }
 
 // press sends a packet of a telephone event on: it keeps one timestamp, and its
