@@ -1,21 +1,150 @@
 package call
 
 import (
+	"context"
+	"errors"
 	"time"
 
+	"vpbx/media"
 	"vpbx/pbx"
+	"vpbx/routing"
 )
+
+// errGone means that who has answered hung up before the two were joined.
+var errGone = errors.New("the other party has gone")
+
+// tape is the recording of a call beside the sound: how those who talk learn of it,
+// and when it has to be looked after next.
+type tape struct {
+	notice    *media.Prompt // the announcement of the company, nil: none, or it cannot be played
+	announced bool
+	telling   map[*media.Session]bool // who hears it now, before the two are joined
+	busyUntil time.Time               // something is played over the talk until then
+	beepAt    time.Time               // the next tone, zero: none
+	resumeAt  time.Time               // when a pause ends by itself, zero: never
+	due       *time.Timer             // for the earlier of the two, nil: neither
+}
+
+// routed is a decision with the announcement that it may need.
+type routed struct {
+	d      routing.Decision
+	notice *media.Prompt
+}
+
+// announcement loads the announcement of a company, nil when there is none or when
+// it cannot be played. For await only: it reads a file.
+func (c *Call) announcement() *media.Prompt {
+	prompt := c.company.Prompts[c.company.Recordings.Announce]
+	if prompt == nil {
+		return nil
+	}
+	p, err := c.m.prompts.load(prompt.File)
+	if err != nil {
+		c.log.Error("announcement of recordings not loaded", "prompt", prompt.Name, "error", err)
+		return nil
+	}
+	return p
+}
+
+// recordAlso adds what a plan or another call says about recording.
+func (c *Call) recordAlso(on bool, n pbx.Notice) {
+	if on {
+		c.decision.Record, c.decision.Notice = true, c.decision.Notice.With(n)
+	}
+}
+
+// unannounced tells whether a recording would begin of which nobody was told, though
+// the plan wants that.
+func (c *Call) unannounced() bool {
+	return c.decision.Record && c.decision.Notice.Announce && !c.tape.announced && c.recorder == nil
+}
+
+// silenced keeps a call from being recorded that cannot be announced: to record
+// people who were to be told and were not is worse than no recording.
+func (c *Call) silenced() bool {
+	if !c.unannounced() || c.tape.notice != nil {
+		return false
+	}
+	c.decision.Record = false
+	const why = "the announcement cannot be played: the call is not recorded"
+	c.why(why)
+	c.note(pbx.CallEvent{Kind: pbx.RecordEnd, Recording: &pbx.Recording{Tenant: c.company.ID, Call: c.id, Error: why}})
+	return true
+}
+
+// told lists who hears the announcement when the caller and p are to be recorded:
+// who is outside, or else the caller.
+func (c *Call) told(p *party) []*party {
+	var list []*party
+	for _, t := range []*party{c.caller, p} {
+		if t.number == "" {
+			list = append(list, t)
+		}
+	}
+	if len(list) == 0 {
+		return []*party{c.caller}
+	}
+	return list
+}
+
+// announce plays the announcement before the caller and p, who has answered, hear
+// each other. An error means that p has gone or that the call is over.
+func (c *Call) announce(p *party) error {
+	if c.silenced() || !c.unannounced() {
+		return nil
+	}
+	c.unbridge() // they may hear each other already, before the answer
+	c.tape.telling = map[*media.Session]bool{}
+	for _, t := range c.told(p) {
+		c.tape.telling[t.media] = true
+		c.sayAnnouncement(t)
+	}
+	defer func() { c.tape.telling = nil }()
+	limit := time.NewTimer(c.tape.notice.Duration() + time.Second) // whoever is to hear it may have gone
+	defer limit.Stop()
+	for len(c.tape.telling) > 0 {
+		e, err := c.next(limit.C)
+		if err != nil {
+			return err
+		}
+		if p.over {
+			c.fail(pbx.NewCause(pbx.PartyCallee, pbx.Hangup))
+			c.caller.media.StopPlay()
+			c.tape.announced = false // whoever comes next waits for the whole of it
+			return errGone
+		}
+		switch e := e.(type) {
+		case expired:
+			return nil
+		case media.PlayDone:
+			delete(c.tape.telling, e.S)
+		}
+	}
+	return nil
+}
+
+// announcing tells whether a session is one whose announcement is waited for.
+func (c *Call) announcing(s *media.Session) bool { return c.tape.telling[s] }
+
+// sayAnnouncement begins the announcement for one party.
+func (c *Call) sayAnnouncement(t *party) {
+	c.tape.announced = true
+	c.note(pbx.CallEvent{Kind: pbx.Playing, Who: t.who, Text: c.company.Recordings.Announce})
+	t.media.Play(c.tape.notice, false)
+	c.tape.busyUntil = time.Now().Add(c.tape.notice.Duration())
+}
 
 // startRecording records the talk that begins when the plan says so: the caller
 // on the left, the callee on the right; who takes the place of one of them after a
 // transfer is heard on that side. A recording that cannot begin does not stop the
-// call; the record says so.
+// call; the record says so. Where two talk already, the announcement is played over
+// their talk.
 func (c *Call) startRecording() {
 	if c.recorder != nil {
 		c.tap()
 		return
 	}
-	if !c.decision.Record {
+	if !c.decision.Record || c.silenced() {
 		return
 	}
 	r, err := c.m.Recordings.Start(c.company.ID, c.id, time.Now())
@@ -24,9 +153,23 @@ func (c *Call) startRecording() {
 		c.note(pbx.CallEvent{Kind: pbx.RecordEnd, Recording: &pbx.Recording{Tenant: c.company.ID, Call: c.id, Error: "the recording could not be started"}})
 		return
 	}
+	if c.unannounced() {
+		for _, t := range c.told(c.peer) {
+			c.sayAnnouncement(t)
+		}
+	}
 	c.recorder = r
 	c.tap()
-	c.note(pbx.CallEvent{Kind: pbx.RecordStart, Recording: &pbx.Recording{ID: r.ID(), Tenant: c.company.ID, Call: c.id}})
+	c.note(pbx.CallEvent{Kind: pbx.RecordStart, Recording: c.recording()})
+	if c.decision.Notice.Beep && c.company.Recordings.Beep > 0 {
+		c.tape.beepAt = time.Now()
+	}
+	c.arm()
+}
+
+// recording names the recording that goes on.
+func (c *Call) recording() *pbx.Recording {
+	return &pbx.Recording{ID: c.recorder.ID(), Tenant: c.company.ID, Call: c.id}
 }
 
 // tap makes the recording hear those who talk now, and the supervisor whom both of
@@ -58,5 +201,208 @@ func (c *Call) stopRecording() {
 	}
 	rec := c.recorder.Close()
 	c.recorder = nil
+	c.tape.beepAt, c.tape.resumeAt = time.Time{}, time.Time{}
+	c.arm()
 	c.note(pbx.CallEvent{Kind: pbx.RecordEnd, Recording: &rec})
+}
+
+// pauseRecording leaves out what is said until resumeRecording, or until the time is
+// over; 0 stands for what the company says. who asked for it, "" through the API.
+func (c *Call) pauseRecording(who string, most time.Duration) error {
+	if !c.recorder.Pause() {
+		return conflict("the recording is paused already, or cannot go on")
+	}
+	if most == 0 {
+		most = c.company.Recordings.PauseLimit
+	}
+	if most > 0 {
+		c.tape.resumeAt = time.Now().Add(most)
+		c.arm()
+	}
+	c.note(pbx.CallEvent{Kind: pbx.RecordPaused, Who: who, Recording: c.recording()})
+	return nil
+}
+
+// resumeRecording ends a pause.
+func (c *Call) resumeRecording(who string, why ...string) error {
+	if !c.recorder.Resume() {
+		return conflict("the recording is not paused, or was paused too often")
+	}
+	c.tape.resumeAt = time.Time{}
+	c.arm()
+	c.note(pbx.CallEvent{Kind: pbx.RecordResumed, Who: who, Why: why, Recording: c.recording()})
+	return nil
+}
+
+func conflict(text string) error { return &pbx.Error{Kind: pbx.Conflict, Msg: text} }
+
+// record does what somebody who talks, or the API, wants of the recording.
+func (c *Call) record(o pbx.RecordOrder) error {
+	if c.peer == nil {
+		return conflict("nobody talks in this call now")
+	}
+	if o.Do == pbx.RecordOn {
+		return c.recordOnDemand()
+	}
+	if c.recorder == nil {
+		return conflict("the call is not being recorded")
+	}
+	switch o.Do {
+	case pbx.RecordOff:
+		c.decision.Record = false
+		c.stopRecording()
+		return nil
+	case pbx.RecordHalt:
+		return c.pauseRecording(o.By, o.For)
+	case pbx.RecordGoOn:
+		return c.resumeRecording(o.By)
+	}
+	return &pbx.Error{Kind: pbx.Invalid, Field: "do", Msg: "not something to do with a recording"}
+}
+
+// recordOnDemand begins a recording that the plan has not asked for: with all that
+// the company has to tell of it.
+func (c *Call) recordOnDemand() error {
+	if c.recorder != nil {
+		return conflict("the call is being recorded already")
+	}
+	c.decision.Record = true
+	c.decision.Notice = pbx.Notice{Announce: c.company.Recordings.Announce != "", Beep: c.company.Recordings.Beep > 0}
+	if c.startRecording(); c.recorder == nil {
+		c.decision.Record = false
+		return &pbx.Error{Kind: pbx.Unavailable, Msg: "the recording could not be started"}
+	}
+	return nil
+}
+
+// arm sets the timer for what comes next.
+func (c *Call) arm() {
+	if c.tape.due != nil {
+		c.tape.due.Stop()
+		c.tape.due = nil
+	}
+	next := c.tape.beepAt
+	if r := c.tape.resumeAt; next.IsZero() || !r.IsZero() && r.Before(next) {
+		next = r
+	}
+	if !next.IsZero() {
+		c.tape.due = time.NewTimer(time.Until(next))
+	}
+}
+
+// dues is the channel of that timer, nil when there is none.
+func (c *Call) dues() <-chan time.Time {
+	if c.tape.due == nil {
+		return nil
+	}
+	return c.tape.due.C
+}
+
+// attendTape does what is due.
+func (c *Call) attendTape() {
+	now := time.Now()
+	if at := c.tape.resumeAt; !at.IsZero() && !now.Before(at) {
+		c.tape.resumeAt = time.Time{}
+		if err := c.resumeRecording("", "the recording was paused for as long as it may be"); err != nil {
+			c.log.Warn("recording not resumed", "error", err)
+		}
+	}
+	if at := c.tape.beepAt; !at.IsZero() && !now.Before(at) {
+		c.tape.beepAt = now.Add(c.company.Recordings.Beep)
+		c.beep(now)
+	}
+	c.arm()
+}
+
+// beep lets both who talk hear that they are recorded, in the place of each other for
+// that moment. Who waits, and who listens, does not hear it.
+func (c *Call) beep(now time.Time) {
+	if c.peer == nil || c.transfer != nil || c.holder != nil || c.recorder.Paused() || now.Before(c.tape.busyUntil) {
+		return
+	}
+	for _, p := range []*party{c.caller, c.peer} {
+		p.media.Play(c.m.prompts.recordingBeep(), false)
+	}
+	c.recorder.Beep()
+}
+
+// recordKey takes a key of one who talks: the company may have given it a meaning for
+// the recording. Only extensions decide about it.
+func (c *Call) recordKey(p *party, digit byte) {
+	if p.number == "" || c.peer == nil || c.transfer != nil || p != c.caller && p != c.peer || len(p.keys) >= len(blindKeys) {
+		p.recordKeys = ""
+		return
+	}
+	p.recordKeys += string(digit)
+	for p.recordKeys != "" {
+		whole, begun := matchKeys(c.company.Recordings.Keys(), p.recordKeys)
+		if whole {
+			c.recordByKey(p, p.recordKeys)
+			p.recordKeys = ""
+		}
+		if whole || begun {
+			return
+		}
+		p.recordKeys = p.recordKeys[1:]
+	}
+}
+
+// recordByKey does what a key means now. Two tones say that the talk is recorded from
+// now on, one that it is not.
+func (c *Call) recordByKey(p *party, key string) {
+	rules := &c.company.Recordings
+	resume := rules.ResumeKey
+	if resume == "" {
+		resume = rules.PauseKey
+	}
+	o := pbx.RecordOrder{By: p.who}
+	switch paused := c.recorder != nil && c.recorder.Paused(); {
+	case c.recorder == nil && key == rules.StartKey:
+		o.Do = pbx.RecordOn
+	case paused && key == resume:
+		o.Do = pbx.RecordGoOn
+	case c.recorder != nil && !paused && key == rules.PauseKey:
+		o.Do = pbx.RecordHalt
+	case c.recorder != nil && key == rules.StopKey:
+		o.Do = pbx.RecordOff
+	default:
+		return
+	}
+	if err := c.record(o); err != nil {
+		c.log.Info("recording not changed by a key", "party", p.who, "error", err)
+		return
+	}
+	sign := c.m.prompts.recordingBeep()
+	if o.Do == pbx.RecordOn || o.Do == pbx.RecordGoOn {
+		sign = c.m.prompts.confirmation()
+	}
+	if now := time.Now(); !now.Before(c.tape.busyUntil) {
+		p.media.Play(sign, false)
+		c.tape.busyUntil = now.Add(sign.Duration())
+	}
+}
+
+// matchKeys tells whether text is one of the keys, or begins one.
+func matchKeys(keys []string, text string) (whole, begun bool) {
+	for _, k := range keys {
+		whole = whole || k == text
+		begun = begun || len(k) > len(text) && k[:len(text)] == text
+	}
+	return whole, begun
+}
+
+// recordingBeep is the tone that says that a talk is recorded.
+func (p *prompts) recordingBeep() *media.Prompt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.beep == nil {
+		p.beep = media.RecordingBeepPrompt()
+	}
+	return p.beep
+}
+
+// Record begins, ends, pauses or resumes the recording of those who talk. Ended, it
+// is a whole recording; begun again, it is another.
+func (m *Manager) Record(ctx context.Context, tenant pbx.TenantID, id pbx.CallID, o pbx.RecordOrder) error {
+	return m.do(ctx, tenant, id, func(c *Call) error { return c.record(o) })
 }

@@ -3,13 +3,59 @@ package pbx
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 )
 
 // RecordingRules say how a company keeps its recordings.
 type RecordingRules struct {
 	Keep time.Duration `json:"keep,omitempty"` // from the begin of the call, 0: for ever
+
+	Announce string        `json:"announce,omitempty"` // prompt for those who are recorded, where the rule says so
+	Beep     time.Duration `json:"beep,omitempty"`     // from one tone to the next, likewise
+
+	// The keys by which an extension that talks begins, ends, pauses and resumes the
+	// recording; "": there is none. With the same key for two it is one after the other.
+	StartKey  string `json:"start_key,omitempty"`
+	StopKey   string `json:"stop_key,omitempty"`
+	PauseKey  string `json:"pause_key,omitempty"`
+	ResumeKey string `json:"resume_key,omitempty"`
+
+	PauseLimit time.Duration `json:"pause_limit,omitempty"` // a pause ends by itself then, 0: never
 }
+
+// Keys lists the keys, each once.
+func (r *RecordingRules) Keys() []string {
+	var list []string
+	for _, k := range []string{r.StartKey, r.StopKey, r.PauseKey, r.ResumeKey} {
+		if k != "" && !slices.Contains(list, k) {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// Notice says how those who talk learn that they are recorded.
+type Notice struct {
+	Announce bool `json:"announce,omitempty"` // by the prompt of the company, before it begins
+	Beep     bool `json:"beep,omitempty"`     // by a tone, again and again
+}
+
+// With is what either of two says.
+func (n Notice) With(o Notice) Notice {
+	return Notice{n.Announce || o.Announce, n.Beep || o.Beep}
+}
+
+// RecordAction is what can be done with the recording of a call that goes on.
+type RecordAction string
+
+// The actions.
+const (
+	RecordOn   RecordAction = "on"
+	RecordOff  RecordAction = "off"
+	RecordHalt RecordAction = "pause"
+	RecordGoOn RecordAction = "resume"
+)
 
 // Removal is the tombstone of a recording: its sound is gone, and this says why.
 type Removal struct {
@@ -23,6 +69,13 @@ const ByRetention = "retention"
 
 // ChainStart is the link before the first one.
 const ChainStart = "0000000000000000000000000000000000000000000000000000000000000000"
+
+// RecordOrder is something to do with the recording of a call that goes on.
+type RecordOrder struct {
+	Do  RecordAction
+	For time.Duration // of RecordHalt: how long at most, 0: as the company says
+	By  string        // the extension that asks, "": the API
+}
 
 // Link is one place in the chain of the recordings of a company, in the order
 // in which they were kept.

@@ -37,6 +37,7 @@ type Store struct {
 	metrics metrics
 	maxOpen int
 	convert *converter // nil: nothing is converted
+	beep    []int16
 
 	mu     sync.Mutex // guards the following
 	open   map[pbx.RecordingID]*Recorder
@@ -56,7 +57,7 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of recordings: %w", err)
 	}
-	s := &Store{root: root, log: o.Log, metrics: m, maxOpen: o.MaxOpen, open: map[pbx.RecordingID]*Recorder{}}
+	s := &Store{root: root, log: o.Log, metrics: m, maxOpen: o.MaxOpen, beep: audio.RecordingBeep(rate), open: map[pbx.RecordingID]*Recorder{}}
 	if s.maxOpen == 0 {
 		s.maxOpen = defaultMaxOpen
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -134,7 +135,7 @@ func TestTwoSides(t *testing.T) {
 		if rec.ID != r.ID() || rec.Tenant != "acme" || rec.Call != "call-1" || rec.Seconds != 3 || rec.Lost != 0 || rec.Error != "" {
 			t.Errorf("recording %+v", rec)
 		}
-		if again := r.Close(); again != rec {
+		if again := r.Close(); !reflect.DeepEqual(again, rec) {
 			t.Errorf("closed again: %+v", again)
 		}
 		left, right := openRecording(t, s, rec)
