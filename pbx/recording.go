@@ -3,6 +3,7 @@ package pbx
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -81,13 +82,42 @@ type RecordOrder struct {
 // in which they were kept.
 type Link struct {
 	Seq    int64       `json:"seq"` // 1, 2, 3 …
+	Kind   LinkKind    `json:"kind,omitempty"`
 	ID     RecordingID `json:"id"`
-	SHA256 string      `json:"sha256"`
-	Link   string      `json:"link"` // as [ChainLink] gives it
-	At     time.Time   `json:"at"`   // when it was added
+	SHA256 string      `json:"sha256"` // of the file, or of the tombstone
+	Link   string      `json:"link"`   // as [Link.Follow] gives it
+	At     time.Time   `json:"at"`     // when it was added
 
 	// Recording is what is known of it now; nil when its row is missing.
 	Recording *Recording `json:"-"`
+	// Buried says that the chain has a link of the kind LinkRemoved for it.
+	Buried bool `json:"-"`
+}
+
+// LinkKind says what a link is about.
+type LinkKind string
+
+// The kinds: a recording was kept, or removed.
+const (
+	LinkKept    LinkKind = ""
+	LinkRemoved LinkKind = "removed"
+)
+
+// Follow is the link behind the link previous: [ChainLink] for a recording that was
+// kept, and for a removal the same with its kind before the id.
+func (l *Link) Follow(previous string) string {
+	return ChainLink(previous, RecordingID(l.Kind)+l.ID, l.SHA256)
+}
+
+// Sum is the SHA-256, in hex, of a tombstone: of its time, in UTC as RFC 3339 writes
+// it, of who and why, as a JSON array of three texts.
+func (r Removal) Sum() string {
+	text, err := json.Marshal([]string{r.At.UTC().Format(time.RFC3339Nano), r.By, r.Why})
+	if err != nil {
+		return "" // three texts can always be written
+	}
+	h := sha256.Sum256(text)
+	return hex.EncodeToString(h[:])
 }
 
 // ChainLink gives the link of a recording behind the link previous: the SHA-256,
@@ -127,9 +157,10 @@ type Finding struct {
 
 // Verified is what came of looking through a part of a chain.
 type Verified struct {
-	Checked  int       `json:"checked"` // links that were looked at
+	Checked  int       `json:"checked"` // recordings of the chain that were looked at
 	Whole    int       `json:"whole"`   // whose file is the one that was recorded
 	Removed  int       `json:"removed"` // that have a tombstone in the place of a file
+	Buried   int       `json:"buried"`  // links that are tombstones; beside checked
 	Waiting  int       `json:"waiting"` // files of calls that are going on: they have no record yet
 	Findings []Finding `json:"findings"`
 	More     bool      `json:"more,omitempty"` // there were more findings than are listed

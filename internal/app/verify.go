@@ -62,6 +62,7 @@ func verifyCompany(ctx context.Context, k *recordings.Keeper, t pbx.TenantID, ou
 			}
 		}
 		all.Checked, all.Whole, all.Removed = all.Checked+v.Checked, all.Whole+v.Whole, all.Removed+v.Removed
+		all.Buried += v.Buried
 		all.Head, all.Next = v.Head, v.Next
 		if v.More {
 			if _, err := fmt.Fprintf(out, "%s: there is more\n", t); err != nil {
@@ -72,6 +73,6 @@ func verifyCompany(ctx context.Context, k *recordings.Keeper, t pbx.TenantID, ou
 			break
 		}
 	}
-	_, err = fmt.Fprintf(out, "%s: %d recordings in the chain, %d whole, %d removed, head %s\n", t, all.Checked, all.Whole, all.Removed, all.Head)
+	_, err = fmt.Fprintf(out, "%s: %d recordings in the chain, %d whole, %d removed, %d tombstones, head %s\n", t, all.Checked, all.Whole, all.Removed, all.Buried, all.Head)
 	return sound, err
 }
