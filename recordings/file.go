@@ -52,6 +52,15 @@ func (s *Store) Remove(t pbx.TenantID, id pbx.RecordingID) error {
 	if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the file of recording %s: %w", id, err)
 	}
+	// Behind the file, and when no upload can bring the object back any more.
+	if s.upload != nil {
+		s.upload.stop(name)
+	}
+	if s.bucket != nil {
+		if err := s.bucket.remove(s.life, s.bucket.key(name)); err != nil {
+			return fmt.Errorf("remove the object of recording %s: %w", id, err)
+		}
+	}
 	// In this order: a conversion that is under way looks for the file last.
 	if s.convert != nil {
 		if err := s.convert.remove(t, id); err != nil {
@@ -61,12 +70,29 @@ func (s *Store) Remove(t pbx.TenantID, id pbx.RecordingID) error {
 	return nil
 }
 
-// Files calls f with each finished recording of a company that is on disk, in
-// the order of their ids, until it returns an error.
+// Files calls f with each finished recording of a company, first those on disk and then
+// those in the S3 storage, each in the order of their ids, until it returns an error.
 func (s *Store) Files(ctx context.Context, t pbx.TenantID, f func(pbx.RecordingID) error) error {
 	if !isTenant(string(t)) {
 		return nil
 	}
+	if err := s.files(ctx, t, f); err != nil || s.bucket == nil {
+		return err
+	}
+	return s.bucket.list(ctx, string(t), func(name string) error {
+		tenant, id, ok := parseFile(name)
+		if !ok || tenant != t {
+			return nil
+		}
+		if _, err := s.root.Stat(name); err == nil {
+			return nil // it is being uploaded
+		}
+		return f(id)
+	})
+}
+
+// files is Files for those on disk.
+func (s *Store) files(ctx context.Context, t pbx.TenantID, f func(pbx.RecordingID) error) error {
 	err := fs.WalkDir(s.root.FS(), string(t), func(name string, d fs.DirEntry, err error) error {
 		if err := errors.Join(err, ctx.Err()); err != nil {
 			return err

@@ -36,7 +36,10 @@ func newArchive(t *testing.T) *archive {
 func (a *archive) open(o Options) {
 	a.t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	o.Dir, o.Cache, o.Log = filepath.Join(a.dir, "recordings"), filepath.Join(a.dir, "converted"), log
+	if o.Log == nil {
+		o.Log = log
+	}
+	o.Dir, o.Cache = filepath.Join(a.dir, "recordings"), filepath.Join(a.dir, "converted")
 	var err error
 	if a.sounds, err = New(o); err != nil {
 		a.t.Fatal(err)

@@ -97,7 +97,7 @@ func (r *Recorder) Close() pbx.Recording {
 // run is the whole life of the writer.
 func (r *Recorder) run() {
 	defer close(r.done)
-	defer r.store.forget(r)
+	defer r.store.finished(r)
 	err := r.guarded(r.write)
 	r.mu.Lock()
 	r.deaf = true
