@@ -21,7 +21,7 @@ func Verify(ctx context.Context, cfg config.Config, tenant pbx.TenantID, out io.
 	sound = true
 	err = beside(ctx, cfg, func(s *store.Store) (err error) {
 		log := slog.New(slog.DiscardHandler)
-		sounds, err := recordings.New(recordings.Options{Dir: filepath.Join(cfg.Data, "recordings"), Log: log})
+		sounds, err := recordings.New(recordings.Options{Dir: filepath.Join(cfg.Data, "recordings"), S3: remote(cfg.Recordings), Log: log})
 		if err != nil {
 			return err
 		}

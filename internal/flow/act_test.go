@@ -134,6 +134,8 @@ func (w *world) act(c *command) error {
 		return w.send(c)
 	case "disk":
 		return w.disk(c.args[0])
+	case "s3":
+		return w.tellStorage(c.args[0])
 	case "store":
 		return w.lockOrFree(c.args[0])
 	}
