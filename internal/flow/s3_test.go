@@ -20,7 +20,7 @@ const (
 // storage is the S3 storage of a flow.
 type storage struct {
 	backend *s3mem.Backend
-	down    atomic.Bool // it hangs up on everybody
+	locked  atomic.Bool // it refuses everything
 	server  http.Server
 	done    chan struct{}
 }
@@ -38,8 +38,11 @@ func (w *world) startStorage() error {
 	}
 	fake := gofakes3.New(s.backend).Server()
 	s.server.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if s.down.Load() {
-			panic(http.ErrAbortHandler) // the way net/http cuts a connection
+		if s.locked.Load() {
+			rw.Header().Set("Content-Type", "application/xml")
+			rw.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(rw, "<Error><Code>InvalidAccessKeyId</Code><Message>no</Message></Error>")
+			return
 		}
 		fake.ServeHTTP(rw, r)
 	})
@@ -58,11 +61,11 @@ func (s *storage) close() {
 	<-s.done
 }
 
-// tellStorage is the action s3: down, up, or lists what is there.
+// tellStorage is the action s3: locked, free, or lists what is there.
 func (w *world) tellStorage(state string) error {
 	switch state {
-	case "down", "up":
-		w.s3.down.Store(state == "down")
+	case "locked", "free":
+		w.s3.locked.Store(state == "locked")
 		w.log.add("s3", "is %s", state)
 		return nil
 	case "lists":
@@ -73,5 +76,5 @@ func (w *world) tellStorage(state string) error {
 		w.log.add("s3", "has %d objects", len(list.Contents))
 		return nil
 	}
-	return fmt.Errorf("s3 is down, up or lists, not %s", state)
+	return fmt.Errorf("s3 is locked, free or lists, not %s", state)
 }
