@@ -58,6 +58,7 @@ var forms = map[string]form{
 	"send":   {"TRANSPORT FROM", "times", true},
 	"disk":   {"STATE", "", true},
 	"s3":     {"STATE", "", true},
+	"prompt": {"STATE", "", true},
 	"store":  {"STATE", "", true},
 	"end":    {"", "", true},
 }
