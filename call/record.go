@@ -2,16 +2,15 @@ package call
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	"vpbx/media"
 	"vpbx/pbx"
-	"vpbx/routing"
 )
 
-// errGone means that who has answered hung up before the two were joined.
-var errGone = errors.New("the other party has gone")
+// maxRecordings bounds what keys and the API can begin in one call.
+const maxRecordings = 100
 
 // tape is the recording of a call beside the sound: how those who talk learn of it,
 // and when it has to be looked after next.
@@ -19,119 +18,11 @@ type tape struct {
 	notice    *media.Prompt // the announcement of the company, nil: none, or it cannot be played
 	announced bool
 	telling   map[*media.Session]bool // who hears it now, before the two are joined
+	begun     int                     // recordings of the call
 	busyUntil time.Time               // something is played over the talk until then
 	beepAt    time.Time               // the next tone, zero: none
 	resumeAt  time.Time               // when a pause ends by itself, zero: never
 	due       *time.Timer             // for the earlier of the two, nil: neither
-}
-
-// routed is a decision with the announcement that it may need.
-type routed struct {
-	d      routing.Decision
-	notice *media.Prompt
-}
-
-// announcement loads the announcement of a company, nil when there is none or when
-// it cannot be played. For await only: it reads a file.
-func (c *Call) announcement() *media.Prompt {
-	prompt := c.company.Prompts[c.company.Recordings.Announce]
-	if prompt == nil {
-		return nil
-	}
-	p, err := c.m.prompts.load(prompt.File)
-	if err != nil {
-		c.log.Error("announcement of recordings not loaded", "prompt", prompt.Name, "error", err)
-		return nil
-	}
-	return p
-}
-
-// recordAlso adds what a plan or another call says about recording.
-func (c *Call) recordAlso(on bool, n pbx.Notice) {
-	if on {
-		c.decision.Record, c.decision.Notice = true, c.decision.Notice.With(n)
-	}
-}
-
-// unannounced tells whether a recording would begin of which nobody was told, though
-// the plan wants that.
-func (c *Call) unannounced() bool {
-	return c.decision.Record && c.decision.Notice.Announce && !c.tape.announced && c.recorder == nil
-}
-
-// silenced keeps a call from being recorded that cannot be announced: to record
-// people who were to be told and were not is worse than no recording.
-func (c *Call) silenced() bool {
-	if !c.unannounced() || c.tape.notice != nil {
-		return false
-	}
-	c.decision.Record = false
-	const why = "the announcement cannot be played: the call is not recorded"
-	c.why(why)
-	c.note(pbx.CallEvent{Kind: pbx.RecordEnd, Recording: &pbx.Recording{Tenant: c.company.ID, Call: c.id, Error: why}})
-	return true
-}
-
-// told lists who hears the announcement when the caller and p are to be recorded:
-// who is outside, or else the caller.
-func (c *Call) told(p *party) []*party {
-	var list []*party
-	for _, t := range []*party{c.caller, p} {
-		if t.number == "" {
-			list = append(list, t)
-		}
-	}
-	if len(list) == 0 {
-		return []*party{c.caller}
-	}
-	return list
-}
-
-// announce plays the announcement before the caller and p, who has answered, hear
-// each other. An error means that p has gone or that the call is over.
-func (c *Call) announce(p *party) error {
-	if c.silenced() || !c.unannounced() {
-		return nil
-	}
-	c.unbridge() // they may hear each other already, before the answer
-	c.tape.telling = map[*media.Session]bool{}
-	for _, t := range c.told(p) {
-		c.tape.telling[t.media] = true
-		c.sayAnnouncement(t)
-	}
-	defer func() { c.tape.telling = nil }()
-	limit := time.NewTimer(c.tape.notice.Duration() + time.Second) // whoever is to hear it may have gone
-	defer limit.Stop()
-	for len(c.tape.telling) > 0 {
-		e, err := c.next(limit.C)
-		if err != nil {
-			return err
-		}
-		if p.over {
-			c.fail(pbx.NewCause(pbx.PartyCallee, pbx.Hangup))
-			c.caller.media.StopPlay()
-			c.tape.announced = false // whoever comes next waits for the whole of it
-			return errGone
-		}
-		switch e := e.(type) {
-		case expired:
-			return nil
-		case media.PlayDone:
-			delete(c.tape.telling, e.S)
-		}
-	}
-	return nil
-}
-
-// announcing tells whether a session is one whose announcement is waited for.
-func (c *Call) announcing(s *media.Session) bool { return c.tape.telling[s] }
-
-// sayAnnouncement begins the announcement for one party.
-func (c *Call) sayAnnouncement(t *party) {
-	c.tape.announced = true
-	c.note(pbx.CallEvent{Kind: pbx.Playing, Who: t.who, Text: c.company.Recordings.Announce})
-	t.media.Play(c.tape.notice, false)
-	c.tape.busyUntil = time.Now().Add(c.tape.notice.Duration())
 }
 
 // startRecording records the talk that begins when the plan says so: the caller
@@ -159,6 +50,7 @@ func (c *Call) startRecording() {
 		}
 	}
 	c.recorder = r
+	c.tape.begun++
 	c.tap()
 	c.note(pbx.CallEvent{Kind: pbx.RecordStart, Recording: c.recording()})
 	if c.decision.Notice.Beep && c.company.Recordings.Beep > 0 {
@@ -263,11 +155,17 @@ func (c *Call) record(o pbx.RecordOrder) error {
 // recordOnDemand begins a recording that the plan has not asked for: with all that
 // the company has to tell of it.
 func (c *Call) recordOnDemand() error {
-	if c.recorder != nil {
+	rules := &c.company.Recordings
+	switch {
+	case c.recorder != nil:
 		return conflict("the call is being recorded already")
+	case c.tape.begun >= maxRecordings:
+		return &pbx.Error{Kind: pbx.Limit, Msg: fmt.Sprintf("the call has %d recordings already", maxRecordings)}
+	case rules.Announce != "" && c.tape.notice == nil && !c.tape.announced:
+		return &pbx.Error{Kind: pbx.Unavailable, Msg: "the announcement cannot be played"}
 	}
 	c.decision.Record = true
-	c.decision.Notice = pbx.Notice{Announce: c.company.Recordings.Announce != "", Beep: c.company.Recordings.Beep > 0}
+	c.decision.Notice = pbx.Notice{Announce: rules.Announce != "", Beep: rules.Beep > 0}
 	if c.startRecording(); c.recorder == nil {
 		c.decision.Record = false
 		return &pbx.Error{Kind: pbx.Unavailable, Msg: "the recording could not be started"}
@@ -324,71 +222,6 @@ func (c *Call) beep(now time.Time) {
 		p.media.Play(c.m.prompts.recordingBeep(), false)
 	}
 	c.recorder.Beep()
-}
-
-// recordKey takes a key of one who talks: the company may have given it a meaning for
-// the recording. Only extensions decide about it.
-func (c *Call) recordKey(p *party, digit byte) {
-	if p.number == "" || c.peer == nil || c.transfer != nil || p != c.caller && p != c.peer || len(p.keys) >= len(blindKeys) {
-		p.recordKeys = ""
-		return
-	}
-	p.recordKeys += string(digit)
-	for p.recordKeys != "" {
-		whole, begun := matchKeys(c.company.Recordings.Keys(), p.recordKeys)
-		if whole {
-			c.recordByKey(p, p.recordKeys)
-			p.recordKeys = ""
-		}
-		if whole || begun {
-			return
-		}
-		p.recordKeys = p.recordKeys[1:]
-	}
-}
-
-// recordByKey does what a key means now. Two tones say that the talk is recorded from
-// now on, one that it is not.
-func (c *Call) recordByKey(p *party, key string) {
-	rules := &c.company.Recordings
-	resume := rules.ResumeKey
-	if resume == "" {
-		resume = rules.PauseKey
-	}
-	o := pbx.RecordOrder{By: p.who}
-	switch paused := c.recorder != nil && c.recorder.Paused(); {
-	case c.recorder == nil && key == rules.StartKey:
-		o.Do = pbx.RecordOn
-	case paused && key == resume:
-		o.Do = pbx.RecordGoOn
-	case c.recorder != nil && !paused && key == rules.PauseKey:
-		o.Do = pbx.RecordHalt
-	case c.recorder != nil && key == rules.StopKey:
-		o.Do = pbx.RecordOff
-	default:
-		return
-	}
-	if err := c.record(o); err != nil {
-		c.log.Info("recording not changed by a key", "party", p.who, "error", err)
-		return
-	}
-	sign := c.m.prompts.recordingBeep()
-	if o.Do == pbx.RecordOn || o.Do == pbx.RecordGoOn {
-		sign = c.m.prompts.confirmation()
-	}
-	if now := time.Now(); !now.Before(c.tape.busyUntil) {
-		p.media.Play(sign, false)
-		c.tape.busyUntil = now.Add(sign.Duration())
-	}
-}
-
-// matchKeys tells whether text is one of the keys, or begins one.
-func matchKeys(keys []string, text string) (whole, begun bool) {
-	for _, k := range keys {
-		whole = whole || k == text
-		begun = begun || len(k) > len(text) && k[:len(text)] == text
-	}
-	return whole, begun
 }
 
 // recordingBeep is the tone that says that a talk is recorded.
