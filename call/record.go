@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -163,6 +164,8 @@ func (c *Call) recordOnDemand() error {
 		return &pbx.Error{Kind: pbx.Limit, Msg: fmt.Sprintf("the call has %d recordings already", maxRecordings)}
 	case rules.Announce != "" && c.tape.notice == nil && !c.tape.announced:
 		return &pbx.Error{Kind: pbx.Unavailable, Msg: "the announcement cannot be played"}
+	case errors.Is(errors.Join(c.caller.media.Admit(media.Record), c.peer.media.Admit(media.Record)), media.ErrBusy):
+		return &pbx.Error{Kind: pbx.Unavailable, Msg: "no room to record another call"}
 	}
 	c.decision.Record = true
 	c.decision.Notice = pbx.Notice{Announce: rules.Announce != "", Beep: rules.Beep > 0}

@@ -33,6 +33,7 @@ media:
   external: ""                  # address put into SDP for peers outside local_nets
   ports: 20000-29999
   timeout: 30s                  # no RTP (not on hold): the call ends
+  budget: {share: 0.7, relay: auto, transcode: auto, mix: auto, record: auto}   # sessions at once by kind of work
 recordings:
   storage: disk                 # or s3: finished recordings go to the S3-compatible storage below
   s3: {endpoint: "", bucket: "", prefix: "", region: "", access_key: "", secret_key: "", tls: true, path_style: false}
@@ -347,6 +348,12 @@ media:
   external: ""
   ports: 20000-29999
   timeout: 30s
+  budget:
+    share: 0.7
+    relay: auto
+    transcode: auto
+    mix: auto
+    record: auto
 recordings:
   storage: s3
   s3:
