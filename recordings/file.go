@@ -42,7 +42,7 @@ func (o onlyReader) Read(b []byte) (int, error) {
 	return o.r.Read(b)
 }
 
-// Remove removes the file of a finished recording and what it was converted to;
+// Remove removes the file of a finished recording, its object and what it was converted to;
 // one that has no file is not an error.
 func (s *Store) Remove(t pbx.TenantID, id pbx.RecordingID) error {
 	name, err := fileOf(t, id)
@@ -56,18 +56,19 @@ func (s *Store) Remove(t pbx.TenantID, id pbx.RecordingID) error {
 	if s.upload != nil {
 		s.upload.stop(name)
 	}
+	var remote error
 	if s.bucket != nil {
-		if err := s.bucket.remove(s.life, s.bucket.key(name)); err != nil {
-			return fmt.Errorf("remove the object of recording %s: %w", id, err)
+		if remote = s.bucket.remove(s.life, s.bucket.key(name)); remote != nil {
+			remote = fmt.Errorf("remove the object of recording %s: %w", id, remote)
 		}
 	}
 	// In this order: a conversion that is under way looks for the file last.
 	if s.convert != nil {
 		if err := s.convert.remove(t, id); err != nil {
-			return fmt.Errorf("remove what recording %s was converted to: %w", id, err)
+			return errors.Join(remote, fmt.Errorf("remove what recording %s was converted to: %w", id, err))
 		}
 	}
-	return nil
+	return remote
 }
 
 // Files calls f with each finished recording of a company, first those on disk and then

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -38,9 +39,10 @@ type uploader struct {
 	wake chan struct{} // has room for one
 	done chan struct{}
 
+	bad bool // the last round failed; of run
+
 	mu    sync.Mutex         // guards the following
 	under map[string]*upload // by file
-	bad   bool               // the last round failed
 }
 
 // upload is one under way.
@@ -139,7 +141,7 @@ func (u *uploader) round(life context.Context) (sent int, more bool, err error) 
 		}
 		wg.Go(func() {
 			defer func() { <-worker }()
-			err := u.one(life, p.file)
+			err := u.guarded(life, p.file)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -200,6 +202,16 @@ func (u *uploader) list(life context.Context) (list []pending, more bool, err er
 	u.s.metrics.pending.Set(float64(n))
 	u.s.metrics.pendingBytes.Set(float64(bytes))
 	return list, more, nil
+}
+
+// guarded turns a panic into an error: it must not take the calls along.
+func (u *uploader) guarded(life context.Context, file string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("upload panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return u.one(life, file)
 }
 
 // one uploads a file, holds that it is there, and only then removes it here. A file

@@ -95,8 +95,13 @@ func pausesOf(trace []pbx.CallEvent, id pbx.RecordingID, length float64) []pbx.P
 // not noted that; or one whose file is missing.
 func (a *App) finished(ctx context.Context, r pbx.Recording) pbx.Recording {
 	f, size, _, err := a.recordings.Open(r.Tenant, r.ID)
-	if err != nil {
+	switch {
+	case pbx.KindOf(err) == pbx.NotFound:
 		r.Error = "the recording was interrupted and its file is missing"
+		return r
+	case err != nil: // it gets its place in the chain later
+		a.log.Warn("recording not looked at", "tenant", r.Tenant, "recording", r.ID, "error", err)
+		r.Error = "the recording was interrupted, and its file could not be looked at"
 		return r
 	}
 	defer f.Close()
