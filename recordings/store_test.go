@@ -599,3 +599,21 @@ func BenchmarkSecond(b *testing.B) {
 		}
 	}
 }
+
+// TestParseFile: only names that the store gives are taken for finished files.
+func TestParseFile(t *testing.T) {
+	id := pbx.NewRecordingID(time.Date(2026, 11, 22, 23, 59, 59, 0, time.UTC))
+	name, err := fileOf("acme", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tenant, got, ok := parseFile(name); !ok || tenant != "acme" || got != id {
+		t.Errorf("%s: %s %s %v", name, tenant, got, ok)
+	}
+	for _, bad := range []string{"", "/", name + partial, "x/" + name, strings.TrimSuffix(name, suffix), strings.Replace(name, "2026", "2027", 1),
+		strings.Replace(name, "acme", "..", 1), strings.Replace(name, "acme", "", 1), strings.ToUpper(name), "acme/" + string(id) + suffix} {
+		if _, _, ok := parseFile(bad); ok {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
