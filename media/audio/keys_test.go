@@ -106,10 +106,10 @@ func TestProto(t *testing.T) {
 			return p
 		})
 	}
-	for _, tw := range []float64{-10,-9, -8, -6, -4, 4, 6, 8,9,10} {
+	for _, tw := range []float64{-10, -9, -8, -6, -4, 4, 6, 8, 9, 10} {
 		rate(fmt.Sprintf("high over low %v", tw), keyed{low: -12, high: -12 + tw, on: 40 * ms, off: 40 * ms}, nil)
 	}
-	for _, o := range []float64{0.015, -0.015, 0.018, -.018,0.02, 0.025, .03, .035, -.035} {
+	for _, o := range []float64{0.015, -0.015, 0.018, -.018, 0.02, 0.025, .03, .035, -.035} {
 		rate(fmt.Sprintf("off %v", o), keyed{low: -12, high: -12, on: 40 * ms, off: 40 * ms, off1: o}, nil)
 	}
 	for _, n := range []float64{12, 15, 18, 20, 25} {
@@ -121,20 +121,20 @@ func TestProto(t *testing.T) {
 	}
 	for _, c := range []Codec{} {
 		for _, on := range []int{40, 50, 60, 100} {
-		for _, l := range []float64{-3, -10, -25, -30} {
-			rate(fmt.Sprintf("codec %v on %v level %v", c, on, l), keyed{low: l, high: l, on: time.Duration(on) * ms, off: time.Duration(on)*ms}, func(p []int16) []int16 {
-				e, d := NewEncoder(c, 8000), NewDecoder(c, 8000)
-				var out []int16
-				buf := make([]byte, MaxFrame)
-				pcm := make([]int16, 2000)
-				for len(p) >= 160 {
-					n := e.Encode(buf, p[:160])
-					p = p[160:]
-					out = append(out, pcm[:d.Decode(pcm, buf[:n])]...)
-				}
-				return out
-			})
-		}
+			for _, l := range []float64{-3, -10, -25, -30} {
+				rate(fmt.Sprintf("codec %v on %v level %v", c, on, l), keyed{low: l, high: l, on: time.Duration(on) * ms, off: time.Duration(on) * ms}, func(p []int16) []int16 {
+					e, d := NewEncoder(c, 8000), NewDecoder(c, 8000)
+					var out []int16
+					buf := make([]byte, MaxFrame)
+					pcm := make([]int16, 2000)
+					for len(p) >= 160 {
+						n := e.Encode(buf, p[:160])
+						p = p[160:]
+						out = append(out, pcm[:d.Decode(pcm, buf[:n])]...)
+					}
+					return out
+				})
+			}
 		}
 	}
 }
