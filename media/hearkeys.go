@@ -243,6 +243,13 @@ func (s *Session) hearers() []*Session {
 	return nil
 }
 
+// leaveOut keeps a packet from who hears the peer.
+func (s *Session) leaveOut(h header) {
+	if r := s.route.Load(); r != nil {
+		r.to.out.skip(s, h)
+	}
+}
+
 // hush makes a packet of sound silent, where that can be done.
 func hush(f *format, payload []byte) bool {
 	var silence byte

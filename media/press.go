@@ -127,7 +127,7 @@ type keyer struct {
 	by    way
 	begun uint32 // the frame with which it began
 	end   int    // its last frame, -1 while that is not known
-	held  time.Duration
+	held  time.Duration // as far as is known
 	ends  int    // how often its end was sent
 	past  uint32 // of its duration, in segments that are over (RFC 4733 §2.5.1.3)
 	told  uint32 // of the segment, both in units of the events' clock
@@ -190,8 +190,9 @@ func (k *keyer) frame(key *stroke, n int, at time.Time) bool {
 		k.begin(a)
 	}
 	if k.end < 0 {
-		if held, over := k.s.length(key, at); over {
-			k.held, k.end = held, max(n, int((held+frameTime-1)/frameTime))-1
+		var over bool
+		if k.held, over = k.s.length(key, at); over {
+			k.end = max(n, int((k.held+frameTime-1)/frameTime)) - 1
 		}
 	}
 	switch {
@@ -224,10 +225,11 @@ func (k *keyer) event(a *agreed, dst netip.AddrPort, digit byte, n int, at time.
 		return
 	}
 	over := k.end >= 0 && n >= k.end
-	length := time.Duration(n+1) * frameTime
+	length := k.held
 	if over {
 		k.ends++
-		length = k.held
+	} else {
+		length = min(length, time.Duration(n+1)*frameTime)
 	}
 	now := max(uint32(length.Microseconds()*int64(f.codec.Rate)/1e6), k.past+k.told)
 	for now-k.past > keySpan {

@@ -166,6 +166,7 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 		(*t).RTP(f.audio, h.seq, h.ts, h.marker, payload, at)
 	}
 	if !passes && !hush(f, payload) {
+		s.leaveOut(h)
 		return
 	}
 	if e := s.ear.Load(); e != nil && !f.event && len(payload) > 0 {

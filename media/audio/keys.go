@@ -20,6 +20,7 @@ const (
 	keyReverse = 10    // and the other way round
 	keyPeak    = 6.3   // of a tone over the others of its group: 8 dB
 	keyShare   = 0.68  // of the energy of a block that is seen at the two frequencies
+	keyGoesOn  = 0.45  // and that is enough of a key that is down already
 	keyPure    = 0.88  // and that is in the tones, which may lie beside
 	keySecond  = 0.04  // power of a second harmonic to that of its tone: −14 dB
 	keySteady  = 2     // power of a tone in one block to the next: 3 dB
@@ -69,6 +70,7 @@ func measure(block *[keyBlock]float64, b *[4]bin, re, im *[4]float64) {
 // keyLook is what one block shows.
 type keyLook struct {
 	place  int        // in keyGrid; -1: no key
+	like   int        // the key that it is most like, which is enough for one that is down; -1: none
 	energy float64    // of all there is
 	power  [8]float64 // of the frequencies, as the square of an amplitude
 	phase  [2]float64 // of the key's tones
@@ -125,7 +127,7 @@ func (d *KeyDetector) next() {
 	d.look(&d.looks[0])
 	now, last := &d.looks[0], &d.looks[1]
 	switch {
-	case d.down != 0 && now.place >= 0 && keyGrid[now.place] == d.down:
+	case d.down != 0 && now.like >= 0 && keyGrid[now.like] == d.down:
 		d.held += keyBlock * float64(1+d.misses)
 		d.misses = 0
 	case d.down != 0:
@@ -186,7 +188,7 @@ func seen(x float64) float64 {
 
 // look looks at the block.
 func (d *KeyDetector) look(l *keyLook) {
-	*l = keyLook{place: -1}
+	*l = keyLook{place: -1, like: -1}
 	for _, x := range d.block {
 		l.energy += x * x
 	}
@@ -202,21 +204,23 @@ func (d *KeyDetector) look(l *keyLook) {
 		l.power[i] = (re[i]*re[i] + im[i]*im[i]) * unit
 	}
 	low, high := highest(l.power[:4]), 4+highest(l.power[4:])
-	if low < 0 || high < 4 {
-		return // no tone stands out
-	}
 	pl, ph := l.power[low], l.power[high]
+	seen := (pl + ph) * keyBlock / 2
+	if min(pl, ph) < keyLeast*keyLeast || seen < keyGoesOn*l.energy {
+		return
+	}
+	l.like = 4*low + high - 4
 	switch {
-	case min(pl, ph) < keyLeast*keyLeast, ph > pl*keyTwist, pl > ph*keyReverse:
-	case (pl+ph)*keyBlock/2 < keyShare*l.energy:
+	case ph > pl*keyTwist, pl > ph*keyReverse, seen < keyShare*l.energy:
+	case !alone(l.power[:4], low), !alone(l.power[4:], high-4):
 	case d.overtone(low, high, max(pl, ph)), d.overtone(high, low, max(pl, ph)):
 	default:
-		l.place = 4*low + high - 4
+		l.place = l.like
 		l.phase = [2]float64{math.Atan2(im[low], re[low]), math.Atan2(im[high], re[high])}
 	}
 }
 
-// highest is the place of the one that is well above the others; -1 for none.
+// highest is the place of the strongest.
 func highest(group []float64) int {
 	best := 0
 	for i, p := range group {
@@ -224,12 +228,17 @@ func highest(group []float64) int {
 			best = i
 		}
 	}
+	return best
+}
+
+// alone reports whether the strongest is well above the others.
+func alone(group []float64, best int) bool {
 	for i, p := range group {
 		if i != best && p*keyPeak > group[best] {
-			return -1
+			return false
 		}
 	}
-	return best
+	return true
 }
 
 // overtone reports whether a tone has a second harmonic. It cannot be told from the
