@@ -125,12 +125,12 @@ type keyer struct {
 
 	// Of the current key.
 	by    way
-	begun uint32 // the frame with which it began
-	end   int    // its last frame, -1 while that is not known
+	begun uint32        // the frame with which it began
+	end   int           // its last frame, -1 while that is not known
 	held  time.Duration // as far as is known
-	ends  int    // how often its end was sent
-	past  uint32 // of its duration, in segments that are over (RFC 4733 §2.5.1.3)
-	told  uint32 // of the segment, both in units of the events' clock
+	ends  int           // how often its end was sent
+	past  uint32        // of its duration, in segments that are over (RFC 4733 §2.5.1.3)
+	told  uint32        // of the segment, both in units of the events' clock
 }
 
 // run presses keys until none waits or the session is closed.
