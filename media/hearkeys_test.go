@@ -131,6 +131,9 @@ func TestKeysInEveryWay(t *testing.T) {
 		for to := byEvents; to <= bySignal; to++ {
 			for name, c := range codecs {
 				for _, mixed := range []bool{false, true} {
+					if mixed && name != "G.722 to opus" {
+						continue
+					}
 					t.Run(fmt.Sprintf("%s to %s, %s, mixed %t", names[from], names[to], name, mixed), func(t *testing.T) {
 						bubble(t, nil, func(r *rig) { r.testKeys(t, from, to, c, mixed) })
 					})

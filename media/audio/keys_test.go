@@ -116,11 +116,13 @@ func TestKeysInSound(t *testing.T) {
 		{"Opus, 60/60 ms", timed(60, 60), Opus, 0.99, 1, 25 * ms},
 		{"Opus, 100/100 ms, -25 dBm0", keySound{low: -25, high: -25, on: 100 * ms, off: 100 * ms}, Opus, 1, 1, 25 * ms},
 	}
-	const times = 12
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(4733, 23))
-			heard := 0
+			heard, times := 0, 12
+			if tt.codec == Opus {
+				times = 3 // which takes long
+			}
 			var worst time.Duration
 			for range times {
 				keys, held := keysIn(through(t, tt.codec, keyRate, tt.k.pcm(r)))
@@ -169,12 +171,12 @@ func TestTalkOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for _, c := range []Codec{PCMA, G722, Opus} {
+			noKeys(t, fmt.Sprintf("%s over %v", name, c), through(t, c, keyRate, talk.Samples))
+		}
 		for _, gain := range []int32{32, 128, 256, 512} {
 			pcm := append([]int16(nil), talk.Samples...)
 			Gain(pcm, gain)
-			for c := range map[Codec]bool{PCMA: true, G722: true, Opus: true} {
-				noKeys(t, fmt.Sprintf("%s at %d/256 over %v", name, gain, c), through(t, c, keyRate, pcm))
-			}
 			addNoise(pcm, r, 100)
 			noKeys(t, name+" with noise", pcm)
 			for shift := range keyBlock / 17 {
