@@ -42,6 +42,7 @@ type Session struct {
 	tap     atomic.Pointer[Tap]
 	ear     atomic.Pointer[ear]   // nil: not mixed
 	owner   atomic.Pointer[owner] // who hears of events; never nil
+	wanted  wanted
 
 	latch latch       // of the "rtp" goroutine
 	keys  keyEar      // of the "rtp" goroutine
