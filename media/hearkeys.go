@@ -20,7 +20,7 @@ const (
 // goroutine.
 type keyEar struct {
 	pad keypad
-	now keyDown
+	now latestKey
 
 	// Where keys are looked for in the sound.
 	line  *audio.Listener
@@ -29,8 +29,8 @@ type keyEar struct {
 	tones audio.KeyDetector
 }
 
-// keyDown is the latest key.
-type keyDown struct {
+// latestKey is the key that was heard last.
+type latestKey struct {
 	by     way
 	digit  byte
 	down   bool
@@ -67,7 +67,7 @@ func (s *Session) hearKeys(a *agreed, f *format, h header, payload []byte, at ti
 }
 
 // hides reports whether the sound is a key that is not to be heard as it comes.
-func (n *keyDown) hides() bool {
+func (n *latestKey) hides() bool {
 	return n.down && n.by == byTones && (n.double || len(n.on) > 0)
 }
 
@@ -139,9 +139,9 @@ func (s *Session) keyDown(digit byte, by way, at time.Time) {
 		s.keyUp(n.held, at)
 	}
 	s.mu.Lock()
-	first := s.heardKeys.first(digit, by, at)
+	first := s.doubles.first(digit, by, at)
 	s.mu.Unlock()
-	*n = keyDown{by: by, digit: digit, down: true, double: !first, on: n.on[:0]}
+	*n = latestKey{by: by, digit: digit, down: true, double: !first, on: n.on[:0]}
 	if !first {
 		return
 	}
@@ -168,7 +168,7 @@ func (s *Session) keyUp(held time.Duration, at time.Time) {
 		x.to.hold(x.key, held, false, at)
 	}
 	s.mu.Lock()
-	s.heardKeys.released(n.by, at)
+	s.doubles.released(n.by, at)
 	s.mu.Unlock()
 	s.tell()
 }
@@ -188,7 +188,7 @@ func (s *Session) tell() {
 func (s *Session) Pressed(digit byte, held time.Duration) {
 	at := time.Now()
 	s.mu.Lock()
-	first := s.heardKeys.first(digit, bySignal, at)
+	first := s.doubles.first(digit, bySignal, at)
 	s.mu.Unlock()
 	if !first {
 		return

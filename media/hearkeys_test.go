@@ -2,6 +2,7 @@ package media
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -286,6 +287,66 @@ func TestLossyEventsBecomeOneKey(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Telephone events are offered and taken only where they are wanted.
+func TestEventsWhereWanted(t *testing.T) {
+	for keys, want := range map[Keys]bool{KeysAuto: true, KeysEvents: true, KeysTones: false, KeysSignal: false} {
+		bubble(t, nil, func(r *rig) {
+			a, b := r.open("198.51.100.1"), r.open("198.51.100.2")
+			a.opt.Keys, b.opt.Keys = keys, keys
+			offer, err := a.Offer([]Codec{PCMA, Opus})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(string(offer), "telephone-event"); got != want {
+				t.Errorf("%d: offered %s", keys, offer)
+			}
+			if answer := b.answer(t, describe("198.51.100.2:4000")); strings.Contains(answer, "telephone-event") != want {
+				t.Errorf("%d: answered %s", keys, answer)
+			}
+		})
+	}
+}
+
+// A phone that sends a key as an event and as tones beside it has pressed it once.
+func TestEventsAndTonesAtOnce(t *testing.T) {
+	for to := byEvents; to <= bySignal; to++ {
+		t.Run(fmt.Sprint(to), func(t *testing.T) {
+			bubble(t, nil, func(r *rig) {
+				a, b := r.keyPhone(1, byEvents, PCMA), r.keyPhone(2, to, PCMA)
+				Join(a.Session, b.Session)
+				a.speak(200*time.Millisecond, b.speaker)
+				tone := make([]int16, 8*frameBytes)
+				second := make([]int16, len(tone))
+				low, high := audio.Key('6')
+				audio.Tone(tone, 8000, low, 0.2, 0)
+				audio.Tone(second, 8000, high, 0.2, 1)
+				audio.Mix(tone, second)
+				a.pcm = append(tone, a.pcm...)
+				begun := a.ts
+				for n := range 8 {
+					a.raw(rtp(101, n == 0, a.seq, begun, a.phone.ssrc, event(6, n >= 5, uint16(160*min(n+1, 6)))))
+					a.seq++
+					a.speak(frameTime, b.speaker)
+				}
+				a.pcm = a.pcm[:8000]
+				a.speak(500*time.Millisecond, b.speaker)
+				if got := b.hears(t); len(got) != 1 || got[0].digit != '6' {
+					t.Errorf("%v", got)
+				}
+				var told string
+				for ev := a.next(); ev != nil; ev = a.next() {
+					if d, ok := ev.(DTMF); ok {
+						told += string(d.Digit)
+					}
+				}
+				if told != "6" {
+					t.Errorf("the owner is told of %q", told)
+				}
+			})
+		})
 	}
 }
 

@@ -24,11 +24,11 @@ type Session struct {
 	port      uint16     // of RTP; RTCP is the next
 	rtp, rtcp PacketConn
 
-	mu        sync.Mutex // guards the fields below
-	nego      negotiation
-	closed    bool
-	keying    []*stroke // keys to be pressed, the one under way first
-	heardKeys heardKeys // of the peer
+	mu      sync.Mutex // guards the fields below
+	nego    negotiation
+	closed  bool
+	keying  []*stroke // keys to be pressed, the one under way first
+	doubles heardKeys // of the peer, which may come in two ways
 
 	bridge *Bridge // guarded by Engine.bridging
 	seat   *seat   // in a conference, likewise
