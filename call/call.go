@@ -297,12 +297,12 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		c.referred(e)
 		return c.transfer != nil, nil
 	case sip.Pressed:
-		c.passOn(c.party(e.L), e.Digit)
-		c.pressed(c.party(e.L), byte(e.Digit))
-		return c.transfer != nil, nil
+		c.byInfo(e)
 	case media.DTMF:
 		c.pressed(c.sounding(e.S), e.Digit)
 		return c.transfer != nil, nil
+	case media.KeyOut:
+		c.keyOut(e)
 	case surrender:
 		return false, c.surrender(e)
 	case adopt:
