@@ -24,6 +24,11 @@ var (
 	ErrNotAcceptable = sdp.ErrNotAcceptable
 	// ErrMalformed means that the bytes are not SDP (400).
 	ErrMalformed = sdp.ErrMalformed
+	// ErrInsecure means that the peer does not secure its sound and must (488).
+	ErrInsecure = fmt.Errorf("not secured by SRTP: %w", sdp.ErrNotAcceptable)
+	// ErrSecured means that the peer wants its sound secured, which is switched off
+	// for it (488).
+	ErrSecured = fmt.Errorf("SRTP is off: %w", sdp.ErrNotAcceptable)
 	// ErrClosed means that the engine is shutting down.
 	ErrClosed = errors.New("media engine is closed")
 )
@@ -75,6 +80,8 @@ type Engine struct {
 	// mostLost is the highest count of lost packets ever shown.
 	mostLost uint64
 
+	certificate certificate // of this node, for DTLS
+
 	unregister func()
 }
 
@@ -92,6 +99,10 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("media ports %d-%d: no even port with an odd one after it", cfg.PortMin, cfg.PortMax)
 	}
 	e := &Engine{cfg: cfg, ports: p, live: map[*Session]struct{}{}}
+	var err error
+	if e.certificate, err = newCertificate(time.Now()); err != nil {
+		return nil, fmt.Errorf("make the certificate for DTLS: %w", err)
+	}
 	unregister, err := register(cfg.Metrics, e)
 	if err != nil {
 		return nil, fmt.Errorf("register media metrics: %w", err)
@@ -144,6 +155,8 @@ func routeTo(peer netip.Addr) netip.Addr {
 type Options struct {
 	Name string     // for the log
 	Peer netip.Addr // where the peer's signalling comes from
+	// Security says whether the sound may or must be secured.
+	Security Security
 	// Events receives FirstPacket, Timeout, DTMF and PlayDone. FirstPacket and DTMF
 	// are dropped and counted when it is full, the others wait until Gone is closed
 	// or the session is.

@@ -82,5 +82,6 @@ func writeMedia(b *bytes.Buffer, m Media) {
 	if m.Mux {
 		b.WriteString("a=rtcp-mux\r\n")
 	}
+	writeSecurity(b, m)
 	fmt.Fprintf(b, "a=%s\r\n", m.Direction)
 }

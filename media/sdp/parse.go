@@ -141,6 +141,8 @@ func (p *parser) attribute(name, value string) {
 		m.Mux = true
 	case "rtcp":
 		m.rtcp = value
+	case "crypto", "fingerprint", "setup":
+		m.secured(name, value, p.medium == nil)
 	case "rtpmap":
 		if c, ok := rtpmap(value); ok && p.medium != nil {
 			m.maps[c.PT] = c
@@ -216,6 +218,12 @@ func (p *parser) finish(m *draft) Media {
 	}
 	if m.PTime == 0 {
 		m.PTime = p.session.PTime
+	}
+	if len(m.Fingerprints) == 0 {
+		m.Fingerprints = p.session.Fingerprints
+	}
+	if m.Setup == "" {
+		m.Setup = p.session.Setup
 	}
 	// c=0.0.0.0 is hold as RFC 2543 knew it: send nothing to me (RFC 3264 §8.4).
 	if m.Addr.IsValid() && m.Addr.IsUnspecified() {
