@@ -76,6 +76,7 @@ type inbound struct {
 	mu      sync.Mutex
 	context *srtp.Context
 	header  pion.Header // to read into
+	added   int         // bytes that SRTP adds to a packet
 	streams int         // RTP and RTCP apart
 }
 
@@ -89,7 +90,15 @@ func newInbound(c sdp.Crypto) (*inbound, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the peer's key: %w", err)
 	}
-	return &inbound{key: c, context: context}, nil
+	added := len(c.MKI)
+	for _, length := range []func() (int, error){suites[c.Suite].AuthTagRTPLen, suites[c.Suite].AEADAuthTagLen} {
+		n, err := length()
+		if err != nil {
+			return nil, fmt.Errorf("use the peer's key: %w", err)
+		}
+		added += n
+	}
+	return &inbound{key: c, context: context, added: added}, nil
 }
 
 func newContext(c sdp.Crypto, options ...srtp.ContextOption) (*srtp.Context, error) {
@@ -130,6 +139,9 @@ func (in *inbound) open(b []byte) ([]byte, reason) {
 	ssrc, ok := fixedHeader(b)
 	if !ok {
 		return nil, dropMalformed
+	}
+	if len(b) < headerLen+in.added {
+		return nil, dropAuth
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
