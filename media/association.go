@@ -24,7 +24,12 @@ type association struct {
 	over  chan struct{}
 	once  sync.Once
 
-	done bool // hands are shaken; guarded by handshakes.mu
+	client bool     // we have begun
+	random [32]byte // of the ClientHello of a peer that has begun
+
+	// Guarded by handshakes.mu.
+	proven bool // a ClientHello with a cookie has come
+	done   bool // hands are shaken
 }
 
 func newAssociation(k *socket, peer netip.AddrPort) *association {

@@ -22,11 +22,11 @@ import (
 const (
 	// shakeTime bounds a handshake: five flights lost in a row.
 	shakeTime = 30 * time.Second
-	// maxShakes are the handshakes of a socket at once, one for each address that
-	// the peer may have; maxTries those with one certificate of the peer. The address
-	// in its SDP has a place of its own, so that nobody else can take them all.
+	// maxShakes are the handshakes of a socket at once with the address in the peer's
+	// SDP, and as many with others that the peer may have; maxHellos those begun in
+	// a second.
 	maxShakes = 4
-	maxTries  = 32
+	maxHellos = 20
 	// maxReadFaults of an association in a row end it.
 	maxReadFaults = 100
 )
@@ -48,10 +48,23 @@ var profiles = []profile{
 // isDTLS tells the protocols on one port apart by the first byte (RFC 7983 §7).
 func isDTLS(b []byte) bool { return len(b) > 0 && b[0] >= 20 && b[0] <= 63 }
 
-// isClientHello reports whether a datagram begins a handshake: a record of type
-// handshake in epoch 0 with a ClientHello (RFC 6347 §4.1, §4.2.2).
-func isClientHello(b []byte) bool {
-	return len(b) > 13 && b[0] == 22 && b[3] == 0 && b[4] == 0 && b[13] == 1
+// hello is what matters of a ClientHello.
+type hello struct {
+	random [32]byte
+	cookie bool // it has one: the peer gets what we send to its address (RFC 6347 §4.2.1)
+}
+
+// readHello reads a datagram that begins with a ClientHello: a record of type
+// handshake in epoch 0, whose first fragment it is (RFC 6347 §4.1, §4.2.2).
+func readHello(b []byte) (hello, bool) {
+	const random, session = 13 + 12 + 2, 13 + 12 + 2 + 32
+	if len(b) <= session || b[0] != 22 || b[3] != 0 || b[4] != 0 || b[13] != 1 || b[19] != 0 || b[20] != 0 || b[21] != 0 {
+		return hello{}, false
+	}
+	h := hello{random: [32]byte(b[random:session])}
+	cookie := session + 1 + int(b[session])
+	h.cookie = len(b) > cookie && b[cookie] > 0
+	return h, true
 }
 
 // shakes takes a datagram of DTLS from one of the sockets. Only the peer's hosts may
@@ -80,7 +93,6 @@ func (s *Session) shake(a *agreed, theirs sdp.Media, active bool) {
 	moved := h.guard != a.guard || h.remote != a.remote
 	if h.guard != a.guard {
 		h.guard, h.named = a.guard, theirs.Fingerprints
-		h.rtp.named, h.rtp.tries, h.rtcp.named, h.rtcp.tries = 0, 0, 0, 0
 	}
 	h.remote, h.active = a.remote, active
 	h.mu.Unlock()
@@ -88,10 +100,10 @@ func (s *Session) shake(a *agreed, theirs sdp.Media, active bool) {
 		return
 	}
 	if to := s.dst.Load(); to != nil {
-		h.rtp.begin(*to, true, nil)
+		h.rtp.begin(*to, [32]byte{}, nil)
 	}
 	if !a.mux && a.rtcp.IsValid() {
-		h.rtcp.begin(a.rtcp, true, nil)
+		h.rtcp.begin(a.rtcp, [32]byte{}, nil)
 	}
 }
 
@@ -115,9 +127,9 @@ type handshakes struct {
 type socket struct {
 	h     *handshakes
 	conn  PacketConn
-	named int // tries with the address in the SDP
-	tries int // with others
 	open  []*association
+	since time.Time // the second in which
+	begun int       // as many were begun
 }
 
 func newHandshakes(s *Session) *handshakes {
@@ -145,34 +157,53 @@ func (h *handshakes) close() {
 	h.wg.Wait()
 }
 
-// take gives a datagram to the association with its source, or to a new one for a
-// ClientHello. A further ClientHello of a peer that has shaken hands already is that
-// of a peer which has begun anew; the old keys stay until there are others. It
-// reports false for what nobody wants.
+// take gives a datagram to the association that it belongs to, or to a new one for a
+// ClientHello. Handshakes are told apart by what is random in the ClientHello, so
+// that one which is forged, even from the peer's own address, does not get into that
+// of the peer. A peer that has shaken hands may begin anew; the old keys stay until
+// there are others. It reports false for what nobody wants.
 func (k *socket) take(b []byte, src netip.AddrPort) bool {
+	hello, ok := readHello(b)
 	k.h.mu.Lock()
-	i := slices.IndexFunc(k.open, func(a *association) bool { return a.peer == src && !(a.done && isClientHello(b)) })
-	var a *association
-	if i >= 0 {
-		a = k.open[i]
+	a := k.find(src, hello, ok)
+	if a != nil && hello.cookie {
+		a.proven = true
 	}
 	passive := !k.h.active
 	k.h.mu.Unlock()
 	if a != nil {
 		return a.put(b)
 	}
-	return passive && isClientHello(b) && k.begin(src, false, b)
+	return ok && passive && k.begin(src, hello.random, b)
 }
 
-// begin starts a handshake, within the bounds. first is what has come already.
-func (k *socket) begin(peer netip.AddrPort, client bool, first []byte) bool {
+// find finds the association of a datagram: of a ClientHello that with the same
+// random; of anything else the latest that has got so far. handshakes.mu is held.
+func (k *socket) find(src netip.AddrPort, h hello, isHello bool) *association {
+	var found *association
+	for _, a := range k.open {
+		switch {
+		case a.peer != src || isHello && (a.random != h.random || a.done):
+		case isHello:
+			return a
+		case found == nil || a.proven || a.client:
+			found = a
+		}
+	}
+	return found
+}
+
+// begin starts a handshake, within the bounds. first is the ClientHello that the peer
+// has begun it with, nil when we begin.
+func (k *socket) begin(peer netip.AddrPort, random [32]byte, first []byte) bool {
 	h := k.h
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || h.guard == nil || !k.room(peer) {
+	if h.closed || h.guard == nil || !k.room(peer, time.Now()) {
 		return false
 	}
 	a := newAssociation(k, peer)
+	a.random, a.client = random, first == nil
 	if first != nil {
 		a.put(first)
 	}
@@ -181,28 +212,34 @@ func (k *socket) begin(peer netip.AddrPort, client bool, first []byte) bool {
 	h.wg.Go(func() {
 		defer h.s.recovered("dtls")
 		defer k.forget(a)
-		k.run(a, g, named, client)
+		k.run(a, g, named)
 	})
 	return true
 }
 
-// room counts a handshake with an address and tells whether it is within the bounds.
-// handshakes.mu is held.
-func (k *socket) room(peer netip.AddrPort) bool {
-	if peer == k.h.remote {
-		k.named++
-		return k.named <= maxTries
+// room tells whether a further handshake is within the bounds. With the address in
+// the SDP it takes the place of the oldest one that has come to nothing yet; nobody
+// else may take a place from anybody. handshakes.mu is held.
+func (k *socket) room(peer netip.AddrPort, at time.Time) bool {
+	if at.Sub(k.since) >= time.Second {
+		k.since, k.begun = at, 0
 	}
-	pending := 0
+	named := peer == k.h.remote
+	var waiting []*association
 	for _, a := range k.open {
-		if !a.done && a.peer != k.h.remote {
-			pending++
+		if !a.done && (a.peer == k.h.remote) == named {
+			waiting = append(waiting, a)
 		}
 	}
-	if pending >= maxShakes || k.tries >= maxTries {
+	if k.begun >= maxHellos || !named && len(waiting) >= maxShakes {
 		return false
 	}
-	k.tries++
+	if len(waiting) >= maxShakes {
+		oldest := max(0, slices.IndexFunc(waiting, func(a *association) bool { return !a.proven }))
+		waiting[oldest].stop()
+		k.open = slices.DeleteFunc(k.open, func(a *association) bool { return a == waiting[oldest] })
+	}
+	k.begun++
 	return true
 }
 
@@ -215,8 +252,8 @@ func (k *socket) forget(a *association) {
 
 // run is the life of an association: the handshake, the keys, and answers to a peer
 // that has missed the last flight, until either side ends it.
-func (k *socket) run(a *association, g *guard, named []sdp.Fingerprint, client bool) {
-	conn, err := k.connect(a, named, client)
+func (k *socket) run(a *association, g *guard, named []sdp.Fingerprint) {
+	conn, err := k.connect(a, named)
 	if err != nil {
 		k.h.s.log.Warn("DTLS not begun", "error", err)
 		return
@@ -230,7 +267,7 @@ func (k *socket) run(a *association, g *guard, named []sdp.Fingerprint, client b
 		}
 		return
 	}
-	found, err := export(conn, client)
+	found, err := export(conn, a.client)
 	if err != nil {
 		k.h.s.log.Info("DTLS handshake without keys for SRTP", "peer", a.peer, "error", err)
 		return
@@ -250,7 +287,7 @@ func (k *socket) run(a *association, g *guard, named []sdp.Fingerprint, client b
 }
 
 // connect prepares an association.
-func (k *socket) connect(a *association, named []sdp.Fingerprint, client bool) (*dtls.Conn, error) {
+func (k *socket) connect(a *association, named []sdp.Fingerprint) (*dtls.Conn, error) {
 	verify := func(raw [][]byte, _ [][]*x509.Certificate) error {
 		if len(raw) == 0 || !proves(raw[0], named) {
 			return errFingerprint
@@ -263,7 +300,7 @@ func (k *socket) connect(a *association, named []sdp.Fingerprint, client bool) (
 	}
 	quiet := &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
 	addr := net.UDPAddrFromAddrPort(a.peer)
-	if client {
+	if a.client {
 		return dtls.ClientWithOptions(a, addr, dtls.WithCertificates(k.h.s.e.certificate.tls), dtls.WithSRTPProtectionProfiles(ids...),
 			dtls.WithVerifyPeerCertificate(verify), dtls.WithLoggerFactory(quiet), dtls.WithInsecureSkipVerify(true))
 	}

@@ -94,6 +94,9 @@ func (s *securely) hear() []heard {
 	for {
 		select {
 		case d := <-s.rtp.inbox:
+			if isDTLS(d.b) {
+				continue // the end of an association
+			}
 			b, err := s.in.DecryptRTP(nil, d.b, nil)
 			if err != nil {
 				s.t.Fatalf("cannot be opened: %v", err)
