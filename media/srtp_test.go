@@ -94,8 +94,8 @@ func (s *securely) hear() []heard {
 	for {
 		select {
 		case d := <-s.rtp.inbox:
-			if isDTLS(d.b) {
-				continue // the end of an association
+			if isDTLS(d.b) || isRTCP(d.b) {
+				continue // the end of an association, or a report
 			}
 			b, err := s.in.DecryptRTP(nil, d.b, nil)
 			if err != nil {
