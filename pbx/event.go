@@ -32,7 +32,7 @@ const (
 	Playing       EventKind = "playing"        // a prompt is played to the caller: Text
 	RecordStart   EventKind = "record_start"   // a recording began: Recording
 	RecordEnd     EventKind = "record_end"     // it is closed, or could not begin: Recording
-	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, Quality
+	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, SRTP, Quality
 	Ended         EventKind = "ended"          // the call is over: Cause; Who hung up; Other: where it goes on
 )
 
@@ -62,6 +62,7 @@ type CallEvent struct {
 	Digit     string     `json:"digit,omitempty"`
 	Text      string     `json:"text,omitempty"`
 	Codec     string     `json:"codec,omitempty"`
+	SRTP      string     `json:"srtp,omitempty"` // how the sound was secured, as in the record
 	Why       []string   `json:"why,omitempty"`
 	Cause     *Cause     `json:"cause,omitempty"`
 	Quality   *Quality   `json:"quality,omitempty"`

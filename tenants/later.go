@@ -59,7 +59,7 @@ type closed struct {
 var (
 	groupKinds = closed{[]string{"ring"}, []string{"queue"}}
 	strategies = closed{[]string{"all", "linear"}, []string{"round_robin", "least_recent", "random", "skills"}}
-	srtpModes  = closed{[]string{"off", "offered"}, []string{"required"}}
+	srtpModes  = closed{[]string{"off", "offered", "required", "dtls"}, nil}
 	crmKinds   = closed{[]string{"none", "rtk"}, []string{"amocrm"}}
 	transports = closed{[]string{"udp", "tcp", "tls"}, nil}
 )
