@@ -141,7 +141,7 @@ func (in *inbound) open(b []byte) ([]byte, reason) {
 		return nil, dropMalformed
 	}
 	if len(b) < headerLen+in.added {
-		return nil, dropAuth
+		return nil, dropMalformed
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -162,7 +162,7 @@ func (in *inbound) open(b []byte) ([]byte, reason) {
 // openControl is open for RTCP.
 func (in *inbound) openControl(b []byte) ([]byte, reason) {
 	ssrc, ok := controlHeader(b)
-	if !ok {
+	if !ok || len(b) < 8+4+in.added { // the index; some phones open their NAT with plain scraps
 		return nil, dropMalformed
 	}
 	in.mu.Lock()

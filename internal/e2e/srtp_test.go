@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"vpbx/pbx"
+)
+
+// setSRTP gives an extension of a company file a value of srtp.
+func setSRTP(company, extension, srtp string) string {
+	key := "password: s3cret-" + extension
+	return strings.Replace(company, key, key+", srtp: "+srtp, 1)
+}
+
+// TestSRTP lets two foreign phones talk that secure their sound in different ways, or
+// not at all: what each says arrives at the other, both sides are in the recording,
+// and the record says how each was secured.
+func TestSRTP(t *testing.T) {
+	tests := []struct {
+		name, caller, callee string // mediaenc
+		calls                string // srtp of the callee's extension
+		mux                  bool
+		wantCaller           string // beginning of srtp in the record
+		wantCallee           string
+	}{
+		{"offered by the caller", "srtp", "", "offered", false, "sdes ", ""},
+		{"only", "srtp-mand", "", "offered", false, "sdes ", ""},
+		{"with feedback", "srtp-mandf", "", "offered", true, "sdes ", ""},
+		{"both", "srtp-mand", "srtp-mand", "required", true, "sdes ", "sdes "},
+		{"callee alone", "", "srtp", "required", false, "", "sdes "},
+		{"DTLS from the caller", "dtls_srtp", "", "offered", true, "dtls ", ""},
+		{"DTLS of RTCP too", "dtls_srtp", "", "offered", false, "dtls ", ""},
+		{"DTLS on both sides", "dtls_srtp", "dtls_srtp", "dtls", true, "dtls ", "dtls "},
+		{"DTLS and SDES", "dtls_srtp", "srtp-mand", "required", true, "dtls ", "sdes "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, serverOptions{Company: setSRTP(acme{Record: true}.String(), "102", tt.calls)})
+			anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440, Secured: tt.caller, Mux: tt.mux})
+			ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Tone: 880, Auto: true, Secured: tt.callee, Mux: tt.mux})
+			anna.do("dial", "sip:102@acme.vpbx.test")
+			anna.waitEvent("CALL_ESTABLISHED")
+			anna.waitHeard(880, 1.5)
+			ivan.waitHeard(440, 1.5)
+			anna.do("hangup", "")
+			ivan.waitEvent("CALL_CLOSED")
+
+			r := s.wantRecord("101", pbx.OutcomeAnswered, pbx.Hangup)
+			for _, p := range []struct {
+				who  pbx.Participant
+				want string
+			}{{r.Caller, tt.wantCaller}, {r.Parties[0], tt.wantCallee}} {
+				if (p.who.SRTP == "") != (p.want == "") || !strings.HasPrefix(p.who.SRTP, p.want) {
+					t.Errorf("%s is secured by %q, want %q", p.who.Who, p.who.SRTP, p.want)
+				}
+				if q := p.who.Quality; q == nil || q.MOS < 4 || q.Unproven > 0 || q.Replayed > 0 || q.OneWay {
+					t.Errorf("%s: %+v", p.who.Who, q)
+				}
+			}
+			rec := s.recording(r)
+			rec.wantTone(t, "the caller's side of the recording", 0, 440, 1)
+			rec.wantTone(t, "the callee's side of the recording", 1, 880, 1)
+		})
+	}
+}
