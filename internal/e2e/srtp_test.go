@@ -64,3 +64,40 @@ func TestSRTP(t *testing.T) {
 		})
 	}
 }
+
+// TestLinphoneSRTP lets Linphone, which makes new keys for hold and resume, talk over
+// SRTP with a baresip that does, too, both ways round.
+func TestLinphoneSRTP(t *testing.T) {
+	company := setSRTP(setSRTP(acme{Record: true}.String(), "101", "required"), "102", "required")
+	s := serve(t, serverOptions{Company: company})
+	ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Tone: 880, Auto: true, Secured: "srtp-mand"})
+	anna := startLinphone(t, s, linphoneOptions{User: "101", Password: "s3cret-101", Tone: 440, Secured: true})
+	anna.do("call sip:102@acme.vpbx.test")
+	anna.waitSays("Media streams established")
+	anna.waitHeard(880, 1)
+	ivan.waitHeard(440, 1)
+	anna.do("pause")
+	anna.waitSays("is now paused")
+	s.waitLive(pbx.Held)
+	anna.do("resume 1")
+	anna.waitSays("Media streams established")
+	before := anna.heard().tones(0, 880)
+	anna.waitHeard(880, before+0.5)
+	anna.do("terminate")
+	ivan.waitEvent("CALL_CLOSED")
+	r := s.wantRecord("101", pbx.OutcomeAnswered, pbx.Hangup)
+	if !strings.HasPrefix(r.Caller.SRTP, "sdes ") || !strings.HasPrefix(r.Parties[0].SRTP, "sdes ") {
+		t.Errorf("secured by %q and %q", r.Caller.SRTP, r.Parties[0].SRTP)
+	}
+	rec := s.recording(r)
+	rec.wantTone(t, "the caller's side of the recording", 0, 440, 1)
+	rec.wantTone(t, "the callee's side of the recording", 1, 880, 0.7)
+
+	before = anna.heard().tones(0, 880)
+	ivan.do("dial", "sip:101@acme.vpbx.test")
+	anna.waitSays("Receiving new incoming call")
+	anna.do("answer")
+	anna.waitHeard(880, before+0.5)
+	ivan.do("hangup", "")
+	anna.waitSays("ended")
+}
