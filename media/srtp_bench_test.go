@@ -94,10 +94,11 @@ func BenchmarkRelaySecured(b *testing.B) {
 	}
 }
 
-// What is secured and relayed costs no allocation.
+// What is secured and relayed costs no allocation. Of AES-CM the benchmark says so:
+// the race detector makes its HMAC allocate.
 func TestSecuredRelayAllocatesNothing(t *testing.T) {
 	a, packet, src := relaying(t)
-	key, err := newKey(1, "AES_CM_128_HMAC_SHA1_80")
+	key, err := newKey(1, "AEAD_AES_256_GCM")
 	if err != nil {
 		t.Fatal(err)
 	}
