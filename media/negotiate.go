@@ -70,6 +70,7 @@ type agreed struct {
 	remote netip.AddrPort // RTP address in the peer's SDP; zero before that is known, invalid but not zero for a name
 	rtcp   netip.AddrPort // where its RTCP goes; invalid: nowhere
 	mux    bool
+	xr     sdp.XR        // reports that the peer wants (RFC 3611)
 	dir    sdp.Direction // the peer's
 	codec  Codec         // the first; zero until both sides have spoken
 	guard  *guard        // nil: not secured
@@ -160,7 +161,7 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		a.add(c.PT, c)
 		n.remember(c)
 	}
-	mine := sdp.Media{Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, Direction: theirs.Direction.Reverse()}
+	mine := sdp.Media{Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, XR: theirs.XR, Direction: theirs.Direction.Reverse()}
 	var err error
 	if a.guard, err = s.answerKeys(theirs, n.how, &mine); err != nil {
 		return nil, fmt.Errorf("answer: %w", err)
@@ -242,6 +243,7 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 		return nil, fmt.Errorf("offer: %w", err)
 	}
 	mine.Port, mine.Codecs, mine.PTime, mine.Mux, mine.Direction = s.port, list, ptime(list), true, sdp.SendRecv
+	mine.XR = sdp.XR{Voice: true, RTT: true}
 	n.layout, n.offered = media, list
 	n.local = n.origin.Describe(s.local, media)
 	a := hoping(s.agreed.Load(), list)

@@ -83,5 +83,8 @@ func writeMedia(b *bytes.Buffer, m Media) {
 		b.WriteString("a=rtcp-mux\r\n")
 	}
 	writeSecurity(b, m)
+	if xr := m.XR.String(); xr != "" {
+		fmt.Fprintf(b, "a=rtcp-xr:%s\r\n", xr)
+	}
 	fmt.Fprintf(b, "a=%s\r\n", m.Direction)
 }

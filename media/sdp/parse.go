@@ -143,6 +143,8 @@ func (p *parser) attribute(name, value string) {
 		m.rtcp = value
 	case "crypto", "fingerprint", "setup":
 		m.secured(name, value, p.medium == nil)
+	case "rtcp-xr":
+		m.XR = parseXR(value)
 	case "rtpmap":
 		if c, ok := rtpmap(value); ok && p.medium != nil {
 			m.maps[c.PT] = c
@@ -224,6 +226,9 @@ func (p *parser) finish(m *draft) Media {
 	}
 	if m.Setup == "" {
 		m.Setup = p.session.Setup
+	}
+	if m.XR == (XR{}) {
+		m.XR = p.session.XR
 	}
 	// c=0.0.0.0 is hold as RFC 2543 knew it: send nothing to me (RFC 3264 §8.4).
 	if m.Addr.IsValid() && m.Addr.IsUnspecified() {
