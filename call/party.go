@@ -77,7 +77,7 @@ func (c *Call) sounding(s *media.Session) *party {
 // openCaller makes the session of a caller who called us.
 func (c *Call) openCaller() error {
 	leg := c.caller.leg
-	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Security: c.securityOf(leg), Events: c.mail, Gone: c.gone})
+	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Security: c.securityOf(leg), Datagrams: leg.Datagrams(), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
@@ -200,7 +200,7 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 		return media.ErrNoCodec
 	}
 	p.security = c.security(p.number, t.Trunk, t.Secure())
-	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Security: p.security, Events: c.mail, Gone: c.gone})
+	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Security: p.security, Datagrams: t.Datagrams(), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return fmt.Errorf("open session for %s: %w", p.who, err)
 	}

@@ -161,6 +161,8 @@ type Options struct {
 	Peer netip.Addr // where the peer's signalling comes from
 	// Security says whether the sound may or must be secured.
 	Security Security
+	// Datagrams says that the signalling goes in datagrams: offers must be short.
+	Datagrams bool
 	// Events receives FirstPacket, Timeout, DTMF and PlayDone. FirstPacket and DTMF
 	// are dropped and counted when it is full, the others wait until Gone is closed
 	// or the session is.

@@ -33,8 +33,12 @@ const (
 )
 
 // offeredSuites are those we offer, in order of preference: AES-GCM costs a third
-// of AES-CM with HMAC.
-var offeredSuites = []string{"AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_80"}
+// of AES-CM with HMAC. Where the offer goes in a datagram only the first two are: an
+// INVITE of more than 1300 bytes must not go over UDP (RFC 3261 §18.1.1).
+var (
+	offeredSuites = []string{"AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM", "AES_256_CM_HMAC_SHA1_80"}
+	shortSuites   = offeredSuites[:2]
+)
 
 // keying is what a session knows of keys, guarded by Session.mu.
 type keying struct {
@@ -223,7 +227,11 @@ func (s *Session) offerSDES() error {
 	if len(n.keys.mine) > 0 {
 		return nil
 	}
-	for i, suite := range offeredSuites {
+	list := offeredSuites
+	if s.opt.Datagrams {
+		list = shortSuites
+	}
+	for i, suite := range list {
 		out, err := newKey(i+1, suite)
 		if err != nil {
 			return err

@@ -599,3 +599,20 @@ func TestErrorsTellNoKeys(t *testing.T) {
 		}
 	})
 }
+
+// What goes in a datagram offers fewer suites.
+func TestShortOfferOfKeys(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		s, err := r.e.Open(Options{Peer: netip.MustParseAddr("198.51.100.1"), Security: Required, Datagrams: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		offer, err := s.Offer([]Codec{PCMA})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := cryptos(t, offer); len(lines) != 2 || lines[0].Suite != "AEAD_AES_128_GCM" || lines[1].Suite != "AES_CM_128_HMAC_SHA1_80" {
+			t.Errorf("%v", lines)
+		}
+	})
+}

@@ -43,6 +43,12 @@ func (t Target) Secure() bool { return secure(t.way.transport) }
 // Secure reports the same of a leg that has come in.
 func (l *Leg) Secure() bool { return secure(l.Transport) }
 
+// Datagrams reports whether the signalling of the target goes over UDP, or may.
+func (t Target) Datagrams() bool { return t.way.transport == "udp" || t.way.transport == "" }
+
+// Datagrams reports the same of a leg that has come in.
+func (l *Leg) Datagrams() bool { return l.Transport == "udp" }
+
 func secure(transport string) bool { return transport == "tls" || transport == "wss" }
 
 // Address is a name-addr with a user part at the target's host, as it stands in
