@@ -54,7 +54,7 @@ func TestSRTP(t *testing.T) {
 				if (p.who.SRTP == "") != (p.want == "") || !strings.HasPrefix(p.who.SRTP, p.want) {
 					t.Errorf("%s is secured by %q, want %q", p.who.Who, p.who.SRTP, p.want)
 				}
-				// A scrap in clear at the begin or the end of a phone's stream is counted.
+				// baresip's RTCP BYE may come in clear, when its keys are gone: it is counted.
 				if q := p.who.Quality; q == nil || q.MOS < 4 || q.Unproven > 2 || q.Replayed > 0 || q.OneWay {
 					t.Errorf("%s: %+v", p.who.Who, q)
 				}
