@@ -144,7 +144,7 @@ func (p *party) moving() *party {
 // left notes that another call has a party of this one now.
 func (c *Call) left(p *party) {
 	cause := pbx.NewCause(pbx.PartyPBX, pbx.Joined)
-	e := pbx.CallEvent{Kind: pbx.LegEnded, Who: p.who, Leg: p.leg.ID, Cause: &cause, Codec: p.media.Codec().Name}
+	e := pbx.CallEvent{Kind: pbx.LegEnded, Who: p.who, Leg: p.leg.ID, Cause: &cause, Codec: p.media.Codec().Name, SRTP: p.media.Security()}
 	if p.answered && slices.ContainsFunc(c.trace, func(e pbx.CallEvent) bool { return e.Kind == pbx.Bridged }) {
 		q := quality(p.media.Quality())
 		e.Quality = &q

@@ -35,6 +35,7 @@ type party struct {
 	keys       string        // what it presses for the PBX
 	recordKeys string        // likewise, for the recording
 	barges     bool          // it supervises, and is heard by both
+	security   media.Security
 	tapped     *recordings.Recorder
 }
 
@@ -77,7 +78,7 @@ func (c *Call) sounding(s *media.Session) *party {
 // openCaller makes the session of a caller who called us.
 func (c *Call) openCaller() error {
 	leg := c.caller.leg
-	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Keys: c.keysOf(c.caller), Events: c.mail, Gone: c.gone})
+	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Security: c.securityOf(leg), Datagrams: leg.Datagrams(), Keys: c.keysOf(c.caller), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
@@ -86,6 +87,7 @@ func (c *Call) openCaller() error {
 		return nil // a delayed offer: ours goes with the answer (RFC 3261 §13.2.1)
 	}
 	if err := s.SetOffer(leg.SDP); err != nil {
+		c.insecure(c.caller.who, err)
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
 	return nil
@@ -101,6 +103,8 @@ func (c *Call) mediaCause(who pbx.Party, err error) pbx.Cause {
 	case errors.Is(err, media.ErrNoPorts):
 		c.why("no media port is free")
 		return pbx.NewCause(pbx.PartyPBX, pbx.NoPorts)
+	case errors.Is(err, media.ErrInsecure), errors.Is(err, media.ErrSecured):
+		return pbx.NewCause(who, pbx.NoSRTP)
 	case errors.Is(err, media.ErrNoCodec), errors.Is(err, media.ErrNotAcceptable):
 		return pbx.NewCause(who, pbx.NoCodec)
 	}
@@ -196,7 +200,8 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	if len(codecs) == 0 {
 		return media.ErrNoCodec
 	}
-	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Keys: c.keysOf(p), Events: c.mail, Gone: c.gone})
+	p.security = c.security(p.number, t.Trunk, t.Secure())
+	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Security: p.security, Datagrams: t.Datagrams(), Keys: c.keysOf(p), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return fmt.Errorf("open session for %s: %w", p.who, err)
 	}
@@ -324,7 +329,7 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 		c.m.mu.Unlock()
 	}
 	if p.media != nil {
-		e.Codec = p.media.Codec().Name
+		e.Codec, e.SRTP = p.media.Codec().Name, p.media.Security()
 		if p.answered {
 			q := quality(p.media.Quality())
 			e.Quality = &q
@@ -405,7 +410,12 @@ func (c *Call) failure(p *party, cause pbx.Cause) string {
 	case pbx.Declined:
 		return who + " declined"
 	case pbx.NoCodec:
+		if p.security == media.Required || p.security == media.RequiredDTLS {
+			return who + " did not take a call with SRTP, which is required for it, or shares no codec with the caller"
+		}
 		return who + " shares no codec with the caller"
+	case pbx.NoSRTP:
+		return who + " did not secure its sound by SRTP, which is required for it"
 	case pbx.NoReply:
 		return who + " did not reply"
 	}
@@ -439,7 +449,7 @@ func quality(q media.Quality) pbx.Quality {
 	return pbx.Quality{MOS: digits(q.MOS, 2), Loss: digits(q.Loss, 4), JitterMs: digits(q.JitterMs, 1), RTTMs: digits(q.RTTMs, 1),
 		MaxJitter: digits(q.MaxJitterMs, 1), RemoteMOS: digits(q.RemoteMOS, 2), RemoteLoss: digits(q.RemoteLoss, 4), RemoteJitter: digits(q.RemoteJitterMs, 1),
 		FirstRTPMs: digits(q.FirstRTPMs, 1), LongestGap: digits(q.LongestGapMs, 1),
-		Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, OneWay: q.OneWay}
+		Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, Unproven: q.Unproven, Replayed: q.Replayed, OneWay: q.OneWay}
 }
 
 // digits rounds v to n digits behind the point.

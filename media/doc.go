@@ -11,21 +11,25 @@
 // what each peer takes (hearkeys.go hears, press.go presses). A Bridge of two sessions is a
 // relay: the goroutine that reads one party's packets writes them to the other,
 // under the other session's own SSRC, sequence numbers and payload types; where the
-// two have no codec in common it decodes and encodes them first (transcode.go). A
+// two have no codec in common it decodes and encodes them first (transcode.go). What
+// goes between a session and its peer is plain, or secured by SRTP with keys from SDP or
+// from a handshake of DTLS (secure.go, srtp.go, dtls.go): nothing above those files
+// sees but what is in clear. A
 // Conference of more than two mixes them, everybody without himself and by roles.
 //
 // # What it is not
 //
 // It knows nothing of calls, tenants or SIP; SDP goes through as bytes. It does not
 // buffer audio against jitter but to mix it: the phones do that. Codecs that package
-// audio does not know are relayed, not mixed nor changed. Encrypted media is refused.
+// audio does not know are relayed, not mixed nor changed. It does not speak ICE.
 //
 // # Goroutines
 //
 // Each session has two, from Open to Close: "rtp" reads the RTP socket and relays;
 // "rtcp" reads the RTCP socket and wakes up, by the socket's read deadline, to send
 // reports and to notice silence. Play starts a third until the prompt ends or is
-// stopped, Press one until all keys are pressed. Close stops all of them and waits.
+// stopped, Press one until all keys are pressed; each handshake of DTLS has one, with those
+// of the library, until the session or the peer ends it. Close stops all of them and waits.
 // A Conference has one while it mixes, and none for its members; its Close, or that
 // of the Engine, waits for it. Nothing is started by Engine or Bridge. The exported methods of a Session are for
 // its one owner (the call) and return at once; Quality and State may be called by
@@ -44,7 +48,10 @@
 //     session's packets contend for.
 //   - No mutex is held across a read or write of a socket or a channel. Where two
 //     are held the order is Engine.bridging or Engine.mu, Session.mu, then
-//     receiver.mu or stream.mu; ports.mu is taken last.
+//     handshakes.mu, receiver.mu or stream.mu; ports.mu is taken last. Those of keys
+//     are taken alone.
+//   - Keys are in SDP and in contexts, never in errors, logs, events or State but its SDP.
+//     One key of ours has one counter, for as long as the session lasts.
 //
 // # Tests
 //

@@ -36,6 +36,8 @@ type negotiation struct {
 	audio  int             // index of the audio stream in layout
 
 	offered []sdp.Codec // in our latest offer
+	keys    keying
+	how     string      // how the peer's latest offer is to be secured
 	known   []sdp.Codec // every payload type ever used in this session, which keeps its meaning (§8.3.2)
 }
 
@@ -71,6 +73,7 @@ type agreed struct {
 	xr     sdp.XR        // reports that the peer wants (RFC 3611)
 	dir    sdp.Direction // the peer's
 	codec  Codec         // the first; zero until both sides have spoken
+	guard  *guard        // nil: not secured
 
 	formats []format
 	index   [128]uint8 // payload type the peer sends → place in formats, plus 1
@@ -105,7 +108,7 @@ func (s *Session) SetOffer(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("read offer: %w", err)
 	}
-	i, err := d.Audio()
+	i, how, err := pick(d, s.opt.Security)
 	if err != nil {
 		return fmt.Errorf("read offer: %w", err)
 	}
@@ -115,7 +118,7 @@ func (s *Session) SetOffer(text []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := &s.nego
-	n.offer, n.index, n.asked = d, i, true
+	n.offer, n.index, n.how, n.asked = d, i, how, true
 	n.said = newSaid(text, d.Media[i])
 	return nil
 }
@@ -158,12 +161,16 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		a.add(c.PT, c)
 		n.remember(c)
 	}
+	mine := sdp.Media{Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, XR: theirs.XR, Direction: theirs.Direction.Reverse()}
+	var err error
+	if a.guard, err = s.answerKeys(theirs, n.how, &mine); err != nil {
+		return nil, fmt.Errorf("answer: %w", err)
+	}
 	if err := s.settle(a, theirs, theirs.Mux); err != nil {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
-	n.layout = sdp.Answer(n.offer, n.index, sdp.Media{
-		Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, XR: theirs.XR, Direction: theirs.Direction.Reverse(),
-	})
+	s.shake(a, theirs, mine.Setup == sdp.Active)
+	n.layout = sdp.Answer(n.offer, n.index, mine)
 	n.audio, n.agreed = n.index, n.said
 	s.face(theirs.Addr)
 	n.local = n.origin.Describe(s.local, n.layout)
@@ -229,14 +236,21 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	}
 	media := slices.Clone(n.layout)
 	if len(media) == 0 {
-		media = []sdp.Media{{Type: "audio", Proto: "RTP/AVP"}}
+		media = []sdp.Media{{Type: "audio"}}
 	}
 	mine := &media[n.audio]
+	if err := s.offerKeys(mine); err != nil {
+		return nil, fmt.Errorf("offer: %w", err)
+	}
 	mine.Port, mine.Codecs, mine.PTime, mine.Mux, mine.Direction = s.port, list, ptime(list), true, sdp.SendRecv
 	mine.XR = sdp.XR{Voice: true, RTT: true}
 	n.layout, n.offered = media, list
 	n.local = n.origin.Describe(s.local, media)
-	s.agreed.Store(hoping(s.agreed.Load(), list))
+	a := hoping(s.agreed.Load(), list)
+	if a.guard == nil && n.keys.method != unsecured {
+		a.guard = newGuard(n.keys.method, nil)
+	}
+	s.agreed.Store(a)
 	return slices.Clone(n.local), nil
 }
 
@@ -346,16 +360,21 @@ func (s *Session) setAnswer(d sdp.Description, text []byte) error {
 		return fmt.Errorf("%w: %d streams of %d answered", ErrNotAcceptable, len(d.Media), len(n.layout))
 	}
 	theirs := d.Media[n.audio]
-	if theirs.Port == 0 || theirs.Type != "audio" || theirs.Proto != n.layout[n.audio].Proto {
+	if theirs.Port == 0 {
 		return fmt.Errorf("%w: audio is refused", ErrNotAcceptable)
 	}
 	a := match(n.offered, theirs.Codecs)
 	if a.codec.Name == "" {
 		return ErrNoCodec
 	}
+	var err error
+	if a.guard, err = s.answeredKeys(theirs); err != nil {
+		return err
+	}
 	if err := s.settle(a, theirs, theirs.Mux); err != nil {
 		return err
 	}
+	s.shake(a, theirs, theirs.Setup == sdp.Passive)
 	n.said = newSaid(text, theirs)
 	n.agreed = n.said
 	return nil

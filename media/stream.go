@@ -35,9 +35,11 @@ type stream struct {
 	octets  uint64
 }
 
-// begin gives the stream its random start (RFC 3550 §5.1).
+// begin gives the stream its random start (RFC 3550 §5.1), the sequence number in
+// the lower half, so that it does not wrap before the peer has heard some of it (RFC
+// 3711 §3.3.1).
 func (o *stream) begin() {
-	o.ssrc, o.seq, o.ts = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
+	o.ssrc, o.seq, o.ts = rand.Uint32(), uint16(rand.Uint32N(1<<15)), rand.Uint32()
 }
 
 // next turns a source's header into the stream's: same order, same distances, own

@@ -25,7 +25,7 @@ type transcoder struct {
 	begin bool // the next frame comes after a pause
 	event sentKey
 
-	buf [headerLen + audio.MaxFrame]byte
+	buf [headerLen + audio.MaxFrame + maxTag]byte
 }
 
 // unevenMost is the part of a second that timestamps may be uneven by without being
@@ -218,7 +218,7 @@ func (s *Session) adapt(e *audio.Encoder, seq uint16) {
 // to one goroutine.
 type mouth struct {
 	enc *audio.Encoder
-	buf [headerLen + audio.MaxFrame]byte
+	buf [headerLen + audio.MaxFrame + maxTag]byte
 }
 
 // code codes a frame behind the header and says where it ends; headerLen for a

@@ -33,6 +33,7 @@ const (
 	UnknownNumber  Reason = "unknown_number"  // nobody has that number
 	Unregistered   Reason = "unregistered"    // no phone of the callee is registered
 	NoCodec        Reason = "no_codec"        // 488: the two sides share no codec
+	NoSRTP         Reason = "no_srtp"         // 488: one side must secure its sound, or must not, and the other does otherwise
 	NoMedia        Reason = "no_media"        // no RTP came any more
 	NoACK          Reason = "no_ack"          // our 200 was never acknowledged
 	NoReply        Reason = "no_reply"        // the peer did not answer our request (408)
@@ -149,6 +150,7 @@ var reasons = map[Reason]reasonText{
 	UnknownNumber:  {404, 1, "the number is not known", "номер не существует"},
 	Unregistered:   {480, 20, "no phone of the called number is registered", "телефон вызываемого номера не зарегистрирован"},
 	NoCodec:        {488, 79, "the two sides share no codec", "у сторон нет общего кодека"},
+	NoSRTP:         {488, 79, "%s and the PBX do not agree on SRTP", "%s и АТС не договорились о шифровании звука"},
 	NoMedia:        {408, 102, "no sound came any more", "пропал звук"},
 	NoACK:          {408, 102, "%s never confirmed the answer", "%s не подтвердил ответ"},
 	NoReply:        {408, 102, "%s did not reply", "%s не отвечает на запросы"},

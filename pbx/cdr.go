@@ -67,6 +67,7 @@ type Participant struct {
 	Answered *time.Time `json:"answered"`
 	Ended    *time.Time `json:"ended"`
 	Codec    string     `json:"codec,omitempty"`
+	SRTP     string     `json:"srtp,omitempty"` // how the sound was secured: sdes or dtls and the crypto suite; "": not at all
 	Quality  *Quality   `json:"quality,omitempty"`
 	Cause    *Cause     `json:"cause,omitempty"`
 }
@@ -137,7 +138,7 @@ func (f *fold) add(e CallEvent) {
 		}
 		if p := f.party(e.Leg); p != nil {
 			at := e.At
-			p.Ended, p.Codec, p.Quality, p.Cause = &at, e.Codec, e.Quality, e.Cause
+			p.Ended, p.Codec, p.SRTP, p.Quality, p.Cause = &at, e.Codec, e.SRTP, e.Quality, e.Cause
 		}
 	case Ended:
 		c.Ended, c.Continued = e.At, e.Other

@@ -68,7 +68,7 @@ type Extension struct {
 	Voicemail bool     `json:"voicemail,omitempty"`
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
-	SRTP      string   `json:"srtp,omitempty"`   // off, offered, required
+	SRTP      string   `json:"srtp,omitempty"`   // off, offered, required, dtls; "": offered
 	Codecs    []string `json:"codecs,omitempty"` // order; empty: the default order
 	DTMF      DTMF     `json:"dtmf,omitempty"`
 	Caller    string   `json:"caller,omitempty"`     // number shown outside, or [Anonymous]
@@ -133,6 +133,7 @@ type Trunk struct {
 	Password  string         `json:"password,omitempty"` // needed in clear: we are the client
 	Register  bool           `json:"register,omitempty"`
 	Codecs    []string       `json:"codecs,omitempty"`
+	SRTP      string         `json:"srtp,omitempty"` // off, offered, required, dtls; "": offered
 	DTMF      DTMF           `json:"dtmf,omitempty"`
 	Proxy     string         `json:"proxy,omitempty"`   // host or host:port that all requests go to, "": to Host
 	Trusted   bool           `json:"trusted,omitempty"` // what it asserts of callers is believed, and it learns withheld numbers (RFC 3325 §2.3)

@@ -34,7 +34,7 @@ const (
 	RecordEnd     EventKind = "record_end"     // it is closed, or could not begin: Recording
 	RecordPaused  EventKind = "record_paused"  // nothing is recorded from now on: Recording; Who asked for it, "": the API
 	RecordResumed EventKind = "record_resumed" // it is recorded again: likewise
-	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, Quality
+	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, SRTP, Quality
 	Ended         EventKind = "ended"          // the call is over: Cause; Who hung up; Other: where it goes on
 )
 
@@ -64,6 +64,7 @@ type CallEvent struct {
 	Digit     string     `json:"digit,omitempty"`
 	Text      string     `json:"text,omitempty"`
 	Codec     string     `json:"codec,omitempty"`
+	SRTP      string     `json:"srtp,omitempty"` // how the sound was secured, as in the record
 	Why       []string   `json:"why,omitempty"`
 	Cause     *Cause     `json:"cause,omitempty"`
 	Quality   *Quality   `json:"quality,omitempty"`

@@ -15,8 +15,10 @@ type Quality struct {
 	Sent         uint64  `json:"sent"`
 	Received     uint64  `json:"received"`
 	Lost         uint64  `json:"lost"`
-	Dropped      uint64  `json:"dropped"` // from strangers, or garbage
-	OneWay       bool    `json:"one_way"` // we sent, nothing came
+	Dropped      uint64  `json:"dropped"`            // from strangers, or garbage
+	Unproven     uint64  `json:"unproven,omitempty"` // not secured with the agreed key (SRTP): forged, or keys are mixed up
+	Replayed     uint64  `json:"replayed,omitempty"` // taken before, or too old to tell (SRTP)
+	OneWay       bool    `json:"one_way"`            // we sent, nothing came
 }
 
 // Pause is a part of a recording that was left out on purpose, such as a card number

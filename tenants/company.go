@@ -156,7 +156,7 @@ func trunkTransport(t *Trunk) string {
 func (b *build) trunk(path string, t *Trunk) {
 	x := &pbx.Trunk{
 		Name: t.Name, Host: t.Host, Transport: trunkTransport(t), From: clone(t.From), Calls: t.Calls,
-		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs), DTMF: pbx.DTMF(t.DTMF),
+		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs), DTMF: pbx.DTMF(t.DTMF), SRTP: t.SRTP,
 		Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, CallerID: pbx.CallerID(t.Caller),
 	}
 	if x.Username != "" && x.Password == "" {
@@ -254,7 +254,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
-			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs), DTMF: string(t.DTMF),
+			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs), DTMF: string(t.DTMF), SRTP: t.SRTP,
 			Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, Caller: CallerID(t.CallerID)})
 	}
 	for _, n := range keys(c.Numbers) {

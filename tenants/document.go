@@ -61,7 +61,7 @@ type Extension struct {
 	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
 	Email     string   `yaml:"email" json:"email,omitempty"`
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
-	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off or offered, the default
+	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off, offered (the default), required or dtls
 	Codecs    []string `yaml:"codecs" json:"codecs,omitempty"`         // in order of preference
 	DTMF      string   `yaml:"dtmf" json:"dtmf,omitempty"`             // auto, the default, rfc4733, inband or info
 	Caller    string   `yaml:"caller" json:"caller,omitempty"`         // number shown outside, or anonymous
@@ -104,6 +104,7 @@ type Trunk struct {
 	Password  string         `yaml:"password" json:"password,omitempty"` // "": stays what it is, for the same host and username
 	Register  bool           `yaml:"register" json:"register,omitempty"` // we register at the provider
 	Codecs    []string       `yaml:"codecs" json:"codecs,omitempty"`
+	SRTP      string         `yaml:"srtp" json:"srtp,omitempty"`       // off, offered (the default), required or dtls
 	DTMF      string         `yaml:"dtmf" json:"dtmf,omitempty"`       // as of an extension
 	Proxy     string         `yaml:"proxy" json:"proxy,omitempty"`     // outbound proxy, host or host:port
 	Trusted   bool           `yaml:"trusted" json:"trusted,omitempty"` // what it asserts of callers is believed

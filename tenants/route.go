@@ -34,6 +34,7 @@ func (c *checker) checkTrunk(path string, t *Trunk) {
 		c.note(path+".host", "%.60q is neither host nor host:port", t.Host)
 	}
 	c.oneOf(path+".transport", t.Transport, transports)
+	c.oneOf(path+".srtp", t.SRTP, srtpModes)
 	for i, p := range t.From {
 		c.checkSource(fmt.Sprintf("%s.from[%d]", path, i), p)
 	}

@@ -179,6 +179,7 @@ func (a *agent) config() phone.Config {
 	if c.has("md5") {
 		cfg.Algorithm = "MD5"
 	}
+	cfg.SRTP = phone.SRTP{Mode: c.opts["srtp"], Suite: c.opts["suite"], Rekey: c.has("rekeys")}
 	if codecs := c.opts["codecs"]; codecs != "" {
 		cfg.Codecs = strings.Split(codecs, ",")
 	}

@@ -177,6 +177,11 @@ func checkLadder(r record) error {
 		if m.Who == "" || m.Dir != "in" && m.Dir != "out" || m.Start == "" || len(m.Headers) == 0 {
 			return fmt.Errorf("message %d of its ladder: %+v", i, m)
 		}
+		for _, line := range m.SDP {
+			if strings.Contains(line, "crypto") || strings.Contains(line, "inline") {
+				return fmt.Errorf("message %d of its ladder has a key", i)
+			}
+		}
 		for _, h := range m.Headers {
 			if name, value, _ := strings.Cut(h, ": "); strings.Contains(strings.ToLower(name), "auth") && value != "(not kept)" {
 				return fmt.Errorf("message %d of its ladder has a secret: %s", i, h)
