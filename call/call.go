@@ -80,6 +80,13 @@ type Call struct {
 	conference  *media.Conference
 	auto        bool // phones are asked to answer by themselves
 
+	guest    *membership     // of the conference that the caller is in
+	admitted string          // number of a conference for which no PIN is asked
+	collects bool            // what the caller presses is for the step that goes on
+	sending  *sending        // the caller is to leave the conference for somebody else
+	into     *into           // the call is for bringing somebody into a conference
+	turns    *pbx.Conference // those who talk are to go on there
+
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
@@ -136,6 +143,10 @@ func (c *Call) run() {
 		c.superviseCall()
 		return
 	}
+	if c.into != nil {
+		c.bringIn()
+		return
+	}
 	if leg := c.caller.leg; leg.Replaces != nil {
 		c.replace(leg.Replaces)
 		return
@@ -157,7 +168,7 @@ func (c *Call) carryOut(steps []routing.Step) bool {
 			break
 		}
 	}
-	if c.cause.Reason == "" && c.transfer == nil && c.consult == nil {
+	if c.cause.Reason == "" && !c.moves() && c.consult == nil {
 		if c.failed.Reason == "" {
 			c.failed = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
 		}
@@ -183,6 +194,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.park(s)
 	case routing.Page:
 		return c.page(s)
+	case routing.Confer:
+		return c.confer(s)
 	case routing.Reject:
 		if t := c.transfer; t != nil {
 			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)
@@ -209,6 +222,9 @@ func (c *Call) begin() error {
 	if c.originate != "" {
 		return c.ringCaller()
 	}
+	if c.into != nil {
+		return nil
+	}
 	return c.openCaller()
 }
 
@@ -222,7 +238,7 @@ func (c *Call) arrival() pbx.CallEvent {
 	switch {
 	case c.caller.trunk != "":
 		e.Direction, e.To = pbx.In, c.company.E164(c.dialled)
-	case c.supervise != nil || strings.HasPrefix(c.dialled, "*") || c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
+	case c.supervise != nil || strings.HasPrefix(c.dialled, "*") || c.company.Inside(c.dialled):
 		e.Direction = pbx.InternalTo
 	}
 	return e
@@ -285,21 +301,33 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		return false, c.offerAnswered(e)
 	case sip.Referred:
 		c.referred(e)
-		return c.transfer != nil, nil
+		return c.moves(), nil
 	case sip.Pressed:
-		c.passOn(c.party(e.L), e.Digit)
-		c.pressed(c.party(e.L), byte(e.Digit))
-		return c.transfer != nil, nil
+		if p := c.party(e.L); !c.callers(p) {
+			c.passOn(p, e.Digit)
+			c.pressed(p, byte(e.Digit))
+			return c.moves(), nil
+		}
+		return c.key(byte(e.Digit)), nil
 	case media.DTMF:
-		c.pressed(c.sounding(e.S), e.Digit)
-		return c.transfer != nil, nil
+		if p := c.sounding(e.S); !c.callers(p) {
+			c.pressed(p, e.Digit)
+			return c.moves(), nil
+		}
+		return c.key(e.Digit), nil
+	case cameIn, lonely, mutedNews, shownOut, roomRecording:
+		return false, c.fromRoom(e)
+	case referNews:
+		if c.party(e.l) != nil {
+			e.l.ReferProgress(e.status)
+		}
 	case surrender:
 		return false, c.surrender(e)
 	case adopt:
 		return c.adopt(e)
 	case command:
 		e.reply <- e.do(c)
-		return c.transfer != nil, nil
+		return c.moves() || c.sending != nil, nil
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
@@ -378,6 +406,9 @@ func (c *Call) finish() {
 	}
 	if k := c.consult; k != nil {
 		c.letGo(k.waits, c.cause)
+	}
+	if c.into != nil {
+		c.into.report(c.cause)
 	}
 	if !c.caller.over && c.caller.leg != nil { // nil: none of the caller's own phones has answered
 		c.letGo(c.caller, c.cause)
@@ -473,6 +504,11 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		i.State = e.Kind
 	case pbx.Parked:
 		i.State, i.With = e.Kind, e.To
+	case pbx.JoinedRoom:
+		i.State, i.With = e.Kind, e.To
+		if i.Answered == nil {
+			i.Answered = &e.At
+		}
 	}
 	c.info.Store(&i)
 }

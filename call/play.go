@@ -91,6 +91,8 @@ type prompts struct {
 	done  *media.Prompt
 
 	waiting *media.Prompt
+
+	conference [4]*media.Prompt // the tones of conferences
 }
 
 type promptKey struct {
@@ -128,6 +130,21 @@ func (p *prompts) load(file string) (*media.Prompt, error) {
 	p.files[key] = loaded
 	return loaded, nil
 }
+
+// tone is one of the tones of conferences.
+func (p *prompts) tone(n int) *media.Prompt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.conference[n] == nil {
+		p.conference[n] = media.ConferenceTone(n)
+	}
+	return p.conference[n]
+}
+
+func (p *prompts) arrival() *media.Prompt   { return p.tone(media.ToneArrival) }
+func (p *prompts) departure() *media.Prompt { return p.tone(media.ToneDeparture) }
+func (p *prompts) askPIN() *media.Prompt    { return p.tone(media.TonePIN) }
+func (p *prompts) mutedTone() *media.Prompt { return p.tone(media.ToneMuted) }
 
 // ringback is the ringing tone of a country.
 func (p *prompts) ringback(country string) *media.Prompt {

@@ -67,6 +67,9 @@ func (p *plan) lead(to string, by *pbx.Extension) pbx.Reason {
 	case c.Extensions[to] != nil, c.Groups[to] != nil:
 		p.To = to
 		p.ring(to, 0)
+	case c.Conferences[to] != nil:
+		p.To = to
+		p.confer(to)
 	case c.Numbers[number] != nil:
 		p.To = number
 		p.why(number + " is a number of this company: no trip through the provider")

@@ -20,6 +20,9 @@ const (
 	ringbackTone = 425
 	promptTone   = 340
 	intruderTone = 3400
+	// Of conferences.
+	arrivalTone   = 1480
+	departureTone = 1210
 	firstTone    = 520
 	toneStep     = 60
 )
