@@ -71,18 +71,19 @@ func (c *Call) member(conf *pbx.Conference, moderator bool) bool {
 	}
 	g := c.guest
 	come := comeIn{g.seat, make(chan error, 1)}
-	no, err := await(c, func(ctx context.Context) error {
+	type came struct{ err error }
+	in, err := await(c, func(ctx context.Context) came {
 		if err, ok := askRoom(ctx, g.room, come, come.reply); ok {
-			return err
+			return came{err}
 		}
-		return fmt.Errorf("the conference is over: %w", media.ErrClosed)
+		return came{fmt.Errorf("the conference is over: %w", media.ErrClosed)}
 	})
 	if err != nil {
 		return true
 	}
-	if no != nil {
+	if in.err != nil {
 		c.standUp()
-		return c.notIn(conf, no)
+		return c.notIn(conf, in.err)
 	}
 	c.transferred(conf.Number)
 	if c.into != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // maxMembers is how many sessions a conference takes.
-const maxMembers = 100
+const maxMembers = 32
 
 // ErrFull means that a conference has as many members as it can.
 var ErrFull = errors.New("conference is full")
@@ -20,9 +20,6 @@ type Role struct {
 	Deaf bool     // hears nobody
 	Mute bool     // is heard by nobody
 	Only *Session // is heard by this one only; nil: by all
-	// Private: its keys are not passed on, and it is always mixed: it hears what Play plays.
-	Private bool
-	Gain    float64 // dB by which it is heard louder
 }
 
 // Conference lets many sessions of one engine hear each other. Two who both hear
@@ -43,8 +40,6 @@ type Conference struct {
 	relay  *Bridge // of the two, while they are no more
 	mixer  *mixer  // while it mixes
 	closed bool
-
-	extra
 }
 
 // seat is a session's place in a conference.
@@ -144,7 +139,7 @@ func (a *seat) hears(b *seat) bool {
 
 // isPair reports whether there are but two who hear each other.
 func isPair(seats []*seat) bool {
-	return len(seats) == 2 && !seats[0].role.Private && !seats[1].role.Private && seats[0].hears(seats[1]) && seats[1].hears(seats[0])
+	return len(seats) == 2 && seats[0].hears(seats[1]) && seats[1].hears(seats[0])
 }
 
 // arrange makes everybody hear whom they should; the caller holds Engine.bridging.
@@ -201,20 +196,19 @@ func (x *seat) stand() {
 func (c *Conference) mix() {
 	begin := c.mixer == nil
 	if begin {
-		c.mixer = newMixer(&c.extra)
+		c.mixer = newMixer()
 	}
 	places := make([]place, len(c.seats))
 	for i, x := range c.seats {
 		for k, other := range c.seats {
 			if x.hears(other) {
-				places[i].hears.add(k)
+				places[i].hears |= 1 << k
 			}
 		}
 		if x.ear == nil {
 			x.ear = newEar(x.s, c.mixer)
 		}
-		places[i].ear, places[i].deaf, places[i].private = x.ear, x.role.Deaf, x.role.Private
-		places[i].voiced, places[i].gain = !x.role.Mute, factor(x.role.Gain)
+		places[i].ear = x.ear
 	}
 	c.mixer.places.Store(&places)
 	for _, x := range c.seats {

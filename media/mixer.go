@@ -16,18 +16,12 @@ type mixer struct {
 	stop   chan struct{}
 	done   chan struct{}
 	pcm    [frameBytes]int16
-	extra  *extra // of the conference
-	tone   [frameBytes]int16
 }
 
-// place is one member and whom it hears.
+// place is one member and whom it hears: bit n is the n-th place.
 type place struct {
-	ear     *ear
-	hears   members
-	deaf    bool
-	private bool  // no keys are passed on
-	voiced  bool  // somebody may hear it
-	gain    int32 // in 1/256
+	ear   *ear
+	hears uint32
 }
 
 // ear is a session at the mixer. It is a source of the session's stream.
@@ -40,11 +34,10 @@ type ear struct {
 	line *audio.Listener
 
 	// What the mixer's goroutine owns.
-	frame  [frameBytes]int16
-	loud   bool // frame is not silence
-	speaks atomic.Bool
-	seq    uint16
-	mouth  mouth
+	frame [frameBytes]int16
+	loud  bool // frame is not silence
+	seq   uint16
+	mouth mouth
 }
 
 // newEar seats a session at a mixer, whose jitter buffer puts packets in order.
@@ -54,9 +47,7 @@ func newEar(s *Session, m *mixer) *ear {
 	return e
 }
 
-func newMixer(x *extra) *mixer {
-	return &mixer{extra: x, stop: make(chan struct{}), done: make(chan struct{})}
-}
+func newMixer() *mixer { return &mixer{stop: make(chan struct{}), done: make(chan struct{})} }
 
 // run mixes the frames that are due, until stop, the first after 20 ms: what is
 // only a step between two others, as somebody alone, sends nothing. It counts by
@@ -100,26 +91,21 @@ func (m *mixer) recovered() {
 func (m *mixer) mix(n uint32, at time.Time) {
 	places := *m.places.Load()
 	for _, x := range places {
-		x.ear.take(x.gain)
+		x.ear.take()
 	}
-	tone := m.extra.next(&m.tone)
-	m.record(places, tone, n, at)
 	for _, x := range places {
 		if a, ok := x.ear.open(); ok {
-			m.sum(places, &x.hears)
-			if tone && !x.deaf {
-				audio.Mix(m.pcm[:], m.tone[:])
-			}
+			m.sum(places, x.hears)
 			x.ear.send(a, &m.pcm, n, at)
 		}
 	}
 }
 
 // sum adds up what those behind the bits say.
-func (m *mixer) sum(places []place, hears *members) {
+func (m *mixer) sum(places []place, hears uint32) {
 	clear(m.pcm[:])
 	for i := range places {
-		if hears.has(i) && places[i].ear.loud {
+		if hears&(1<<i) != 0 && places[i].ear.loud {
 			audio.Mix(m.pcm[:], places[i].ear.frame[:])
 		}
 	}
@@ -140,25 +126,21 @@ func (e *ear) hear(f *format, h header, payload []byte) reason {
 }
 
 // take makes the peer's next frame the current one.
-func (e *ear) take(gain int32) {
+func (e *ear) take() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.loud = e.in.take(&e.frame) && !audio.Silent(e.frame[:])
-	if e.loud && gain != unity {
-		amplify(e.frame[:], gain)
-	}
-	e.speaks.Store(e.loud)
 }
 
 // press presses a key for those who hear this member.
 func (e *ear) press(digit byte) {
 	places := *e.mixer.places.Load()
 	for i := range places {
-		if places[i].ear != e || places[i].private {
+		if places[i].ear != e {
 			continue
 		}
 		for _, x := range places {
-			if !x.hears.has(i) {
+			if x.hears&(1<<i) == 0 {
 				continue
 			}
 			if err := x.ear.s.Press(string(digit)); err != nil {

@@ -16,7 +16,7 @@ func mixing(tb testing.TB, n int) (step func()) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	m := newMixer(&extra{})
+	m := newMixer()
 	places := make([]place, n)
 	packets, sources := make([][]byte, n), make([]netip.AddrPort, n)
 	for i := range n {
@@ -28,12 +28,7 @@ func mixing(tb testing.TB, n int) (step func()) {
 		if _, err := s.answer([]Codec{PCMA}); err != nil {
 			tb.Fatal(err)
 		}
-		places[i] = place{ear: newEar(s, m), gain: unity}
-		for k := range n {
-			if k != i {
-				places[i].hears.add(k)
-			}
-		}
+		places[i] = place{ear: newEar(s, m), hears: 1<<n - 1&^(1<<i)}
 		s.ear.Store(places[i].ear)
 		packets[i], sources[i] = rtp(8, false, 0, 0, 7, make([]byte, frameBytes)), peer
 	}
