@@ -113,5 +113,5 @@ func (pl *player) code(n int, c audio.Codec) int {
 	if payload := pl.prompt.frame(n, c); payload != nil {
 		return headerLen + copy(pl.mouth.buf[headerLen:], payload)
 	}
-	return pl.mouth.code(pl.s, c, pl.read.read(pl.prompt, n), uint16(n))
+	return pl.mouth.code(pl.s, c, pl.read.read(pl.prompt, n, pl.prompt.rate()), uint16(n))
 }

@@ -101,25 +101,43 @@ func (p *Prompt) frame(n int, c audio.Codec) []byte {
 	return nil
 }
 
-// promptReader decodes the frames of a prompt one after the other, at 8 kHz or, of
-// what is wideband, at 16. It belongs to one goroutine.
+// promptReader decodes the frames of prompts one after the other. It belongs to one
+// goroutine.
 type promptReader struct {
 	wide *audio.Decoder
+	up   *audio.Resampler
 	pcm  [wideFrame]int16
+	low  [frameBytes]int16
 }
 
-// read is the n-th frame, until the next call; its length says the rate.
-func (r *promptReader) read(p *Prompt, n int) []int16 {
-	if p.wide == nil {
-		pcm := r.pcm[:frameBytes]
-		audio.DecodeALaw(pcm, p.frame(n, audio.PCMA))
-		return pcm
+// read is the n-th frame at 8 or 16 kHz, until the next call.
+func (r *promptReader) read(p *Prompt, n, rate int) []int16 {
+	low := r.low[:]
+	switch {
+	case rate == promptRate:
+		audio.DecodeALaw(low, p.frame(n, audio.PCMA))
+		return low
+	case p.wide == nil:
+		if r.up == nil {
+			r.up = audio.NewResampler(promptRate, wideRate)
+		}
+		audio.DecodeALaw(low, p.frame(n, audio.PCMA))
+		r.up.Resample(r.pcm[:], low)
+		return r.pcm[:]
 	}
 	if r.wide == nil {
 		r.wide = audio.NewDecoder(audio.G722, wideRate)
 	}
 	r.wide.Decode(r.pcm[:], p.frame(n, audio.G722))
 	return r.pcm[:]
+}
+
+// rate is that of the sound it keeps.
+func (p *Prompt) rate() int {
+	if p.wide != nil {
+		return wideRate
+	}
+	return promptRate
 }
 
 // RingbackPrompt is the ringing tone that callers of a country know, by its ISO

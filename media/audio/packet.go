@@ -107,3 +107,15 @@ func quietOpus(p []byte) bool {
 	oneFrame := config < 12 && config&3 < 2 || config >= 12 && config < 16
 	return p[0]&3 == 0 && oneFrame && p[1]&0x80 == 0
 }
+
+// Repairs reports whether a packet of Opus also has the sound of the one before it,
+// coded anew (RFC 6716 §4.2.4): the second bit of a frame of SILK. Packets of several
+// frames, which have more such bits, do not say.
+func Repairs(c Codec, p []byte) bool {
+	if c != Opus || len(p) <= dtxMost {
+		return false
+	}
+	config := p[0] >> 3
+	oneFrame := config < 12 && config&3 < 2 || config >= 12 && config < 16
+	return p[0]&3 == 0 && oneFrame && p[1]&0x40 != 0
+}
