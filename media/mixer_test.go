@@ -16,7 +16,7 @@ func mixing(tb testing.TB, n int) (step func()) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	m := newMixer()
+	m := newMixer(func() {})
 	places := make([]place, n)
 	packets, sources := make([][]byte, n), make([]netip.AddrPort, n)
 	for i := range n {
@@ -28,11 +28,11 @@ func mixing(tb testing.TB, n int) (step func()) {
 		if _, err := s.answer([]Codec{PCMA}); err != nil {
 			tb.Fatal(err)
 		}
-		places[i] = place{ear: newEar(s, m), hears: 1<<n - 1&^(1<<i)}
+		places[i] = place{ear: newEar(s, m), by: byAll, level: unity}
 		s.ear.Store(places[i].ear)
 		packets[i], sources[i] = rtp(8, false, 0, 0, 7, make([]byte, frameBytes)), peer
 	}
-	m.places.Store(&places)
+	m.table.Store(&table{rate: promptRate, places: places})
 	at, frame := time.Unix(1000, 0), 0
 	return func() {
 		for i, x := range places {
@@ -55,7 +55,7 @@ func TestMixAllocatesNothing(t *testing.T) {
 // BenchmarkMix is 20 ms of a conference in which all talk at once: taking a packet
 // of each, and a mix for each, without the system calls.
 func BenchmarkMix(b *testing.B) {
-	for _, n := range []int{3, 8, 32} {
+	for _, n := range []int{3, 8, 32, 100} {
 		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
 			step := mixing(b, n)
 			b.ReportAllocs()

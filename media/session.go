@@ -166,11 +166,11 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 			e.press(key.digit)
 		}
 	}
-	if t := s.tap.Load(); t != nil && !f.event && len(payload) > 0 {
+	if t := s.tap.Load(); t != nil && !f.event && !f.noise && len(payload) > 0 {
 		(*t).RTP(f.audio, h.seq, h.ts, h.marker, payload, at)
 	}
 	if e := s.ear.Load(); e != nil && !f.event && len(payload) > 0 {
-		if why := e.hear(f, h, payload); why != kept {
+		if why := e.hear(f, h, payload, at); why != kept {
 			s.in.count(why)
 		}
 	}

@@ -191,8 +191,8 @@ func (s *Session) adapt(e *audio.Encoder, seq uint16) {
 	e.Lossy(loss)
 }
 
-// mouth codes sound of our own for a peer, in frames of 20 ms at 8 kHz. It belongs
-// to one goroutine.
+// mouth codes sound of our own for a peer, in frames of 20 ms at 8 or 16 kHz. It
+// belongs to one goroutine.
 type mouth struct {
 	enc *audio.Encoder
 	buf [headerLen + audio.MaxFrame]byte
@@ -201,13 +201,34 @@ type mouth struct {
 // code codes a frame behind the header and says where it ends; headerLen for a
 // codec that is not known.
 func (m *mouth) code(s *Session, c audio.Codec, pcm []int16, seq uint16) int {
-	if m.enc == nil || m.enc.Codec() != c {
-		if m.enc = audio.NewEncoder(c, promptRate); m.enc == nil {
-			return headerLen
-		}
+	if !m.open(c, len(pcm)) {
+		return headerLen
 	}
 	s.adapt(m.enc, seq)
 	return headerLen + m.enc.Encode(m.buf[headerLen:], pcm)
+}
+
+// open makes sure of an encoder for frames of that size. It is false for a codec
+// that is not known.
+func (m *mouth) open(c audio.Codec, frame int) bool {
+	was := m.enc
+	if was != nil && was.Codec() == c && was.Frame() == frame {
+		return true
+	}
+	if m.enc = audio.NewEncoder(c, frame*int(time.Second/frameTime)); m.enc == nil {
+		return false
+	}
+	if was != nil {
+		m.enc.Follow(was, nil)
+	}
+	return true
+}
+
+// follow goes on where another encoder is that spoke to the peer, or after a frame.
+func (m *mouth) follow(o *audio.Encoder, c audio.Codec, before []int16) {
+	if m.open(c, len(before)) {
+		m.enc.Follow(o, before)
+	}
 }
 
 // scale turns the duration of a telephone event (RFC 4733 §2.3.5) into another

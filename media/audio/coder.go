@@ -264,3 +264,26 @@ func (e *Encoder) Encode(dst []byte, src []int16) int {
 	Encode(dst, src, e.codec)
 	return len(src)
 }
+
+// Follow prepares an encoder that rested to go on after another of the same codec,
+// so that a decoder which changes to it hears no seam where both had the same sound:
+// it takes over the state of o, or, for Opus and where o is nil, begins anew with the frame before, if any.
+func (e *Encoder) Follow(o *Encoder, before []int16) {
+	var scratch [MaxFrame]byte
+	switch {
+	case o == e:
+		return
+	case e.opus != nil:
+		e.opus.Reset()
+	case o != nil && o.codec == e.codec:
+		if e.g722 != nil {
+			*e.g722 = *o.g722
+		}
+		e.up.follow(o.up)
+		e.down.follow(o.down)
+		return
+	}
+	if len(before) == e.Frame() {
+		e.Encode(scratch[:], before)
+	}
+}
