@@ -424,6 +424,7 @@ func (c *Call) unbridge() {
 // quality is what media measured, in the record's terms and digits.
 func quality(q media.Quality) pbx.Quality {
 	return pbx.Quality{MOS: digits(q.MOS, 2), Loss: digits(q.Loss, 4), JitterMs: digits(q.JitterMs, 1), RTTMs: digits(q.RTTMs, 1),
+		MaxJitter: digits(q.MaxJitterMs, 1), RemoteMOS: digits(q.RemoteMOS, 2), RemoteLoss: digits(q.RemoteLoss, 4), RemoteJitter: digits(q.RemoteJitterMs, 1),
 		FirstRTPMs: digits(q.FirstRTPMs, 1), LongestGap: digits(q.LongestGapMs, 1),
 		Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, OneWay: q.OneWay}
 }
