@@ -87,7 +87,10 @@ func (r *room) change(x pbx.ConferenceChange) error {
 		}
 	case pbx.ConferenceGain:
 		for _, s := range of {
-			s.gain = min(max(x.Gain, -maxGain), maxGain)
+			if err := r.sound.Gain(s.session, x.Gain); err != nil {
+				return fmt.Errorf("set the gain of a member: %w", err)
+			}
+			s.gain = x.Gain
 		}
 	case pbx.ConferenceKick:
 		for _, s := range of {

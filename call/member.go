@@ -326,7 +326,7 @@ func (c *Call) music(g *membership, on bool) {
 func (c *Call) muted(g *membership, on bool) {
 	kind, tone := pbx.Unmuted, c.m.prompts.confirmation()
 	if on {
-		kind, tone = pbx.Muted, c.m.prompts.mutedTone()
+		kind, tone = pbx.Muted, c.m.prompts.beep(media.BeepMuted)
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: c.caller.who, Leg: c.caller.leg.ID})
 	if !g.music {

@@ -73,7 +73,7 @@ func (c *Call) askPIN(conf *pbx.Conference) (moderator, ok bool, err error) {
 		return false, false, err
 	}
 	if prompt == nil {
-		prompt = c.m.prompts.askPIN()
+		prompt = c.m.prompts.beep(media.BeepPIN)
 	}
 	key := usage(c.company.ID, "pin", conf.Number+"/"+c.caller.number)
 	longest := max(len(conf.PIN), len(conf.ModeratorPIN))

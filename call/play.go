@@ -92,7 +92,7 @@ type prompts struct {
 
 	waiting *media.Prompt
 
-	conference [4]*media.Prompt // the tones of conferences
+	beeps [media.Beeps]*media.Prompt // the tones of conferences
 }
 
 type promptKey struct {
@@ -131,20 +131,15 @@ func (p *prompts) load(file string) (*media.Prompt, error) {
 	return loaded, nil
 }
 
-// tone is one of the tones of conferences.
-func (p *prompts) tone(n int) *media.Prompt {
+// beep is one of the tones of conferences.
+func (p *prompts) beep(b media.Beep) *media.Prompt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.conference[n] == nil {
-		p.conference[n] = media.ConferenceTone(n)
+	if p.beeps[b] == nil {
+		p.beeps[b] = media.BeepPrompt(b)
 	}
-	return p.conference[n]
+	return p.beeps[b]
 }
-
-func (p *prompts) arrival() *media.Prompt   { return p.tone(media.ToneArrival) }
-func (p *prompts) departure() *media.Prompt { return p.tone(media.ToneDeparture) }
-func (p *prompts) askPIN() *media.Prompt    { return p.tone(media.TonePIN) }
-func (p *prompts) mutedTone() *media.Prompt { return p.tone(media.ToneMuted) }
 
 // ringback is the ringing tone of a country.
 func (p *prompts) ringback(country string) *media.Prompt {

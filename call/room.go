@@ -14,10 +14,8 @@ import (
 	"vpbx/recordings"
 )
 
-const (
-	maxMet  = pbx.MaxConference // names of those whom a member has met
-	maxGain = 20                // dB
-)
+// maxMet bounds the names of those whom a member has met.
+const maxMet = pbx.MaxConference
 
 // room is a conference that is going on. Its goroutine, run, owns every field
 // but guests; calls and the Manager post to mail. It waits for no call: what it
@@ -273,7 +271,7 @@ func (r *room) come(s *seat) error {
 		r.tell(s, roomRecording{s, r.recorder.ID()})
 	}
 	r.arrange()
-	r.beep(r.m.prompts.arrival())
+	r.beep(media.BeepArrival)
 	r.startRecording()
 	return nil
 }
@@ -295,7 +293,7 @@ func (r *room) leave(e goOut) bool {
 	r.seats = slices.DeleteFunc(r.seats, func(s *seat) bool { return s == e.s }) // it may not have got one
 	if !e.s.joined.IsZero() {
 		r.sound.Remove(e.s.session)
-		r.beep(r.m.prompts.departure())
+		r.beep(media.BeepDeparture)
 	}
 	if len(r.present()) == 0 {
 		r.stopRecording()
@@ -321,7 +319,7 @@ func (r *room) drop() bool {
 
 // roleOf says whom a member hears and who hears it.
 func (r *room) roleOf(s *seat) media.Role {
-	return media.Role{Mute: s.muted || s.silent || !r.begun, Deaf: !r.begun, Private: true, Gain: s.gain}
+	return media.Role{Mute: s.muted || s.silent || !r.begun, Deaf: !r.begun, Private: true}
 }
 
 // arrange makes the sound, the music and what is shown fit who is there.
@@ -387,9 +385,11 @@ func (r *room) close(why string) {
 }
 
 // beep lets all hear a tone, where the conference has tones.
-func (r *room) beep(tone *media.Prompt) {
+func (r *room) beep(b media.Beep) {
 	if r.conf.Tones && r.begun {
-		r.sound.Play(tone)
+		if err := r.sound.Play(r.m.prompts.beep(b)); err != nil {
+			r.log.Debug("tone not played", "error", err)
+		}
 	}
 }
 
@@ -423,8 +423,13 @@ func (r *room) startRecording() {
 		r.finished = append(r.finished, pbx.Recording{Tenant: r.company.ID, Error: "the recording could not be started"})
 		return
 	}
+	if err := r.sound.SetTap(rec.Extra()); err != nil {
+		r.log.Error("conference cannot be recorded", "error", err)
+		r.record = false
+		r.finished = append(r.finished, rec.Close())
+		return
+	}
 	r.recorder = rec
-	r.sound.SetTap(rec.Extra())
 	for _, s := range present {
 		r.tell(s, roomRecording{s, rec.ID()})
 	}
@@ -437,7 +442,9 @@ func (r *room) stopRecording() {
 	if r.recorder == nil {
 		return
 	}
-	r.sound.SetTap(nil)
+	if err := r.sound.SetTap(nil); err != nil {
+		r.log.Debug("conference not let go by its recording", "error", err)
+	}
 	r.finished = append(r.finished, r.recorder.Close())
 	r.recorder = nil
 }

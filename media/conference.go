@@ -20,6 +20,10 @@ type Role struct {
 	Deaf bool     // hears nobody
 	Mute bool     // is heard by nobody
 	Only *Session // is heard by this one only; nil: by all
+
+	// Private: keys that it presses are for the owner alone. It is mixed even with one
+	// other, so that none gets through a relay.
+	Private bool
 }
 
 // Conference lets many sessions of one engine hear each other. Two who both hear
@@ -142,6 +146,19 @@ func (a *seat) hears(b *seat) bool {
 	return a != b && !a.role.Deaf && !b.role.Mute && (b.role.Only == nil || b.role.Only == a.s)
 }
 
+// Speaking lists the members who say something now that others may hear.
+func (c *Conference) Speaking() []*Session {
+	c.e.bridging.Lock()
+	defer c.e.bridging.Unlock()
+	var list []*Session
+	for _, x := range c.seats {
+		if x.ear != nil && !x.role.Mute && x.ear.speaks.Load() {
+			list = append(list, x.s)
+		}
+	}
+	return list
+}
+
 // foreign reports whether somebody has not agreed on a codec that is known here.
 func foreign(seats []*seat) bool {
 	return slices.ContainsFunc(seats, func(x *seat) bool { return !x.s.Codec().Known() })
@@ -149,7 +166,7 @@ func foreign(seats []*seat) bool {
 
 // relays reports whether members need not be mixed.
 func (c *Conference) relays(seats []*seat) bool {
-	return isPair(seats) && seats[0].gain == unity && seats[1].gain == unity && !c.plays && c.tap == nil
+	return isPair(seats) && !seats[0].role.Private && !seats[1].role.Private && seats[0].gain == unity && seats[1].gain == unity && !c.plays && c.tap == nil
 }
 
 // isPair reports whether there are but two who hear each other.
@@ -220,7 +237,7 @@ func (c *Conference) mix() {
 		if x.ear == nil {
 			x.ear = newEar(x.s, c.mixer)
 		}
-		t.places[i] = place{ear: x.ear, deaf: x.role.Deaf, by: c.heardBy(x), level: x.gain}
+		t.places[i] = place{ear: x.ear, deaf: x.role.Deaf, private: x.role.Private, by: c.heardBy(x), level: x.gain}
 		x.ear.silence(t.places[i].by == byNobody)
 		if t.places[i].by >= 0 {
 			t.whispers = append(t.whispers, i)

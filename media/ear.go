@@ -2,6 +2,7 @@ package media
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vpbx/media/audio"
@@ -9,8 +10,9 @@ import (
 
 // ear is a session at the mixer. It is a source of the session's stream.
 type ear struct {
-	s     *Session
-	mixer *mixer
+	s      *Session
+	mixer  *mixer
+	speaks atomic.Bool // its frame is not silence
 
 	mu   sync.Mutex // guards the fields below
 	in   jitter
@@ -58,16 +60,18 @@ func (e *ear) take(rate int, at time.Time) {
 	frame := e.frame[:rate/int(time.Second/frameTime)]
 	if !e.in.take(frame, at) {
 		e.level = 0
+		e.speaks.Store(false)
 		return
 	}
 	e.level = max(audio.Level(frame), e.level*7/8)
+	e.speaks.Store(e.level > loudLevel)
 }
 
 // press presses a key for those who hear this member.
 func (e *ear) press(digit byte) {
 	t := e.mixer.table.Load()
 	for k := range t.places {
-		if t.places[k].ear != e {
+		if t.places[k].ear != e || t.places[k].private {
 			continue
 		}
 		for i, x := range t.places {

@@ -57,10 +57,11 @@ type table struct {
 
 // place is one member, whom it hears and who hears it.
 type place struct {
-	ear   *ear
-	deaf  bool
-	by    int   // the number of the one place where it is heard, byAll or byNobody
-	level int32 // of what it says, in 256ths
+	ear     *ear
+	deaf    bool
+	private bool  // its keys are not passed on
+	by      int   // the number of the one place where it is heard, byAll or byNobody
+	level   int32 // of what it says, in 256ths
 }
 
 // hears reports whether the i-th place hears the k-th.
