@@ -60,7 +60,10 @@ func (m *Manager) invited(company *pbx.Company, t *into) (pbx.CallID, error) {
 	}
 	c := m.newCall(company, time.Now())
 	c.into, c.dialled, c.admitted = t, t.to, t.conf.Number
-	c.caller = &party{who: t.conf.Number, name: t.conf.Name, calling: true}
+	c.caller = &party{who: t.conf.Shown(), name: t.conf.Name, calling: true}
+	if !company.Inside(t.to) {
+		c.dialled = company.E164(t.to)
+	}
 	m.start(c)
 	return c.id, nil
 }
@@ -77,7 +80,11 @@ func (c *Call) bringIn() {
 	}
 	c.asked = routing.Request{Company: c.company, Direction: pbx.Out, From: c.caller.who, To: t.to,
 		Caller: c.company.Extensions[t.by], At: time.Now()}
-	d := routing.Invite(c.asked, t.conf.Number)
+	name := "a conference"
+	if t.conf.Call == "" {
+		name = "conference " + t.conf.Number
+	}
+	d := routing.Invite(c.asked, name)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
 	for steps := d.Steps; c.carryOut(steps); {
 		steps = c.move()
@@ -103,7 +110,9 @@ func (c *Call) turn() []routing.Step {
 func (c *Call) letIn(conf *pbx.Conference) []routing.Step {
 	c.failed = pbx.Cause{}
 	c.admitted = conf.Number
-	c.why("conference " + conf.Number)
+	if conf.Call == "" {
+		c.why("conference " + conf.Number)
+	}
 	return []routing.Step{routing.Confer{Conference: conf}}
 }
 
@@ -143,7 +152,7 @@ func (m *Manager) ConferenceOf(ctx context.Context, tenant pbx.TenantID, id pbx.
 	if company == nil {
 		return "", &pbx.Error{Kind: pbx.NotFound, Msg: "no such company"}
 	}
-	conf := &pbx.Conference{Number: string(id), Max: pbx.MaxConference, Tones: true}
+	conf := &pbx.Conference{Number: string(id), Call: id, Max: pbx.MaxConference, Tones: true}
 	if number != "" {
 		if conf = m.conference(company, number); conf == nil {
 			return "", &pbx.Error{Kind: pbx.Invalid, Field: "number", Msg: "there is no such conference"}
@@ -163,6 +172,9 @@ func (c *Call) split(conf *pbx.Conference) error {
 		}
 	}
 	goes := c.peer
+	if conf.Call != "" {
+		conf.Name = c.caller.who + ", " + goes.who
+	}
 	c.part()
 	c.unbridge()
 	c.forgetHold()
@@ -171,7 +183,7 @@ func (c *Call) split(conf *pbx.Conference) error {
 	c.peer = nil
 	p := goes.moving()
 	n := c.m.newCall(c.company, time.Now())
-	n.caller, n.dialled, n.admitted = p, conf.Number, conf.Number
+	n.caller, n.dialled, n.admitted = p, conf.Shown(), conf.Number
 	n.into = &into{conf: conf, from: c.id}
 	c.left(goes)
 	p.leg.Own(n.mail, n.gone)

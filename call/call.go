@@ -236,6 +236,11 @@ func (c *Call) arrival() pbx.CallEvent {
 		e.Identity = identityOf(c.caller.leg)
 	}
 	switch {
+	case c.into != nil && c.into.from != "":
+		e.Direction = pbx.InternalTo
+		if c.caller.number == "" {
+			e.Direction = pbx.In
+		}
 	case c.caller.trunk != "":
 		e.Direction, e.To = pbx.In, c.company.E164(c.dialled)
 	case c.supervise != nil || strings.HasPrefix(c.dialled, "*") || c.company.Inside(c.dialled):

@@ -14,14 +14,18 @@ import (
 	"vpbx/sip"
 )
 
+// maxAlone is how long somebody stays in a conference with nobody else.
+const maxAlone = 30 * time.Minute
+
 // membership is what a call knows of the conference that its caller is in.
 type membership struct {
 	room  *room
 	seat  *seat
-	in    bool   // its sound is there
-	music bool   // there is nobody to hear
-	star  bool   // the key before was a star
-	how   string // it was shown out, as in [pbx.LeftRoom]
+	in    bool        // its sound is there
+	music bool        // there is nobody to hear
+	star  bool        // the key before was a star
+	alone *time.Timer // runs while there is nobody to hear
+	how   string      // it was shown out, as in [pbx.LeftRoom]
 }
 
 // sending is a wish that a member leaves the conference for somebody else.
@@ -85,13 +89,18 @@ func (c *Call) member(conf *pbx.Conference, moderator bool) bool {
 		c.standUp()
 		return c.notIn(conf, in.err)
 	}
-	c.transferred(conf.Number)
+	c.transferred(conf.Shown())
 	if c.into != nil {
 		c.into.progress(200)
 	}
 	for !c.moves() && c.sending == nil {
-		e, err := c.next(nil)
+		e, err := c.next(g.alone.C)
 		if err != nil {
+			return true
+		}
+		if _, late := e.(expired); late {
+			c.why("nobody else came into the conference any more")
+			c.end(pbx.NewCause(pbx.PartyPBX, pbx.TooLong))
 			return true
 		}
 		if _, ended := e.(media.PlayDone); ended && g.music {
@@ -124,7 +133,7 @@ func (c *Call) notIn(conf *pbx.Conference, err error) bool {
 		cause = c.mediaCause(pbx.PartyCaller, err)
 	}
 	c.fail(cause)
-	c.why(fmt.Sprintf("%s cannot come into conference %s: %v", c.caller.who, conf.Number, err))
+	c.why(fmt.Sprintf("%s cannot come into conference %s: %v", c.caller.who, conf.Shown(), err))
 	return false
 }
 
@@ -135,7 +144,7 @@ func (c *Call) seated(conf *pbx.Conference, moderator bool) error {
 	s := &seat{call: c.id, who: c.caller.who, name: c.nameOfCaller(), moderator: moderator,
 		session: c.caller.media, mail: c.mail, left: make(chan struct{})}
 	s.held.Store(c.caller.held)
-	g := &membership{room: c.m.enterRoom(c.company, conf), seat: s}
+	g := &membership{room: c.m.enterRoom(c.company, conf), seat: s, alone: time.NewTimer(maxAlone)}
 	c.guest = g
 	ask := takeSeat{s, make(chan *refusal, 1)}
 	no, err := await(c, func(ctx context.Context) *refusal {
@@ -149,7 +158,10 @@ func (c *Call) seated(conf *pbx.Conference, moderator bool) error {
 	}
 	if no != nil {
 		c.standUp()
-		c.pass(conf.Number, no.cause, no.why)
+		if no.cause.Reason == pbx.Busy {
+			no.cause.Party = pbx.PartyCallee
+		}
+		c.pass(conf.Shown(), no.cause, no.why)
 	}
 	return nil
 }
@@ -213,6 +225,7 @@ func (c *Call) standUp() {
 		return
 	}
 	c.guest = nil
+	g.alone.Stop()
 	close(g.seat.left)
 	out := goOut{g.seat, make(chan farewell, 1)}
 	f, _ := askRoom(context.Background(), g.room, out, out.reply)
@@ -289,7 +302,7 @@ func (c *Call) fromRoom(e any) error {
 	case cameIn:
 		if g != nil && g.seat == e.s {
 			g.in = true
-			c.note(pbx.CallEvent{Kind: pbx.JoinedRoom, Who: c.caller.who, Leg: c.caller.leg.ID, To: g.room.number, Text: g.room.conf.Name})
+			c.note(pbx.CallEvent{Kind: pbx.JoinedRoom, Who: c.caller.who, Leg: c.caller.leg.ID, To: g.room.number, Text: g.room.conf.Name, Other: g.room.conf.Call})
 		}
 	case lonely:
 		if g != nil && g.seat == e.s && g.music != e.on {
@@ -316,9 +329,11 @@ func (c *Call) fromRoom(e any) error {
 // music plays to who is alone.
 func (c *Call) music(g *membership, on bool) {
 	if g.music = on; on {
+		g.alone.Reset(maxAlone)
 		c.caller.media.Play(c.m.prompts.hold(), true)
 		return
 	}
+	g.alone.Stop()
 	c.caller.media.StopPlay()
 }
 

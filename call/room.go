@@ -230,9 +230,9 @@ func (r *room) seat(s *seat) *refusal {
 	case isClosed(s.left):
 		return refuse(pbx.Cancelled, "gone")
 	case len(r.seats) >= r.conf.Max:
-		return refuse(pbx.Busy, "conference %s is full: %d are in it", r.number, len(r.seats))
+		return refuse(pbx.Busy, "conference %s is full: %d are in it", r.conf.Shown(), len(r.seats))
 	case r.locked && !s.moderator:
-		return refuse(pbx.Busy, "conference %s is locked", r.number)
+		return refuse(pbx.Busy, "conference %s is locked", r.conf.Shown())
 	}
 	r.seats = append(r.seats, s)
 	return nil
@@ -256,7 +256,7 @@ func (r *room) come(s *seat) error {
 	s.role = r.roleOf(s)
 	if err := r.sound.Add(s.session, s.role); err != nil {
 		r.begun = before
-		return fmt.Errorf("come into conference %s: %w", r.number, err)
+		return fmt.Errorf("mix: %w", err)
 	}
 	s.joined = time.Now()
 	r.tell(s, cameIn{s})

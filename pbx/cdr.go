@@ -110,6 +110,9 @@ func (f *fold) add(e CallEvent) {
 			c.Direction, c.To = e.Direction, e.To
 		}
 	case Dialled, Entered:
+		if e.Kind == Entered && e.Leg == c.Caller.Leg {
+			break // it has come from another call, and this one is its own
+		}
 		c.Parties = append(c.Parties, Participant{Who: e.Who, Leg: e.Leg, Trunk: e.Trunk})
 	case Answered:
 		if p := f.party(e.Leg); p == nil && e.Who == c.Caller.Who {

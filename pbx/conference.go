@@ -18,6 +18,18 @@ type Conference struct {
 	Muted        bool   `json:"muted,omitempty"`         // who comes in is not heard at first, but moderators are
 	PINPrompt    string `json:"pin_prompt,omitempty"`    // name of the prompt that asks for the PIN, "": a tone does
 	Announce     string `json:"announce,omitempty"`      // name of a prompt for who comes in, "": none
+
+	// Call is the call that it was made of, whose id is its number; "" for one that
+	// is configured.
+	Call CallID `json:"-"`
+}
+
+// Shown is the number as people see it.
+func (c *Conference) Shown() string {
+	if c.Call != "" {
+		return "conference"
+	}
+	return c.Number
 }
 
 // How somebody leaves a conference, in [CallEvent.Text]; "" by itself.

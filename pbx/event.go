@@ -38,7 +38,7 @@ const (
 
 // What can happen in a conference.
 const (
-	JoinedRoom EventKind = "conference_joined" // Who is in the conference To: Leg; Text: its name
+	JoinedRoom EventKind = "conference_joined" // Who is in the conference To: Leg; Text: its name; Other: the call that it was made of
 	LeftRoom   EventKind = "conference_left"   // Who no longer is: Leg, With; Text: how, see [Removed] and [RoomEnded]
 	Muted      EventKind = "muted"             // Who is not heard in the conference: Leg
 	Unmuted    EventKind = "unmuted"           // Who is heard there again: Leg

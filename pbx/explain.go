@@ -107,7 +107,10 @@ func (x *explanation) add(e CallEvent) {
 		x.flush()
 		x.joined = ""
 		name := named(e.To)
-		if n := named(e.Text); n != "" {
+		switch n := named(e.Text); {
+		case n != "" && e.Other != "":
+			name = n
+		case n != "":
 			name = n + " (" + name + ")"
 		}
 		x.say(phrase{"{who} came into the conference ", "{who}: вход в конференцию ", ""}.say([]string{named(e.Who)}, 0).plus(Text{name, name}))

@@ -14,7 +14,7 @@ func Consult(req Request, waits string) Forwarded {
 	return sendOn(req, waits, " consults ", false)
 }
 
-// Invite decides about calling req.To into the conference of that number. Outside
+// Invite decides about calling req.To into a conference, by its name in the plan. Outside
 // numbers are called as req.Caller would call them, nil is the company itself.
 func Invite(req Request, conference string) Forwarded {
 	p := plan{req: req}
@@ -37,7 +37,7 @@ func Invite(req Request, conference string) Forwarded {
 			p.Steps = append(p.Steps, dial)
 		}
 	}
-	p.why("called into conference " + conference)
+	p.why("called into " + conference)
 	p.finish()
 	return Forwarded{Steps: p.Steps, Why: p.Why}
 }
