@@ -76,10 +76,10 @@ func (c *Call) askPIN(conf *pbx.Conference) (moderator, ok bool, err error) {
 		prompt = c.m.prompts.beep(media.BeepPIN)
 	}
 	key := usage(c.company.ID, "pin", conf.Number+"/"+c.caller.number)
-	longest := max(len(conf.PIN), len(conf.ModeratorPIN))
+	k := keypad{most: max(len(conf.PIN), len(conf.ModeratorPIN))}
 	for try := 1; try <= pinTries; try++ {
 		c.caller.media.Play(prompt, false)
-		digits, err := c.collect(longest)
+		digits, err := c.collect(&k)
 		if err != nil {
 			return false, false, err
 		}
@@ -117,15 +117,21 @@ func knows(conf *pbx.Conference, digits string) (moderator, ok bool) {
 	return false, same(conf.PIN) || conf.PIN == "" && digits == ""
 }
 
-// collect gives the digits that the caller presses, up to #, most of them, or until
-// nothing more comes. The first one ends the prompt.
-func (c *Call) collect(most int) (string, error) {
+// keypad is where the caller presses digits.
+type keypad struct {
+	most int  // digits that are waited for
+	full bool // so many have come: a # that follows is for those
+}
+
+// collect gives the digits that the caller presses, up to #, as many as there can be,
+// or until nothing more comes. The first one ends the prompt.
+func (c *Call) collect(k *keypad) (string, error) {
 	c.collects = true
 	defer func() { c.collects = false }()
 	var digits []byte
 	timer := time.NewTimer(pinFirst)
 	defer timer.Stop()
-	for len(digits) < most {
+	for len(digits) < k.most {
 		e, err := c.next(timer.C)
 		if err != nil {
 			return "", err
@@ -142,7 +148,10 @@ func (c *Call) collect(most int) (string, error) {
 			continue
 		}
 		c.caller.media.StopPlay()
+		late := key == '#' && k.full
+		k.full = false
 		switch {
+		case late:
 		case key == '#':
 			return string(digits), nil
 		case key == '*': // begins anew
@@ -152,6 +161,7 @@ func (c *Call) collect(most int) (string, error) {
 		}
 		timer.Reset(pinNext)
 	}
+	k.full = true
 	return string(digits), nil
 }
 

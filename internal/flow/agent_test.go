@@ -23,8 +23,8 @@ const (
 	// Of conferences.
 	arrivalTone   = 1480
 	departureTone = 1210
-	firstTone    = 520
-	toneStep     = 60
+	firstTone     = 520
+	toneStep      = 60
 )
 
 // behaviour is what an agent does with calls.
