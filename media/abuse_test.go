@@ -93,13 +93,13 @@ var abuses = map[string]func(x *talker, rng *rand.Rand) [][]byte{
 	"a flood of RTCP": func(x *talker, rng *rand.Rand) [][]byte {
 		goodbye, err := rtcp.Marshal([]rtcp.Packet{&rtcp.SenderReport{SSRC: x.phone.ssrc, NTPTime: rng.Uint64()}, &rtcp.Goodbye{Sources: []uint32{x.phone.ssrc}}})
 		if err != nil {
-			panic(err)
+			x.phone.t.Fatal(err)
 		}
 		for range 100 {
 			b := append([]byte{}, goodbye...)
 			b[rng.IntN(len(b))] = byte(rng.Uint32())
 			if _, err := x.phone.rtcp.WriteToUDPAddrPort(b, x.to2()); err != nil {
-				panic(err)
+				x.phone.t.Fatal(err)
 			}
 		}
 		return [][]byte{goodbye}

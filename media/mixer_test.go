@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -51,7 +52,7 @@ func conferring(tb testing.TB, n, speak int, codec Codec) (step func()) {
 			header{pt: codec.PT, seq: uint16(frame), ts: uint32(frame) * units(frameTime, codec.Rate), ssrc: 7}.write(p)
 			x.ear.s.packet(p, sources[i], at)
 		}
-		m.mix(uint32(frame), at)
+		m.mix(uint32(frame), at, at)
 		frame++
 		at = at.Add(frameTime)
 	}
@@ -69,14 +70,32 @@ func TestMixAllocatesNothing(t *testing.T) {
 func BenchmarkMix(b *testing.B) {
 	for _, n := range []int{3, 8, 32, 100} {
 		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
-			step := mixing(b, n)
-			b.ReportAllocs()
-			for b.Loop() {
-				step()
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/member")
+			cpu(b, n, mixing(b, n))
 		})
 	}
+}
+
+// cpu reports what an operation took of the processor, whoever else was busy, and for
+// each of so many. Run it with GOMAXPROCS=1.
+func cpu(b *testing.B, each int, step func()) {
+	b.Helper()
+	b.ReportAllocs()
+	before := spent(b)
+	for b.Loop() {
+		step()
+	}
+	took := float64((spent(b) - before).Nanoseconds()) / float64(b.N)
+	b.ReportMetric(took, "cpu-ns/op")
+	b.ReportMetric(took/float64(each), "cpu-ns/each")
+}
+
+// spent is the user time of the process.
+func spent(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano())
 }
 
 // bomb is a socket that panics when somebody writes to it.

@@ -388,11 +388,7 @@ func BenchmarkConference(b *testing.B) {
 				for range 200 {
 					step()
 				}
-				b.ReportAllocs()
-				for b.Loop() {
-					step()
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/member")
+				cpu(b, 100, step)
 			})
 		}
 	}
@@ -406,6 +402,18 @@ func TestConferenceAllocatesNothing(t *testing.T) {
 		}
 		if got := testing.AllocsPerRun(200, step); got > 0 {
 			t.Errorf("%v: %v allocations a frame", codec.Name, got)
+		}
+	}
+}
+
+func TestJoinAndLeavePrompts(t *testing.T) {
+	for name, p := range map[string]*Prompt{"join": JoinPrompt(), "leave": LeavePrompt()} {
+		pcm := make([]int16, len(p.alaw))
+		audio.DecodeALaw(pcm, p.alaw)
+		half := len(pcm) / 3
+		low, high := audio.Goertzel(pcm[:half], 8000, 523.25), audio.Goertzel(pcm[:half], 8000, 783.99)
+		if p.Duration() > 500*time.Millisecond || (name == "join") != (low > high) || max(low, high) < 0.8 {
+			t.Errorf("%s: %v, begins with %.2f and %.2f", name, p.Duration(), low, high)
 		}
 	}
 }
