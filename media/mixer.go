@@ -81,7 +81,9 @@ type chorus struct {
 
 // mixTap hears the mix of all.
 type mixTap struct {
-	to   Tap
+	to Tap
+
+	mu   sync.Mutex       // guards the fields below: a mixer may be at its last frame when another begins
 	down *audio.Resampler // of a wideband mix
 	n    uint32           // of the latest frame
 	at   time.Time        // when it was mixed
@@ -110,7 +112,7 @@ func (m *mixer) run() {
 			due := int(at.Sub(start) / frameTime)
 			n = max(n, due-maxCatchUp)
 			for ; n < due; n++ {
-				m.mix(uint32(n), at)
+				m.mix(uint32(n), start.Add(time.Duration(n+1)*frameTime), at)
 			}
 		case <-m.stop:
 			return
@@ -133,13 +135,14 @@ func (m *mixer) recovered() {
 	}
 }
 
-// mix takes the n-th frame of everybody and sends everybody's mix.
-func (m *mixer) mix(n uint32, at time.Time) {
+// mix takes the n-th frame of everybody, which is due at an instant, and sends
+// everybody's mix.
+func (m *mixer) mix(n uint32, due, at time.Time) {
 	t := m.table.Load()
 	size := t.rate / int(time.Second/frameTime)
 	for i := range t.places {
 		if x := &t.places[i]; x.by != byNobody {
-			x.ear.take(t.rate, at)
+			x.ear.take(t.rate, due)
 		}
 	}
 	m.choose(t)
@@ -343,6 +346,8 @@ func (v *chorus) code(c audio.Codec, pcm []int16, n uint32, before []int16) bool
 // hear gives the tap a frame of the mix in A-law, on a clock that goes on when
 // another mixer begins to count.
 func (t *mixTap) hear(pcm []int16, n uint32, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if len(pcm) == wideFrame {
 		pcm = t.low[:t.down.Resample(t.low[:], pcm)]
 	}

@@ -154,6 +154,17 @@ func ConfirmationPrompt() *Prompt {
 		Pattern: []time.Duration{0, 2 * short, short, short, short, 2 * short}})
 }
 
+// JoinPrompt and LeavePrompt are what a conference plays when somebody comes or goes:
+// two short notes, upwards and downwards.
+func JoinPrompt() *Prompt { return notes(523.25, 783.99) }
+
+// LeavePrompt is described at JoinPrompt.
+func LeavePrompt() *Prompt { return notes(783.99, 523.25) }
+
+func notes(list ...float64) *Prompt {
+	return newPrompt(audio.Melody{Amplitude: 0.15, Step: 150 * time.Millisecond, Notes: append(list, 0)}.PCM(promptRate))
+}
+
 // HoldPrompt is a quiet melody of our own for somebody who waits, to be played in
 // a loop. Making it takes some milliseconds: keep it.
 func HoldPrompt() *Prompt {

@@ -20,7 +20,8 @@ type transcoder struct {
 	enc   *audio.Encoder
 	frame []int16 // what has come of the next frame
 	have  int
-	at    int64 // its place on the line
+	at    int64  // its place on the line
+	epoch uint32 // of the line
 	seq   uint16
 	begin bool // the next frame comes after a pause
 	event sentKey
@@ -76,17 +77,16 @@ func (t *transcoder) hear(f *format, h header, payload []byte, pt uint8, at time
 	if dst == nil {
 		return dropAddress
 	}
-	epoch := t.line.Epoch()
 	pos, pcm := t.line.Hear(f.audio, h.ssrc, h.ts, payload)
 	if len(pcm) == 0 {
 		return dropLate
 	}
 	switch gap := pos - t.at - int64(t.have); {
-	case t.line.Epoch() != epoch || gap < 0 || gap > int64(t.enc.Rate()/unevenMost):
+	case t.line.Epoch() != t.epoch || gap < 0 || gap > int64(t.enc.Rate()/unevenMost):
 		if why := t.flush(pt, at); why != kept {
 			return why
 		}
-		t.at, t.begin = pos, true
+		t.at, t.begin, t.epoch = pos, true, t.line.Epoch()
 	case t.have == 0:
 		t.at = pos
 	}
@@ -121,7 +121,7 @@ func (t *transcoder) send(pt uint8, at time.Time) reason {
 	if n == 0 {
 		return dropPayload
 	}
-	return t.write(h, clock, t.line.Epoch(), at)
+	return t.write(h, clock, t.epoch, at)
 }
 
 // write gives a packet in the buffer the other's numbers and sends it.

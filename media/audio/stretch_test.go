@@ -183,3 +183,26 @@ func TestQuiet(t *testing.T) {
 		t.Error("of no packet")
 	}
 }
+
+// FuzzPacket: what is seen of a packet without decoding it agrees with the decoder.
+func FuzzPacket(f *testing.F) {
+	for i, c := range known {
+		for _, p := range packets(f, c, 16000, 400)[:3] {
+			f.Add(byte(i), p)
+		}
+	}
+	f.Add(byte(3), []byte{0x0b, 3, 1, 2, 3})
+	f.Fuzz(func(t *testing.T, kind byte, p []byte) {
+		c := known[kind%4]
+		length := Length(c, p)
+		Quiet(c, p)
+		Repairs(c, p)
+		if length < 0 || length > maxMs*c.Clock()/1000 {
+			t.Fatalf("length %d", length)
+		}
+		d, pcm := NewDecoder(c, 16000), make([]int16, room(16000))
+		if n := d.Decode(pcm, p); n > 0 && n != length*16000/c.Clock() {
+			t.Errorf("%v: %d samples of a packet of %d", c, n, length)
+		}
+	})
+}
