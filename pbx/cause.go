@@ -49,6 +49,7 @@ const (
 	WrongPIN       Reason = "wrong_pin"       // who wanted into a conference did not know its PIN
 	Spent          Reason = "spent"           // what may be spent in a day is spent
 	NoPorts        Reason = "no_ports"        // the media port range is used up
+	Overloaded     Reason = "overloaded"      // the machine has no room for more sound of that kind
 	BadRequest     Reason = "bad_request"     // the peer sent what cannot be used
 	TooLong        Reason = "too_long"        // the longest call we allow
 	ShuttingDown   Reason = "shutting_down"   // the process is being stopped
@@ -165,6 +166,7 @@ var reasons = map[Reason]reasonText{
 	WrongPIN:       {403, 21, "the PIN of the conference was not given", "не введён верный PIN-код конференции"},
 	Spent:          {403, 21, "the day's limit of spending was reached", "достигнут дневной лимит расходов на связь"},
 	NoPorts:        {503, 34, "no media port is free", "нет свободных портов для звука"},
+	Overloaded:     {503, 42, "the PBX had no room for another call", "АТС перегружена"},
 	BadRequest:     {400, 95, "%s sent a request that cannot be used", "%s прислал непригодный запрос"},
 	TooLong:        {200, 31, "the call reached the longest time allowed", "достигнута предельная длительность вызова"},
 	ShuttingDown:   {503, 41, "the PBX was being stopped", "АТС останавливалась"},
