@@ -66,7 +66,11 @@ func (c *Call) member(conf *pbx.Conference, moderator bool) bool {
 	if err := c.seated(conf, moderator); err != nil || c.guest == nil {
 		return err != nil
 	}
-	if err := c.answerAlone(c.mixable()); err != nil {
+	err := c.caller.media.Admit(media.Mix)
+	if err == nil {
+		err = c.answerAlone(c.mixable())
+	}
+	if err != nil {
 		c.standUp()
 		return c.notIn(conf, err)
 	}
@@ -341,7 +345,7 @@ func (c *Call) music(g *membership, on bool) {
 func (c *Call) muted(g *membership, on bool) {
 	kind, tone := pbx.Unmuted, c.m.prompts.confirmation()
 	if on {
-		kind, tone = pbx.Muted, c.m.prompts.beep(media.BeepMuted)
+		kind, tone = pbx.Muted, media.MutedPrompt()
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: c.caller.who, Leg: c.caller.leg.ID})
 	if !g.music {

@@ -73,7 +73,7 @@ func (c *Call) askPIN(conf *pbx.Conference) (moderator, ok bool, err error) {
 		return false, false, err
 	}
 	if prompt == nil {
-		prompt = c.m.prompts.beep(media.BeepPIN)
+		prompt = media.PINPrompt()
 	}
 	key := usage(c.company.ID, "pin", conf.Number+"/"+c.caller.number)
 	k := keypad{most: max(len(conf.PIN), len(conf.ModeratorPIN))}

@@ -91,8 +91,6 @@ type prompts struct {
 	done  *media.Prompt
 
 	waiting *media.Prompt
-
-	beeps [media.Beeps]*media.Prompt // the tones of conferences
 }
 
 type promptKey struct {
@@ -129,16 +127,6 @@ func (p *prompts) load(file string) (*media.Prompt, error) {
 	}
 	p.files[key] = loaded
 	return loaded, nil
-}
-
-// beep is one of the tones of conferences.
-func (p *prompts) beep(b media.Beep) *media.Prompt {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.beeps[b] == nil {
-		p.beeps[b] = media.BeepPrompt(b)
-	}
-	return p.beeps[b]
 }
 
 // ringback is the ringing tone of a country.

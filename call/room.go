@@ -271,7 +271,7 @@ func (r *room) come(s *seat) error {
 		r.tell(s, roomRecording{s, r.recorder.ID()})
 	}
 	r.arrange()
-	r.beep(media.BeepArrival)
+	r.beep(media.JoinPrompt)
 	r.startRecording()
 	return nil
 }
@@ -293,7 +293,7 @@ func (r *room) leave(e goOut) bool {
 	r.seats = slices.DeleteFunc(r.seats, func(s *seat) bool { return s == e.s }) // it may not have got one
 	if !e.s.joined.IsZero() {
 		r.sound.Remove(e.s.session)
-		r.beep(media.BeepDeparture)
+		r.beep(media.LeavePrompt)
 	}
 	if len(r.present()) == 0 {
 		r.stopRecording()
@@ -385,9 +385,9 @@ func (r *room) close(why string) {
 }
 
 // beep lets all hear a tone, where the conference has tones.
-func (r *room) beep(b media.Beep) {
+func (r *room) beep(tone func() *media.Prompt) {
 	if r.conf.Tones && r.begun {
-		if err := r.sound.Play(r.m.prompts.beep(b)); err != nil {
+		if err := r.sound.Play(tone()); err != nil {
 			r.log.Debug("tone not played", "error", err)
 		}
 	}

@@ -6,32 +6,17 @@ import (
 	"vpbx/media/audio"
 )
 
-// Beep is one of the tones of a conference.
-type Beep int
+// PINPrompt asks for a PIN where there are no words for it: three short tones,
+// after a silence in which a phone opens its ear.
+func PINPrompt() *Prompt {
+	const short, pause = 120 * time.Millisecond, 400 * time.Millisecond
+	return TonePrompt(audio.Cadence{Freqs: []float64{425}, Amplitude: 0.12,
+		Pattern: []time.Duration{0, pause, short, short, short, short, short, short}})
+}
 
-// The tones of conferences: somebody came, somebody went, the PIN is to be
-// pressed, the others do not hear you.
-const (
-	BeepArrival Beep = iota
-	BeepDeparture
-	BeepPIN
-	BeepMuted
-	Beeps // so many there are
-)
-
-// BeepPrompt makes a tone, to be played once.
-func BeepPrompt(b Beep) *Prompt {
-	const short, long = 120 * time.Millisecond, 400 * time.Millisecond
-	c := audio.Cadence{Amplitude: 0.12}
-	switch b {
-	case BeepArrival:
-		c.Freqs, c.Pattern = []float64{1480}, []time.Duration{long}
-	case BeepDeparture:
-		c.Freqs, c.Pattern = []float64{1210}, []time.Duration{long}
-	case BeepPIN: // behind a silence in which a phone opens its ear
-		c.Freqs, c.Pattern = []float64{425}, []time.Duration{0, long, short, short, short, short, short, short}
-	default:
-		c.Freqs, c.Pattern = []float64{350}, []time.Duration{0, short, long, short}
-	}
-	return TonePrompt(c)
+// MutedPrompt tells a member of a conference that the others do not hear it.
+func MutedPrompt() *Prompt {
+	const short, pause = 120 * time.Millisecond, 400 * time.Millisecond
+	return TonePrompt(audio.Cadence{Freqs: []float64{350}, Amplitude: 0.12,
+		Pattern: []time.Duration{0, short, pause, short}})
 }

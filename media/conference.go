@@ -88,7 +88,7 @@ func (c *Conference) Add(s *Session, r Role) error {
 	if len(seats) > 1 && !c.relays(seats) && foreign(seats) {
 		return fmt.Errorf("join conference: %w", ErrNoCodec)
 	}
-	if len(seats) > 1 && !isPair(seats) && !c.admit(seats) {
+	if len(seats) > 1 && !c.relays(seats) && !c.admit(seats) {
 		return fmt.Errorf("join conference: %w", ErrBusy)
 	}
 	if i < 0 {

@@ -46,9 +46,9 @@ func TestPrivateMembers(t *testing.T) {
 }
 
 func TestBeeps(t *testing.T) {
-	for b := range Beeps {
-		if d := BeepPrompt(b).Duration(); d < 200*time.Millisecond || d > 2*time.Second {
-			t.Errorf("tone %d lasts %v", b, d)
+	for name, p := range map[string]*Prompt{"pin": PINPrompt(), "muted": MutedPrompt()} {
+		if d := p.Duration(); d < 200*time.Millisecond || d > 2*time.Second {
+			t.Errorf("%s lasts %v", name, d)
 		}
 	}
 }

@@ -155,11 +155,11 @@ func ConfirmationPrompt() *Prompt {
 }
 
 // JoinPrompt and LeavePrompt are what a conference plays when somebody comes or goes:
-// two short notes, upwards and downwards.
-func JoinPrompt() *Prompt { return notes(523.25, 783.99) }
+// two short notes, upwards and downwards, by the second of which they are told apart.
+func JoinPrompt() *Prompt { return notes(1174.66, 1567.98) }
 
 // LeavePrompt is described at JoinPrompt.
-func LeavePrompt() *Prompt { return notes(783.99, 523.25) }
+func LeavePrompt() *Prompt { return notes(1174.66, 987.77) }
 
 func notes(list ...float64) *Prompt {
 	return newPrompt(audio.Melody{Amplitude: 0.15, Step: 150 * time.Millisecond, Notes: append(list, 0)}.PCM(promptRate))

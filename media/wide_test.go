@@ -411,9 +411,9 @@ func TestJoinAndLeavePrompts(t *testing.T) {
 		pcm := make([]int16, len(p.alaw))
 		audio.DecodeALaw(pcm, p.alaw)
 		half := len(pcm) / 3
-		low, high := audio.Goertzel(pcm[:half], 8000, 523.25), audio.Goertzel(pcm[:half], 8000, 783.99)
-		if p.Duration() > 500*time.Millisecond || (name == "join") != (low > high) || max(low, high) < 0.8 {
-			t.Errorf("%s: %v, begins with %.2f and %.2f", name, p.Duration(), low, high)
+		low, high := audio.Goertzel(pcm[half:2*half], 8000, 987.77), audio.Goertzel(pcm[half:2*half], 8000, 1567.98)
+		if p.Duration() > 500*time.Millisecond || (name == "leave") != (low > high) || max(low, high) < 0.8 {
+			t.Errorf("%s: %v, ends with %.2f and %.2f", name, p.Duration(), low, high)
 		}
 	}
 }

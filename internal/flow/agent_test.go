@@ -21,8 +21,8 @@ const (
 	promptTone   = 340
 	intruderTone = 3400
 	// Of conferences.
-	arrivalTone   = 1480
-	departureTone = 1210
+	arrivalTone   = 1567.98
+	departureTone = 987.77
 	firstTone     = 520
 	toneStep      = 60
 )
