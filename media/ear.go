@@ -18,8 +18,9 @@ type ear struct {
 
 	// What the mixer's goroutine owns.
 	frame [wideFrame]int16
-	level int64 // of the frame, falling slowly: it says who is among the loudest
-	apart int   // frames for which the peer still has a mix of its own
+	level int64  // of the frame, falling slowly: it says who is among the loudest
+	apart int    // frames for which the peer still has a mix of its own
+	last  uint32 // number of the latest such frame
 	seq   uint16
 	mouth mouth
 }
@@ -86,6 +87,13 @@ func (e *ear) open() (*agreed, bool) {
 	s := e.s
 	a := s.agreed.Load()
 	return a, a != nil && a.codec.Known() && a.dir.Receives() && s.player.Load() == nil && s.ear.Load() == e
+}
+
+// unsettled reports whether the peer's decoder has to get used to another source
+// before it can hear what others hear.
+func (e *ear) unsettled() bool {
+	a := e.s.agreed.Load()
+	return a != nil && a.codec.Audio() == audio.G722 && e.s.out.changes(e)
 }
 
 // loss is the share of packets that do not reach the peer, by its RTCP.

@@ -108,8 +108,10 @@ func (k *keyer) run() {
 	digit, more := k.s.keying[0], true
 	k.s.mu.Unlock()
 	for more {
-		for n := range slotFrames {
-			k.frame(digit, n, time.Now())
+		for n := 0; n < slotFrames; {
+			if k.frame(digit, n, time.Now()) {
+				n++
+			}
 			k.frames++
 			select {
 			case <-tick.C:
@@ -133,11 +135,12 @@ func (s *Session) keyed() (next byte, more bool) {
 	return s.keying[0], true
 }
 
-// frame sends the n-th frame of a key.
-func (k *keyer) frame(digit byte, n int, at time.Time) {
+// frame sends the n-th frame of a key. It is false when the peer's decoder has to get
+// used to our tones first.
+func (k *keyer) frame(digit byte, n int, at time.Time) bool {
 	a, dst := k.s.agreed.Load(), k.s.dst.Load()
 	if a == nil {
-		return
+		return true
 	}
 	f := a.keys()
 	if n == 0 {
@@ -145,16 +148,17 @@ func (k *keyer) frame(digit byte, n int, at time.Time) {
 		k.s.out.reserve(k)
 	}
 	if dst == nil || !a.dir.Receives() {
-		return
+		return true
 	}
 	switch {
 	case !k.events:
-		k.tone(a, *dst, digit, n, at)
+		return k.tone(a, *dst, digit, n, at)
 	case n >= keyFrames-1+keyEnds:
 		k.s.out.reserve(nil) // the others are heard until the next key
 	case f != nil:
 		k.event(f, *dst, digit, n, at)
 	}
+	return true
 }
 
 // event sends a packet of a telephone event: the same timestamp and a growing
@@ -171,10 +175,11 @@ func (k *keyer) event(f *format, dst netip.AddrPort, digit byte, n int, at time.
 	k.send(h, f.codec.Rate, dst, at)
 }
 
-// tone sends a frame of the two tones of a key (ITU-T Q.23), and silence after it.
-func (k *keyer) tone(a *agreed, dst netip.AddrPort, digit byte, n int, at time.Time) {
+// tone sends a frame of the two tones of a key (ITU-T Q.23), and silence after it; it is
+// false for a frame of silence before it.
+func (k *keyer) tone(a *agreed, dst netip.AddrPort, digit byte, n int, at time.Time) bool {
 	if !a.codec.Known() {
-		return
+		return true
 	}
 	low, high := audio.Key(digit)
 	pcm, second := k.pcm[0][:], k.pcm[1][:]
@@ -185,12 +190,13 @@ func (k *keyer) tone(a *agreed, dst netip.AddrPort, digit byte, n int, at time.T
 	} else {
 		clear(pcm)
 	}
-	end := k.mouth.code(k.s, a.codec.Audio(), pcm, k.seq)
+	end, said := k.mouth.code(k.s, k, a.codec.Audio(), pcm, k.seq)
 	if end == headerLen {
-		return
+		return true
 	}
 	h := header{pt: a.codec.PT, ts: k.frames * units(frameTime, a.codec.Rate), start: headerLen, end: end}
 	k.send(h, a.codec.Rate, dst, at)
+	return said
 }
 
 // send sends what is in the buffer behind a header.

@@ -16,15 +16,16 @@ type transcoder struct {
 	to    *Session
 	codec audio.Codec // it makes
 
-	line  *audio.Listener
-	enc   *audio.Encoder
-	frame []int16 // what has come of the next frame
-	have  int
-	at    int64  // its place on the line
-	epoch uint32 // of the line
-	seq   uint16
-	begin bool // the next frame comes after a pause
-	event sentKey
+	line   *audio.Listener
+	enc    *audio.Encoder
+	settle settling
+	frame  []int16 // what has come of the next frame
+	have   int
+	at     int64  // its place on the line
+	epoch  uint32 // of the line
+	seq    uint16
+	begin  bool // the next frame comes after a pause
+	event  sentKey
 
 	buf [headerLen + audio.MaxFrame]byte
 }
@@ -114,7 +115,10 @@ func (t *transcoder) flush(pt uint8, at time.Time) reason {
 // send sends the frame.
 func (t *transcoder) send(pt uint8, at time.Time) reason {
 	t.to.adapt(t.enc, t.seq)
-	n := t.enc.Encode(t.buf[headerLen:], t.frame)
+	n := t.settle.frame(t.buf[headerLen:], &t.to.out, t, t.enc)
+	if n == 0 {
+		n = t.enc.Encode(t.buf[headerLen:], t.frame)
+	}
 	clock := t.codec.Clock()
 	h := header{pt: pt, marker: t.begin, ts: uint32(t.at * int64(clock) / int64(t.enc.Rate())), start: headerLen, end: headerLen + n}
 	t.at, t.have, t.begin = t.at+int64(len(t.frame)), 0, false
@@ -194,18 +198,23 @@ func (s *Session) adapt(e *audio.Encoder, seq uint16) {
 // mouth codes sound of our own for a peer, in frames of 20 ms at 8 or 16 kHz. It
 // belongs to one goroutine.
 type mouth struct {
-	enc *audio.Encoder
-	buf [headerLen + audio.MaxFrame]byte
+	enc    *audio.Encoder
+	settle settling
+	buf    [headerLen + audio.MaxFrame]byte
 }
 
-// code codes a frame behind the header and says where it ends; headerLen for a
-// codec that is not known.
-func (m *mouth) code(s *Session, c audio.Codec, pcm []int16, seq uint16) int {
+// code codes a frame of a source behind the header and says where it ends; headerLen
+// for a codec that is not known. It is silent instead, and said is false, while the peer's
+// decoder gets used to a new source.
+func (m *mouth) code(s *Session, from any, c audio.Codec, pcm []int16, seq uint16) (end int, said bool) {
 	if !m.open(c, len(pcm)) {
-		return headerLen
+		return headerLen, true
+	}
+	if n := m.settle.frame(m.buf[headerLen:], &s.out, from, m.enc); n > 0 {
+		return headerLen + n, false
 	}
 	s.adapt(m.enc, seq)
-	return headerLen + m.enc.Encode(m.buf[headerLen:], pcm)
+	return headerLen + m.enc.Encode(m.buf[headerLen:], pcm), true
 }
 
 // open makes sure of an encoder for frames of that size. It is false for a codec
