@@ -33,6 +33,7 @@ media:
   external: ""                  # address put into SDP for peers outside local_nets
   ports: 20000-29999
   timeout: 30s                  # no RTP (not on hold): the call ends
+  budget: {share: 0.7, relay: auto, transcode: auto, mix: auto, record: auto}   # sessions at once by kind of work
 http:
   listen: 127.0.0.1:8080        # API, pages, metrics
   token: ""                     # first administrator token; made and printed once when empty
@@ -312,6 +313,12 @@ media:
   external: ""
   ports: 20000-29999
   timeout: 30s
+  budget:
+    share: 0.7
+    relay: auto
+    transcode: auto
+    mix: auto
+    record: auto
 http:
   listen: 127.0.0.1:8080
   token: "********"

@@ -64,22 +64,21 @@ func (e *ear) take(rate int, at time.Time) {
 	e.level = max(audio.Level(frame), e.level*7/8)
 }
 
-// press presses a key for those who hear this member.
-func (e *ear) press(digit byte) {
+// hearers are those who hear this member.
+func (e *ear) hearers() []*Session {
+	var list []*Session
 	t := e.mixer.table.Load()
 	for k := range t.places {
 		if t.places[k].ear != e {
 			continue
 		}
 		for i, x := range t.places {
-			if !t.hears(i, k) {
-				continue
-			}
-			if err := x.ear.s.Press(string(digit)); err != nil {
-				e.s.in.count(dropPayload)
+			if t.hears(i, k) {
+				list = append(list, x.ear.s)
 			}
 		}
 	}
+	return list
 }
 
 // open reports whether the peer can hear a mix now, and what has been agreed on.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vpbx/media/sdp"
@@ -47,6 +48,7 @@ type Config struct {
 	PortMin   uint16         // range of RTP and RTCP ports, both ends included
 	PortMax   uint16
 	Timeout   time.Duration // without RTP, after which a session reports Timeout
+	Budget    Budget        // of sessions; the zero Budget has no limits
 
 	// ListenPacket binds a UDP socket; its result must also be a PacketConn.
 	ListenPacket func(network, address string) (net.PacketConn, error)
@@ -74,6 +76,8 @@ type Engine struct {
 	closed bool
 	// mostLost is the highest count of lost packets ever shown.
 	mostLost uint64
+
+	refused [works]atomic.Uint64 // sessions for which the budget had no room
 
 	unregister func()
 }
@@ -144,16 +148,21 @@ func routeTo(peer netip.Addr) netip.Addr {
 type Options struct {
 	Name string     // for the log
 	Peer netip.Addr // where the peer's signalling comes from
-	// Events receives FirstPacket, Timeout, DTMF and PlayDone. FirstPacket and DTMF
-	// are dropped and counted when it is full, the others wait until Gone is closed
+	Keys Keys       // how keys pass between the peer and us
+	// Events receives FirstPacket, Timeout, DTMF, KeyOut and PlayDone. FirstPacket,
+	// DTMF and KeyOut are dropped and counted when it is full, the others wait until Gone is closed
 	// or the session is.
 	Events chan<- any
 	Gone   <-chan struct{} // closed when nobody reads Events any more
 }
 
 // Open takes a free pair of ports and starts a session on it, or returns
-// ErrNoPorts. The owner must Close it.
+// ErrNoPorts or ErrBusy. The owner must Close it.
 func (e *Engine) Open(o Options) (*Session, error) {
+	if !e.room(Relay, 1) {
+		e.refused[Relay].Add(1)
+		return nil, fmt.Errorf("open media session %s: %w", o.Name, ErrBusy)
+	}
 	o.Peer = o.Peer.Unmap()
 	local, err := e.advertise(o.Peer)
 	if err != nil {

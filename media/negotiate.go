@@ -73,6 +73,7 @@ type agreed struct {
 	remote netip.AddrPort // RTP address in the peer's SDP; zero before that is known, invalid but not zero for a name
 	rtcp   netip.AddrPort // where its RTCP goes; invalid: nowhere
 	mux    bool
+	xr     sdp.XR        // reports that the peer wants (RFC 3611)
 	dir    sdp.Direction // the peer's
 	codec  Codec         // the first; zero until both sides have spoken
 
@@ -157,7 +158,7 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		return nil, fmt.Errorf("answer: %w", ErrNoCodec)
 	}
 	list := []sdp.Codec{chosen}
-	if e, ok := eventFor(chosen, theirs.Codecs); ok {
+	if e, ok := eventFor(chosen, theirs.Codecs); ok && s.opt.Keys.events() {
 		e.Fmtp = digits
 		list = append(list, e)
 	}
@@ -170,7 +171,7 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
 	n.layout = sdp.Answer(n.offer, n.index, sdp.Media{
-		Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, Direction: theirs.Direction.Reverse(),
+		Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, XR: theirs.XR, Direction: theirs.Direction.Reverse(),
 	})
 	n.audio, n.agreed = n.index, n.said
 	s.face(theirs.Addr)
@@ -231,7 +232,7 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := &s.nego
-	list := n.number(codecs)
+	list := n.number(codecs, s.opt.Keys.events())
 	if len(list) == 0 {
 		return nil, fmt.Errorf("offer: %w", ErrNoCodec)
 	}
@@ -241,6 +242,7 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	}
 	mine := &media[n.audio]
 	mine.Port, mine.Codecs, mine.PTime, mine.Mux, mine.Direction = s.port, list, ptime(list), true, sdp.SendRecv
+	mine.XR = sdp.XR{Voice: true, RTT: true}
 	n.layout, n.offered = media, list
 	n.local = n.origin.Describe(s.local, media)
 	s.agreed.Store(hoping(s.agreed.Load(), list))
@@ -264,8 +266,8 @@ func hoping(before *agreed, list []sdp.Codec) *agreed {
 }
 
 // number gives each codec a payload type, and adds the telephone events for their
-// clocks.
-func (n *negotiation) number(codecs []Codec) []sdp.Codec {
+// clocks where they are wanted.
+func (n *negotiation) number(codecs []Codec, events bool) []sdp.Codec {
 	var list []sdp.Codec
 	var clocks []int
 	for _, c := range codecs[:min(len(codecs), maxCodecs)] {
@@ -274,7 +276,7 @@ func (n *negotiation) number(codecs []Codec) []sdp.Codec {
 			continue
 		}
 		list = append(list, d)
-		if (d.Rate == 8000 || d.Rate == 48000) && !slices.Contains(clocks, d.Rate) {
+		if events && (d.Rate == 8000 || d.Rate == 48000) && !slices.Contains(clocks, d.Rate) {
 			clocks = append(clocks, d.Rate)
 		}
 	}
