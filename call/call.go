@@ -314,18 +314,15 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		c.referred(e)
 		return c.moves(), nil
 	case sip.Pressed:
-		if p := c.party(e.L); !c.callers(p) {
-			c.passOn(p, e.Digit)
-			c.pressed(p, byte(e.Digit))
-			return c.moves(), nil
-		}
-		return c.key(byte(e.Digit)), nil
+		c.byInfo(e)
 	case media.DTMF:
 		if p := c.sounding(e.S); !c.callers(p) {
 			c.pressed(p, e.Digit)
 			return c.moves(), nil
 		}
 		return c.key(e.Digit), nil
+	case media.KeyOut:
+		c.keyOut(e)
 	case cameIn, lonely, mutedNews, shownOut, roomRecording:
 		return false, c.fromRoom(e)
 	case referNews:

@@ -250,19 +250,5 @@ func (c *Call) pressed(p *party, digit byte) {
 	p.keys = ""
 }
 
-// passOn lets the other side hear a key that came by INFO (RFC 6086). A phone that
-// has agreed on telephone events sends those, too, and they get there by themselves.
-func (c *Call) passOn(p *party, digit rune) {
-	switch {
-	case p == nil || c.peer == nil || p != c.peer && p != c.caller:
-		return
-	case c.transfer != nil || c.holder != nil || p.media.Events():
-		return
-	}
-	if err := c.other(p).media.Press(string(digit)); err != nil {
-		c.log.Debug("key not passed on", "party", p.who, "error", err)
-	}
-}
-
 // maxKeys bounds a number that is pressed.
 const maxKeys = 32

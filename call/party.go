@@ -76,7 +76,7 @@ func (c *Call) sounding(s *media.Session) *party {
 // openCaller makes the session of a caller who called us.
 func (c *Call) openCaller() error {
 	leg := c.caller.leg
-	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Events: c.mail, Gone: c.gone})
+	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Keys: c.keysOf(c.caller), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
@@ -195,7 +195,7 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	if len(codecs) == 0 {
 		return media.ErrNoCodec
 	}
-	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Events: c.mail, Gone: c.gone})
+	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Keys: c.keysOf(p), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return fmt.Errorf("open session for %s: %w", p.who, err)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"vpbx/media"
 	"vpbx/pbx"
-	"vpbx/sip"
 )
 
 const (
@@ -140,8 +139,6 @@ func (c *Call) collect(k *keypad) (string, error) {
 		switch e := e.(type) {
 		case expired:
 			return string(digits), nil
-		case sip.Pressed:
-			key = byte(e.Digit)
 		case media.DTMF:
 			key = e.Digit
 		default:

@@ -33,7 +33,7 @@ type Role struct {
 // two or more speak a wideband codec, otherwise of 8. Of all who speak at once the
 // eight loudest are heard. It changes from relay to mix and back by
 // itself, and each peer goes on hearing one stream. Whoever is alone hears silence.
-// Keys that a member presses are pressed for those who hear it. It belongs to one
+// Keys that a member presses are pressed for those who hear it, in the way of each. It belongs to one
 // owner, who need not be that of the sessions.
 //
 // A bridged pair becomes supervised by adding both to a conference and then the

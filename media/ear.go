@@ -20,8 +20,9 @@ type ear struct {
 
 	// What the mixer's goroutine owns.
 	frame [wideFrame]int16
-	level int64 // of the frame, falling slowly: it says who is among the loudest
-	apart int   // frames for which the peer still has a mix of its own
+	level int64  // of the frame, falling slowly: it says who is among the loudest
+	apart int    // frames for which the peer still has a mix of its own
+	last  uint32 // number of the latest such frame
 	seq   uint16
 	mouth mouth
 }
@@ -67,22 +68,21 @@ func (e *ear) take(rate int, at time.Time) {
 	e.speaks.Store(e.level > loudLevel)
 }
 
-// press presses a key for those who hear this member.
-func (e *ear) press(digit byte) {
+// hearers are those who hear this member.
+func (e *ear) hearers() []*Session {
+	var list []*Session
 	t := e.mixer.table.Load()
 	for k := range t.places {
 		if t.places[k].ear != e || t.places[k].private {
 			continue
 		}
 		for i, x := range t.places {
-			if !t.hears(i, k) {
-				continue
-			}
-			if err := x.ear.s.Press(string(digit)); err != nil {
-				e.s.in.count(dropPayload)
+			if t.hears(i, k) {
+				list = append(list, x.ear.s)
 			}
 		}
 	}
+	return list
 }
 
 // open reports whether the peer can hear a mix now, and what has been agreed on.
@@ -90,6 +90,13 @@ func (e *ear) open() (*agreed, bool) {
 	s := e.s
 	a := s.agreed.Load()
 	return a, a != nil && a.codec.Known() && a.dir.Receives() && s.player.Load() == nil && s.ear.Load() == e
+}
+
+// unsettled reports whether the peer's decoder has to get used to another source
+// before it can hear what others hear.
+func (e *ear) unsettled() bool {
+	a := e.s.agreed.Load()
+	return a != nil && a.codec.Audio() == audio.G722 && e.s.out.changes(e)
 }
 
 // loss is the share of packets that do not reach the peer, by its RTCP.

@@ -243,7 +243,7 @@ func (m *mixer) plays() bool {
 }
 
 // apart sends a mix of its own to the i-th place, if it needs one: it speaks itself,
-// or did, or somebody whispers to it.
+// or did, somebody whispers to it, or its decoder has to get used to the mix.
 func (m *mixer) apart(t *table, i int, total []int32, n uint32, at time.Time) {
 	e := t.places[i].ear
 	if t.places[i].deaf {
@@ -266,15 +266,17 @@ func (m *mixer) apart(t *table, i int, total []int32, n uint32, at time.Time) {
 			audio.Sum(own, x.ear.frame[:len(total)], x.level)
 		}
 	}
-	begin := e.apart == 0
-	if !alike {
+	begin, anew := e.apart == 0, e.unsettled()
+	if !alike || anew {
 		e.apart = mixedApart
 	} else if e.apart > 0 {
 		e.apart--
-		own = total
 	}
 	if e.apart == 0 {
 		return
+	}
+	if alike {
+		own = total
 	}
 	a, ok := e.open()
 	if !ok {
@@ -283,14 +285,16 @@ func (m *mixer) apart(t *table, i int, total []int32, n uint32, at time.Time) {
 	pcm := m.pcm[:len(total)]
 	audio.Clip(pcm, own)
 	c := a.codec.Audio()
-	if begin {
+	if begin && !anew {
 		var o *audio.Encoder
 		if v := &m.shared[0][c]; v.begun && v.n+1 == n && v.enc.Frame() == len(pcm) {
 			o = v.enc
 		}
 		e.mouth.follow(o, c, m.before[:len(pcm)])
 	}
-	e.send(a, e.mouth.code(e.s, c, pcm, e.seq), n, at)
+	e.last = n
+	end, _ := e.mouth.code(e.s, e, c, pcm, e.seq)
+	e.send(a, end, n, at)
 }
 
 // together sends the i-th place what all others hear, too.
@@ -313,7 +317,11 @@ func (m *mixer) together(t *table, i int, total []int32, n uint32, at time.Time)
 		if clear(pcm); !t.places[i].deaf {
 			audio.Clip(pcm, total)
 		}
-		if !v.code(c, pcm, n, m.before[:len(pcm)]) {
+		var o *audio.Encoder
+		if e.last+1 == n {
+			o = e.mouth.enc
+		}
+		if !v.code(c, pcm, n, m.before[:len(pcm)], o) {
 			return
 		}
 	}
@@ -323,17 +331,21 @@ func (m *mixer) together(t *table, i int, total []int32, n uint32, at time.Time)
 	e.send(a, headerLen+copy(e.mouth.buf[headerLen:], v.buf[:v.size]), n, at)
 }
 
-// code codes the n-th frame.
-func (v *chorus) code(c audio.Codec, pcm []int16, n uint32, before []int16) bool {
+// code codes the n-th frame. An encoder that rested goes on where o is, if any, or after
+// the frame before.
+func (v *chorus) code(c audio.Codec, pcm []int16, n uint32, before []int16, o *audio.Encoder) bool {
 	was := v.enc
 	switch {
 	case was == nil || was.Codec() != c || was.Frame() != len(pcm):
 		if v.enc = audio.NewEncoder(c, len(pcm)*int(time.Second/frameTime)); v.enc == nil {
 			return false
 		}
-		v.enc.Follow(was, before)
+		if v.begun && v.n+1 == n {
+			o = was
+		}
+		v.enc.Follow(o, before)
 	case v.n+1 != n: // it rested
-		v.enc.Follow(nil, before)
+		v.enc.Follow(o, before)
 	}
 	if n%adaptEvery == 0 {
 		v.enc.Lossy(v.loss)

@@ -13,15 +13,15 @@ const (
 	frameBytes = 160 // of G.711 and G.722, 20 ms
 	wideRate   = 16000
 	wideFrame  = 320 // samples of it, 20 ms
-	// maxPrompt bounds what one prompt keeps in memory, about 15 MB.
+	// maxPrompt bounds what one prompt keeps in memory, about 30 MB.
 	maxPrompt = 10 * time.Minute
 )
 
 // Prompt is sound that has been encoded once and may be played to any number of
 // sessions at once. It is never changed.
 type Prompt struct {
-	alaw, ulaw []byte // whole frames
-	wide       []byte // in G.722, as many frames; nil for sound that is not wideband
+	alaw, ulaw []byte  // whole frames
+	wide       []int16 // at 16 kHz, as many frames; nil for sound that is not wideband
 }
 
 // NewPrompt makes a prompt of mono sound of 8 to 48 kHz. Of 16 kHz and above it is
@@ -38,13 +38,8 @@ func NewPrompt(samples []int16, rate int) (*Prompt, error) {
 	}
 	p := newPrompt(audio.Resample(samples, rate, promptRate))
 	if rate >= wideRate {
-		p.wide = make([]byte, len(p.alaw))
-		full := make([]int16, 2*len(p.alaw))
-		copy(full, audio.Resample(samples, rate, wideRate))
-		enc := audio.NewEncoder(audio.G722, wideRate)
-		for n := range p.frames() {
-			enc.Encode(p.wide[n*frameBytes:], full[n*wideFrame:][:wideFrame])
-		}
+		p.wide = make([]int16, 2*len(p.alaw))
+		copy(p.wide, audio.Resample(samples, rate, wideRate))
 	}
 	return p, nil
 }
@@ -93,42 +88,32 @@ func (p *Prompt) frame(n int, c audio.Codec) []byte {
 		return p.alaw[n*frameBytes:][:frameBytes]
 	case audio.PCMU:
 		return p.ulaw[n*frameBytes:][:frameBytes]
-	case audio.G722:
-		if p.wide != nil {
-			return p.wide[n*frameBytes:][:frameBytes]
-		}
 	}
 	return nil
 }
 
-// promptReader decodes the frames of prompts one after the other. It belongs to one
+// promptReader gives the frames of prompts one after the other. It belongs to one
 // goroutine.
 type promptReader struct {
-	wide *audio.Decoder
-	up   *audio.Resampler
-	pcm  [wideFrame]int16
-	low  [frameBytes]int16
+	up  *audio.Resampler
+	pcm [wideFrame]int16
+	low [frameBytes]int16
 }
 
 // read is the n-th frame at 8 or 16 kHz, until the next call.
 func (r *promptReader) read(p *Prompt, n, rate int) []int16 {
+	if rate == wideRate && p.wide != nil {
+		return p.wide[n*wideFrame:][:wideFrame]
+	}
 	low := r.low[:]
-	switch {
-	case rate == promptRate:
-		audio.DecodeALaw(low, p.frame(n, audio.PCMA))
+	audio.DecodeALaw(low, p.frame(n, audio.PCMA))
+	if rate == promptRate {
 		return low
-	case p.wide == nil:
-		if r.up == nil {
-			r.up = audio.NewResampler(promptRate, wideRate)
-		}
-		audio.DecodeALaw(low, p.frame(n, audio.PCMA))
-		r.up.Resample(r.pcm[:], low)
-		return r.pcm[:]
 	}
-	if r.wide == nil {
-		r.wide = audio.NewDecoder(audio.G722, wideRate)
+	if r.up == nil {
+		r.up = audio.NewResampler(promptRate, wideRate)
 	}
-	r.wide.Decode(r.pcm[:], p.frame(n, audio.G722))
+	r.up.Resample(r.pcm[:], low)
 	return r.pcm[:]
 }
 

@@ -94,6 +94,17 @@ func (o *stream) leaps(ts uint32, rate int, at time.Time) bool {
 	return off > clockLeap || off < -clockLeap
 }
 
+// skip leaves out a packet of a source: the numbers go on as if there had been none,
+// so that the peer takes the gap for a pause, not for loss.
+func (o *stream) skip(from any, h header) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.from == from && o.fromSSRC == h.ssrc && int16(h.seq-o.inSeq) > 0 {
+		o.inSeq = h.seq
+		o.seqShift--
+	}
+}
+
 // reserve lets nothing but one source feed the stream; nil lets everything again.
 func (o *stream) reserve(only any) {
 	o.mu.Lock()

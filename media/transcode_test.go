@@ -361,9 +361,12 @@ func TestWeSpeakEveryCodec(t *testing.T) {
 				if err := a.Press("5"); err != nil {
 					t.Fatal(err)
 				}
-				a.all = nil
+				if c.Name == G722.Name { // a silence in which its decoder settles
+					a.speak(settleFrames * frameTime)
+				}
 				a.speak(80 * time.Millisecond)
-				pcm := a.sounds(t)[160:]
+				pcm := a.sounds(t)
+				pcm = pcm[len(pcm)-480:]
 				if low, high := audio.Goertzel(pcm, 8000, 770), audio.Goertzel(pcm, 8000, 1336); low < 0.3 || high < 0.3 {
 					t.Errorf("the tones of a key hold %.2f and %.2f", low, high)
 				}
