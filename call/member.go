@@ -67,7 +67,7 @@ func (c *Call) member(conf *pbx.Conference, moderator bool) bool {
 		c.standUp()
 		return c.notIn(conf, err)
 	}
-	if err := c.announce(conf); err != nil {
+	if err := c.welcome(conf); err != nil {
 		return true
 	}
 	g := c.guest
@@ -171,8 +171,8 @@ func (c *Call) nameOfCaller() string {
 	return c.shown().Name
 }
 
-// announce plays what who comes in has to hear first, if anything.
-func (c *Call) announce(conf *pbx.Conference) error {
+// welcome plays what who comes in has to hear first, if anything.
+func (c *Call) welcome(conf *pbx.Conference) error {
 	p, err := c.prompt(conf.Announce)
 	if err != nil || p == nil {
 		return err

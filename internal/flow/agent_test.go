@@ -20,6 +20,7 @@ const (
 	ringbackTone = 425
 	promptTone   = 340
 	intruderTone = 3400
+	beepTone     = 1400
 	// Of conferences.
 	arrivalTone   = 1567.98
 	departureTone = 987.77
