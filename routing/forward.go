@@ -20,8 +20,8 @@ type Hop struct {
 
 // Forwarded is what becomes of a forwarded call.
 type Forwarded struct {
-	Steps  []Step    // as in a Decision; none when the call cannot be forwarded
-	Record bool      // somebody who takes part is recorded
+	Steps  []Step // as in a Decision; none when the call cannot be forwarded
+	Record bool   // somebody who takes part is recorded
 	Notice pbx.Notice
 	Why    []string  // what a manager reads
 	Cause  pbx.Cause // why there are no steps
