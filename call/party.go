@@ -215,7 +215,7 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	c.parties = append(c.parties, p)
 	c.keep(p)
 	kind := pbx.Dialled
-	if c.caller.leg == nil {
+	if c.caller.leg == nil && c.into == nil {
 		kind = pbx.CallerDialled
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: p.who, Leg: p.leg.ID, Trunk: p.trunk})
@@ -422,8 +422,10 @@ func (c *Call) failure(p *party, cause pbx.Cause) string {
 	return fmt.Sprintf("%s: %s (SIP %d)", who, cause.Reason, cause.SIP)
 }
 
-// part notes that caller and callee no longer hear each other, once.
+// part notes that caller and callee no longer hear each other, once, or that the
+// caller has left the conference.
 func (c *Call) part() {
+	c.standUp()
 	if c.peer != nil && !c.parted {
 		c.parted = true
 		c.note(pbx.CallEvent{Kind: pbx.Unbridged, Who: c.peer.who, Leg: c.peer.leg.ID})

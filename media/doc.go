@@ -15,12 +15,15 @@
 // goes between a session and its peer is plain, or secured by SRTP with keys from SDP or
 // from a handshake of DTLS (secure.go, srtp.go, dtls.go): nothing above those files
 // sees but what is in clear. A
-// Conference of more than two mixes them, everybody without himself and by roles.
+// Conference of more than two mixes them, everybody without himself and by roles
+// (mixer.go): the packets of each member wait in an adaptive jitter buffer (delay.go
+// measures for how long, jitter.go keeps them, playout.go decodes them), what all say is added up
+// once, and a frame is coded once for all who hear the same in one codec.
 //
 // # What it is not
 //
 // It knows nothing of calls, tenants or SIP; SDP goes through as bytes. It does not
-// buffer audio against jitter but to mix it: the phones do that. Codecs that package
+// buffer audio against jitter but to mix it: the phones do that (decision 12). Codecs that package
 // audio does not know are relayed, not mixed nor changed. It does not speak ICE.
 //
 // # Goroutines
@@ -44,6 +47,9 @@
 //     one port only (against RTP bleed and RTP injection).
 //   - What a peer receives is one stream: one SSRC, sequence numbers and timestamps
 //     that go on whatever is behind them.
+//   - A jitter buffer keeps 64 packets at most, whatever comes, and no sound waits in it
+//     for 400 ms longer than it has to.
+//   - A frame of a conference costs no allocation, once everybody has spoken.
 //   - A relayed packet costs no allocation, no channel and no lock that another
 //     session's packets contend for.
 //   - No mutex is held across a read or write of a socket or a channel. Where two
@@ -57,6 +63,8 @@
 //
 // Tables for the pure parts beside each file. Sessions run on an in-memory packet
 // network in a synctest bubble (net_test.go), so time-outs cost nothing;
-// loopback_test.go uses real sockets. FuzzHeader for the packet parser,
-// BenchmarkRelayPacket for the packet path.
+// loopback_test.go uses real sockets. golden_test.go sends speech through each path and
+// compares (quality_test.go), and an hour of it through a jitter buffer; abuse_test.go is
+// what peers should not send, and one stream whatever changes. FuzzHeader for the packet parser,
+// FuzzJitter for what comes to a jitter buffer; BenchmarkRelayPacket for the packet path, BenchmarkConference for mixing.
 package media

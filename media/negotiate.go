@@ -62,7 +62,12 @@ type format struct {
 	codec sdp.Codec // with the payload type that the peer expects
 	audio audio.Codec
 	event bool
+	noise bool // comfort noise (RFC 3389)
 }
+
+// comfort is the static payload type of comfort noise. We never ask for it, as
+// packets that do not come look like a lost connection, but some devices send it.
+var comfort = format{codec: sdp.Codec{PT: 13, Name: sdp.ComfortNoise, Rate: 8000, Channels: 1}, audio: audio.Other, noise: true}
 
 // agreed is the outcome of an exchange as the packet path needs it. It is never
 // changed, only replaced.
@@ -79,10 +84,14 @@ type agreed struct {
 	index   [128]uint8 // payload type the peer sends → place in formats, plus 1
 }
 
-// format is nil for a payload type that was not negotiated.
+// format is nil for a payload type that was not negotiated, but for that of comfort
+// noise beside audio of its clock.
 func (a *agreed) format(pt uint8) *format {
 	if i := a.index[pt&0x7f]; i > 0 {
 		return &a.formats[i-1]
+	}
+	if pt == comfort.codec.PT && a.codec.Rate == comfort.codec.Rate {
+		return &comfort
 	}
 	return nil
 }
@@ -263,7 +272,7 @@ func hoping(before *agreed, list []sdp.Codec) *agreed {
 		a.formats = slices.Clone(before.formats)
 	}
 	for _, c := range list {
-		if a.format(c.PT) == nil {
+		if a.index[c.PT&0x7f] == 0 {
 			a.add(c.PT, c)
 		}
 	}

@@ -174,7 +174,7 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 	}
 	payload := b[h.start:h.end]
 	passes := s.hearKeys(a, f, h, payload, at)
-	if t := s.tap.Load(); t != nil && !f.event && len(payload) > 0 {
+	if t := s.tap.Load(); t != nil && !f.event && !f.noise && len(payload) > 0 {
 		(*t).RTP(f.audio, h.seq, h.ts, h.marker, payload, at)
 	}
 	if !passes && !hush(f, payload) {
@@ -182,7 +182,7 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 		return
 	}
 	if e := s.ear.Load(); e != nil && !f.event && len(payload) > 0 {
-		if why := e.hear(f, h, payload); why != kept {
+		if why := e.hear(f, h, payload, at); why != kept {
 			s.in.count(why)
 		}
 	}

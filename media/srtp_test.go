@@ -29,7 +29,7 @@ func secret(t *testing.T, tag int, suite string) sdp.Crypto {
 	return sdp.Crypto{Tag: tag, Suite: suite, Key: key}
 }
 
-func line(c sdp.Crypto) string {
+func cryptoLine(c sdp.Crypto) string {
 	return fmt.Sprintf("a=crypto:%d %s inline:%s", c.Tag, c.Suite, base64.StdEncoding.EncodeToString(c.Key))
 }
 
@@ -130,7 +130,7 @@ func TestSDES(t *testing.T) {
 				bubble(t, nil, func(r *rig) {
 					a, b := r.open("198.51.100.1"), r.open("198.51.100.2")
 					key := secret(t, 7, suite)
-					answer := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", "a=crypto:1 F8_128_HMAC_SHA1_80 inline:x", line(key), line(secret(t, 8, "AEAD_AES_128_GCM")), mux))
+					answer := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", "a=crypto:1 F8_128_HMAC_SHA1_80 inline:x", cryptoLine(key), cryptoLine(secret(t, 8, "AEAD_AES_128_GCM")), mux))
 					ours := cryptos(t, []byte(answer))
 					if len(ours) != 1 || ours[0].Tag != 7 || ours[0].Suite != suite || bytes.Equal(ours[0].Key, key.Key) || !strings.Contains(answer, "RTP/SAVP ") {
 						t.Fatalf("answer\n%s", answer)
@@ -197,7 +197,7 @@ func (r *rig) secured(suite string) (a, b *party, pa *securely, pb *phone) {
 	r.t.Helper()
 	a, b = r.open("198.51.100.1"), r.open("198.51.100.2")
 	key := secret(r.t, 1, suite)
-	answer := a.answer(r.t, profiled("198.51.100.1:4000", "RTP/SAVP", line(key)))
+	answer := a.answer(r.t, profiled("198.51.100.1:4000", "RTP/SAVP", cryptoLine(key)))
 	b.answer(r.t, describe("198.51.100.2:5000"))
 	Join(a.Session, b.Session)
 	return a, b, r.phone("198.51.100.1:4000", a).securely(key, cryptos(r.t, []byte(answer))[0]), r.phone("198.51.100.2:5000", b)
@@ -273,8 +273,8 @@ func TestRolloverGoesOnOverReoffer(t *testing.T) {
 		roll()
 		pb.hear()
 		pa.hear()
-		held := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", line(key), "a=sendonly"))
-		resumed := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", line(key)))
+		held := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", cryptoLine(key), "a=sendonly"))
+		resumed := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", cryptoLine(key)))
 		if !bytes.Equal(cryptos(t, []byte(held))[0].Key, cryptos(t, []byte(resumed))[0].Key) {
 			t.Error("our key has changed")
 		}
@@ -302,7 +302,7 @@ func TestNewKeyInReoffer(t *testing.T) {
 		}
 		pb.hear()
 		key := secret(t, 3, "AES_CM_128_HMAC_SHA1_80")
-		answer := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", line(key)))
+		answer := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", cryptoLine(key)))
 		ours := cryptos(t, []byte(answer))[0]
 		if bytes.Equal(ours.Key, cryptos(t, before)[0].Key) || ours.Tag != 3 {
 			t.Error("our key has not changed")
@@ -322,7 +322,7 @@ func TestNewKeyInReoffer(t *testing.T) {
 func TestKeysSurviveRefusedReoffer(t *testing.T) {
 	bubble(t, nil, func(r *rig) {
 		a, _, pa, pb := r.secured("AES_CM_128_HMAC_SHA1_80")
-		offer := bytes.Replace(profiled("198.51.100.1:4000", "RTP/SAVP", line(secret(t, 1, "AEAD_AES_256_GCM"))), []byte(" 8 0 101"), []byte(" 18"), 1)
+		offer := bytes.Replace(profiled("198.51.100.1:4000", "RTP/SAVP", cryptoLine(secret(t, 1, "AEAD_AES_256_GCM"))), []byte(" 8 0 101"), []byte(" 18"), 1)
 		if err := a.SetOffer(offer); err != nil {
 			t.Fatal(err)
 		}
@@ -339,7 +339,7 @@ func TestKeysSurviveRefusedReoffer(t *testing.T) {
 
 // Which offers are answered how.
 func TestOffersOfKeys(t *testing.T) {
-	good := line(sdp.Crypto{Tag: 1, Suite: "AES_CM_128_HMAC_SHA1_80", Key: make([]byte, 30)})
+	good := cryptoLine(sdp.Crypto{Tag: 1, Suite: "AES_CM_128_HMAC_SHA1_80", Key: make([]byte, 30)})
 	short := "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + base64.StdEncoding.EncodeToString(make([]byte, 28))
 	print := "a=fingerprint:sha-256 " + strings.Repeat("AA:", 31) + "AA"
 	second := func(profile string, more ...string) string {
@@ -430,7 +430,7 @@ func TestOfferOfKeys(t *testing.T) {
 				if suite == "" {
 					suite = lines[tt.tag-1].Suite
 				}
-				more = append(more, line(secret(t, tt.tag, suite)))
+				more = append(more, cryptoLine(secret(t, tt.tag, suite)))
 			}
 			if err := p.SetAnswer(profiled("198.51.100.1:4000", tt.answer, more...)); !errors.Is(err, tt.err) {
 				t.Errorf("%d: %v", i, err)
@@ -501,7 +501,7 @@ func TestForksWithKeysOfTheirOwn(t *testing.T) {
 		one, two := secret(t, 3, ours[2].Suite), secret(t, 1, ours[0].Suite)
 		fork1, fork2 := r.phone("198.51.100.2:5000", b).securely(one, ours[2]), r.phone("198.51.100.2:6000", b).securely(two, ours[0])
 		answers := func(address string, key sdp.Crypto) {
-			if err := b.SetAnswer(profiled(address, "RTP/SAVP", line(key))); err != nil {
+			if err := b.SetAnswer(profiled(address, "RTP/SAVP", cryptoLine(key))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -531,7 +531,7 @@ func TestMKI(t *testing.T) {
 	bubble(t, nil, func(r *rig) {
 		a, b := r.open("198.51.100.1"), r.open("198.51.100.2")
 		key := secret(t, 1, "AES_CM_128_HMAC_SHA1_80")
-		answer := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", line(key)+"|2^31|9:4"))
+		answer := a.answer(t, profiled("198.51.100.1:4000", "RTP/SAVP", cryptoLine(key)+"|2^31|9:4"))
 		b.answer(t, describe("198.51.100.2:5000"))
 		Join(a.Session, b.Session)
 		ours := cryptos(t, []byte(answer))[0]
@@ -559,7 +559,7 @@ func TestSecuredOnBothSides(t *testing.T) {
 		a, _, pa, _ := r.secured("AES_CM_128_HMAC_SHA1_80")
 		b := r.open("198.51.100.3")
 		key := secret(t, 1, "AEAD_AES_256_GCM")
-		answer := b.answer(t, profiled("198.51.100.3:7000", "RTP/SAVP", line(key)), PCMU)
+		answer := b.answer(t, profiled("198.51.100.3:7000", "RTP/SAVP", cryptoLine(key)), PCMU)
 		pb := r.phone("198.51.100.3:7000", b).securely(key, cryptos(t, []byte(answer))[0])
 		pb.pt = 0
 		var p tape

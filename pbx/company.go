@@ -19,6 +19,8 @@ type Company struct {
 	Rates      []Rate                // in the order of the document
 	Prompts    map[string]*Prompt    // by name
 	CRM        CRM
+
+	Conferences map[string]*Conference // by number
 }
 
 // Trunk gives the trunk of that name, nil when there is none.
@@ -193,12 +195,14 @@ type Rule struct {
 type StepKind string
 
 // The kinds of a step. Target of StepRing is an extension or a group, of
-// StepPlay a prompt, of StepDial an outside number; StepReject uses Code.
+// StepPlay a prompt, of StepDial an outside number, of StepConference a
+// conference; StepReject uses Code.
 const (
-	StepRing   StepKind = "ring"
-	StepPlay   StepKind = "play"
-	StepDial   StepKind = "dial"
-	StepReject StepKind = "reject"
+	StepRing       StepKind = "ring"
+	StepPlay       StepKind = "play"
+	StepDial       StepKind = "dial"
+	StepReject     StepKind = "reject"
+	StepConference StepKind = "conference"
 )
 
 // Step is one thing a rule does with a caller.

@@ -38,6 +38,14 @@ const (
 	Ended         EventKind = "ended"          // the call is over: Cause; Who hung up; Other: where it goes on
 )
 
+// What can happen in a conference.
+const (
+	JoinedRoom EventKind = "conference_joined" // Who is in the conference To: Leg; Text: its name; Other: the call that it was made of
+	LeftRoom   EventKind = "conference_left"   // Who no longer is: Leg, With; Text: how, see [Removed] and [RoomEnded]
+	Muted      EventKind = "muted"             // Who is not heard in the conference: Leg
+	Unmuted    EventKind = "unmuted"           // Who is heard there again: Leg
+)
+
 // Direction says where a call comes from and goes to, seen from the company.
 type Direction string
 
@@ -70,6 +78,7 @@ type CallEvent struct {
 	Quality   *Quality   `json:"quality,omitempty"`
 	Recording *Recording `json:"recording,omitempty"`
 	CRM       *Lookup    `json:"crm,omitempty"`
+	With      []string   `json:"with,omitempty"`     // LeftRoom: whom Who has met there
 	Identity  *Identity  `json:"identity,omitempty"` // Arrived: what the caller's network says of the number
 }
 

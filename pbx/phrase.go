@@ -53,6 +53,13 @@ var unused = map[string]phrase{
 	"is an exception":     {", who is an exception", " (исключение)", ""},
 }
 
+// leftRoom says how somebody left a conference other than by itself, by
+// [CallEvent.Text].
+var leftRoom = map[string]phrase{
+	Removed:   {"{who} was removed from it", "{who}: удаление из конференции", ""},
+	RoomEnded: {"the conference was ended", "конференция завершена", ""},
+}
+
 // lookups says how asking the CRM went, by [Lookup.Result]; what is not here
 // is not worth a word.
 var lookups = map[string]phrase{

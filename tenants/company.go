@@ -49,6 +49,8 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 		Groups:     make(map[string]*pbx.Group, len(d.Groups)),
 		Numbers:    make(map[string]*pbx.Number, len(d.Numbers)),
 		Prompts:    make(map[string]*pbx.Prompt, len(d.Prompts)),
+
+		Conferences: make(map[string]*pbx.Conference, len(d.Conferences)),
 	}}
 	for i := range d.Extensions {
 		b.extension(fmt.Sprintf("extensions[%d]", i), &d.Extensions[i])
@@ -62,6 +64,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	for i := range d.Prompts {
 		b.prompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
+	b.conferences()
 	b.routes()
 	b.crm()
 	if err := m.err(); err != nil {
@@ -208,6 +211,8 @@ func step(s Step) pbx.Step {
 		return pbx.Step{Kind: pbx.StepPlay, Target: s.Play}
 	case s.Dial != "":
 		return pbx.Step{Kind: pbx.StepDial, Target: s.Dial}
+	case s.Conference != "":
+		return pbx.Step{Kind: pbx.StepConference, Target: s.Conference}
 	}
 	return pbx.Step{Kind: pbx.StepReject, Code: s.Reject}
 }
@@ -269,6 +274,9 @@ func FromCompany(c *pbx.Company) *Document {
 	for _, n := range keys(c.Prompts) {
 		d.Prompts = append(d.Prompts, Prompt{Name: n, File: c.Prompts[n].File})
 	}
+	for _, n := range keys(c.Conferences) {
+		d.Conferences = append(d.Conferences, documentConference(c.Conferences[n]))
+	}
 	for _, r := range c.Rules {
 		rule := Rule{Number: r.Number, Owner: r.Owner, Record: recordOf(r.Record, r.Notice)}
 		for _, s := range r.Steps {
@@ -287,6 +295,8 @@ func documentStep(s pbx.Step) Step {
 		return Step{Play: s.Target}
 	case pbx.StepDial:
 		return Step{Dial: s.Target}
+	case pbx.StepConference:
+		return Step{Conference: s.Target}
 	}
 	return Step{Reject: s.Code}
 }

@@ -44,14 +44,13 @@ type laterRule struct {
 }
 
 type laterStep struct {
-	Queue      later `yaml:"queue" json:"-"`
-	Menu       later `yaml:"menu" json:"-"`
-	Voicemail  later `yaml:"voicemail" json:"-"`
-	Conference later `yaml:"conference" json:"-"`
+	Queue     later `yaml:"queue" json:"-"`
+	Menu      later `yaml:"menu" json:"-"`
+	Voicemail later `yaml:"voicemail" json:"-"`
 }
 
 // any says whether the step is one of these.
-func (l laterStep) any() bool { return bool(l.Queue || l.Menu || l.Voicemail || l.Conference) }
+func (l laterStep) any() bool { return bool(l.Queue || l.Menu || l.Voicemail) }
 
 // closed is a set of words of which this build knows some.
 type closed struct {

@@ -21,8 +21,11 @@ const (
 	promptTone   = 340
 	intruderTone = 3400
 	beepTone     = 1400
-	firstTone    = 520
-	toneStep     = 60
+	// Of conferences.
+	arrivalTone   = 1567.98
+	departureTone = 987.77
+	firstTone     = 520
+	toneStep      = 60
 )
 
 // behaviour is what an agent does with calls.

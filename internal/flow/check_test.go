@@ -201,7 +201,7 @@ func w1(a, b float64) bool { return math.Abs(a-b) < 0.0025 }
 func parted(trace []pbx.CallEvent) bool {
 	n := 0
 	for _, e := range trace {
-		if e.Kind == pbx.Bridged || e.Kind == pbx.Transferring {
+		if e.Kind == pbx.Bridged || e.Kind == pbx.Transferring || e.Kind == pbx.JoinedRoom {
 			n++
 		}
 	}
@@ -224,7 +224,7 @@ func (w *world) checkMetrics(all map[string][]record) error {
 		}
 		family, _, _ := strings.Cut(name, "{")
 		switch family {
-		case "vpbx_calls_active", "vpbx_media_sessions", "vpbx_call_panics_total", "vpbx_sip_panics_total", "vpbx_call_records_lost_total", "vpbx_sip_legs":
+		case "vpbx_calls_active", "vpbx_conferences_active", "vpbx_media_sessions", "vpbx_call_panics_total", "vpbx_sip_panics_total", "vpbx_call_records_lost_total", "vpbx_sip_legs":
 			errs = append(errs, fmt.Errorf("%s is %v", name, n))
 		case "vpbx_calls_total":
 			ended += n

@@ -136,6 +136,9 @@ func (c *Call) Hangup(ctx context.Context) error {
 	if errors.Is(err, ErrTimeout) || errors.Is(err, ErrState) {
 		return nil
 	}
+	if err != nil && ctx.Err() == nil { // it could not even be sent: who hangs up has hung up (RFC 3261 §15.1.1)
+		c.p.do(func() { c.end(End{By: "us"}) })
+	}
 	return err
 }
 
