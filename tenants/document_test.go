@@ -333,3 +333,12 @@ func TestMistakesOfOtherErrors(t *testing.T) {
 		t.Error("mistakes of an error that is about something else")
 	}
 }
+
+// TestRecordInJSON holds what clients that know only true and false read.
+func TestRecordInJSON(t *testing.T) {
+	for r, want := range map[Record]string{"": "false", "true": "true", both: `"announce+beep"`} {
+		if got, err := json.Marshal(r); err != nil || string(got) != want {
+			t.Errorf("%q becomes %s, %v; want %s", r, got, err, want)
+		}
+	}
+}
