@@ -254,7 +254,7 @@ func TestHour(t *testing.T) {
 	src = src[:len(src)/160*160]
 	period := len(src) / 160
 	packets := line(t, audio.PCMA, src, 8000, 0)
-	for _, ppm := range []float64{-200, 0, 200} {
+	for _, ppm := range []float64{-200, 200} {
 		t.Run(fmt.Sprint(ppm, " ppm"), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(ppm+1000), 9))
 			p := newPlayback(audio.PCMA, 8000, 3*time.Millisecond)

@@ -80,7 +80,7 @@ func align(ref, out []int16, rate int) int {
 	best, found := math.Inf(-1), 0
 	for lag := range min(int(lagMost*time.Duration(rate)/time.Second), len(out)) {
 		var xy, yy float64
-		for i := 0; i < min(len(ref), len(out)-lag); i += 3 {
+		for i := 0; i < min(len(ref), len(out)-lag); i += 11 {
 			y := float64(out[i+lag])
 			xy += float64(ref[i]) * y
 			yy += y * y
@@ -107,10 +107,12 @@ func spectral(a, b []int16, rate int) float64 {
 // power is that of a signal around a frequency, through a Hann window.
 func power(pcm []int16, rate int, freq float64) float64 {
 	k := 2 * math.Cos(2*math.Pi*freq/float64(rate))
+	turn := 2 * math.Cos(2*math.Pi/float64(len(pcm))) // for the window, by its own recurrence
+	c0, c1 := 1.0, turn/2
 	var s1, s2 float64
-	for i, v := range pcm {
-		w := 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(len(pcm)))
-		s1, s2 = float64(v)*w+k*s1-s2, s1
+	for _, v := range pcm {
+		s1, s2 = float64(v)*(0.5-0.5*c0)+k*s1-s2, s1
+		c0, c1 = c1, turn*c1-c0
 	}
 	return (s1*s1 + s2*s2 - k*s1*s2) / float64(len(pcm))
 }
