@@ -18,7 +18,7 @@ type player struct {
 	loop   bool
 	stop   chan struct{}
 	mouth  mouth
-	pcm    [frameBytes]int16
+	read   promptReader
 }
 
 // Play sends a prompt to the peer in place of the bridge, in a loop until
@@ -113,6 +113,5 @@ func (pl *player) code(n int, c audio.Codec) int {
 	if payload := pl.prompt.frame(n, c); payload != nil {
 		return headerLen + copy(pl.mouth.buf[headerLen:], payload)
 	}
-	audio.DecodeALaw(pl.pcm[:], pl.prompt.frame(n, audio.PCMA))
-	return pl.mouth.code(pl.s, c, pl.pcm[:], uint16(n))
+	return pl.mouth.code(pl.s, c, pl.read.read(pl.prompt, n), uint16(n))
 }

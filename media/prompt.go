@@ -10,8 +10,10 @@ import (
 
 const (
 	promptRate = 8000
-	frameBytes = 160 // of G.711, 20 ms
-	// maxPrompt bounds what one prompt keeps in memory, about 10 MB.
+	frameBytes = 160 // of G.711 and G.722, 20 ms
+	wideRate   = 16000
+	wideFrame  = 320 // samples of it, 20 ms
+	// maxPrompt bounds what one prompt keeps in memory, about 15 MB.
 	maxPrompt = 10 * time.Minute
 )
 
@@ -19,6 +21,32 @@ const (
 // sessions at once. It is never changed.
 type Prompt struct {
 	alaw, ulaw []byte // whole frames
+	wide       []byte // in G.722, as many frames; nil for sound that is not wideband
+}
+
+// NewPrompt makes a prompt of mono sound of 8 to 48 kHz. Of 16 kHz and above it is
+// kept as wideband too, for peers that can hear it. Errors: audio.ErrNotWAV for no sound
+// or another rate, audio.ErrTooLong above ten minutes.
+func NewPrompt(samples []int16, rate int) (*Prompt, error) {
+	switch {
+	case len(samples) == 0:
+		return nil, fmt.Errorf("make prompt: %w: it is empty", audio.ErrNotWAV)
+	case rate < promptRate || rate > 48000:
+		return nil, fmt.Errorf("make prompt: %w: %d samples a second", audio.ErrNotWAV, rate)
+	case int64(len(samples)) > int64(maxPrompt/time.Second)*int64(rate):
+		return nil, fmt.Errorf("make prompt: %w: over %v", audio.ErrTooLong, maxPrompt)
+	}
+	p := newPrompt(audio.Resample(samples, rate, promptRate))
+	if rate >= wideRate {
+		p.wide = make([]byte, len(p.alaw))
+		full := make([]int16, 2*len(p.alaw))
+		copy(full, audio.Resample(samples, rate, wideRate))
+		enc := audio.NewEncoder(audio.G722, wideRate)
+		for n := range p.frames() {
+			enc.Encode(p.wide[n*frameBytes:], full[n*wideFrame:][:wideFrame])
+		}
+	}
+	return p, nil
 }
 
 // LoadWAV makes a prompt of a WAV file (PCM16, A-law or µ-law, mono or stereo, 8
@@ -28,10 +56,11 @@ func LoadWAV(r io.Reader) (*Prompt, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load prompt: %w", err)
 	}
-	if len(pcm.Samples) == 0 {
-		return nil, fmt.Errorf("load prompt: %w: it is empty", audio.ErrNotWAV)
+	p, err := NewPrompt(pcm.Samples, pcm.Rate)
+	if err != nil {
+		return nil, fmt.Errorf("load prompt: %w", err)
 	}
-	return newPrompt(audio.Resample(pcm.Samples, pcm.Rate, promptRate)), nil
+	return p, nil
 }
 
 // TonePrompt makes a prompt of one period of a tone, to be played in a loop.
@@ -64,8 +93,33 @@ func (p *Prompt) frame(n int, c audio.Codec) []byte {
 		return p.alaw[n*frameBytes:][:frameBytes]
 	case audio.PCMU:
 		return p.ulaw[n*frameBytes:][:frameBytes]
+	case audio.G722:
+		if p.wide != nil {
+			return p.wide[n*frameBytes:][:frameBytes]
+		}
 	}
 	return nil
+}
+
+// promptReader decodes the frames of a prompt one after the other, at 8 kHz or, of
+// what is wideband, at 16. It belongs to one goroutine.
+type promptReader struct {
+	wide *audio.Decoder
+	pcm  [wideFrame]int16
+}
+
+// read is the n-th frame, until the next call; its length says the rate.
+func (r *promptReader) read(p *Prompt, n int) []int16 {
+	if p.wide == nil {
+		pcm := r.pcm[:frameBytes]
+		audio.DecodeALaw(pcm, p.frame(n, audio.PCMA))
+		return pcm
+	}
+	if r.wide == nil {
+		r.wide = audio.NewDecoder(audio.G722, wideRate)
+	}
+	r.wide.Decode(r.pcm[:], p.frame(n, audio.G722))
+	return r.pcm[:]
 }
 
 // RingbackPrompt is the ringing tone that callers of a country know, by its ISO

@@ -191,8 +191,8 @@ func (s *Session) adapt(e *audio.Encoder, seq uint16) {
 	e.Lossy(loss)
 }
 
-// mouth codes sound of our own for a peer, in frames of 20 ms at 8 kHz. It belongs
-// to one goroutine.
+// mouth codes sound of our own for a peer, in frames of 20 ms at 8 or 16 kHz. It
+// belongs to one goroutine.
 type mouth struct {
 	enc *audio.Encoder
 	buf [headerLen + audio.MaxFrame]byte
@@ -201,8 +201,8 @@ type mouth struct {
 // code codes a frame behind the header and says where it ends; headerLen for a
 // codec that is not known.
 func (m *mouth) code(s *Session, c audio.Codec, pcm []int16, seq uint16) int {
-	if m.enc == nil || m.enc.Codec() != c {
-		if m.enc = audio.NewEncoder(c, promptRate); m.enc == nil {
+	if m.enc == nil || m.enc.Codec() != c || m.enc.Frame() != len(pcm) {
+		if m.enc = audio.NewEncoder(c, len(pcm)*int(time.Second/frameTime)); m.enc == nil {
 			return headerLen
 		}
 	}
