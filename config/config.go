@@ -20,6 +20,7 @@ type Config struct {
 	Events    string   `yaml:"events"`   // "embedded" or a nats:// URL
 	SIP       SIP      `yaml:"sip"`
 	Media     Media    `yaml:"media"`
+	Speech    Speech   `yaml:"speech"`
 	HTTP      HTTP     `yaml:"http"`
 	TLS       TLS      `yaml:"tls"`
 	Provision []string `yaml:"provision"` // company files
@@ -103,6 +104,7 @@ func Default() Config {
 			Ports:   Ports{Min: 20000, Max: 29999},
 			Timeout: 30 * time.Second,
 		},
+		Speech:    Speech{Engine: "none", Command: []string{}, Timeout: 10 * time.Second, AtOnce: 2},
 		HTTP:      HTTP{Listen: "127.0.0.1:8080"},
 		Provision: []string{},
 		Log:       Log{Level: "info", Format: "text"},

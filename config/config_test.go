@@ -33,6 +33,7 @@ media:
   external: ""                  # address put into SDP for peers outside local_nets
   ports: 20000-29999
   timeout: 30s                  # no RTP (not on hold): the call ends
+speech: {engine: none, command: [], url: "", header: "", token: "", voice: "", timeout: 10s, at_once: 2}
 http:
   listen: 127.0.0.1:8080        # API, pages, metrics
   token: ""                     # first administrator token; made and printed once when empty
@@ -312,6 +313,15 @@ media:
   external: ""
   ports: 20000-29999
   timeout: 30s
+speech:
+  engine: none
+  command: []
+  url: ""
+  header: ""
+  token: ""
+  voice: ""
+  timeout: 10s
+  at_once: 2
 http:
   listen: 127.0.0.1:8080
   token: "********"

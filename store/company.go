@@ -25,6 +25,7 @@ const (
 	nounRate      = "rate"
 	nounRule      = "rule"
 	nounPrompt    = "prompt"
+	nounMusic     = "music"
 	nounCRM       = "crm"
 )
 
@@ -269,6 +270,9 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	for _, k := range slices.Sorted(maps.Keys(c.Prompts)) {
 		b.add(nounPrompt, k, 0, c.Prompts[k])
 	}
+	for _, k := range slices.Sorted(maps.Keys(c.Music)) {
+		b.add(nounMusic, k, 0, c.Music[k])
+	}
 	for i, t := range c.Trunks {
 		b.add(nounTrunk, t.Name, i, t)
 	}
@@ -327,6 +331,11 @@ func addRow(c *pbx.Company, r row) error {
 		return decodeInto(c.Numbers, r.key, body)
 	case nounPrompt:
 		return decodeInto(c.Prompts, r.key, body)
+	case nounMusic:
+		if c.Music == nil {
+			c.Music = map[string]*pbx.Music{}
+		}
+		return decodeInto(c.Music, r.key, body)
 	case nounTrunk:
 		t := &pbx.Trunk{}
 		c.Trunks = append(c.Trunks, t)
