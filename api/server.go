@@ -14,6 +14,7 @@ import (
 
 	"vpbx/events"
 	"vpbx/pbx"
+	"vpbx/sounds"
 	"vpbx/tenants"
 )
 
@@ -90,6 +91,14 @@ type Tenants interface {
 	Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error)
 	Remove(ctx context.Context, t pbx.TenantID) error
 	Document(ctx context.Context, t pbx.TenantID) (*tenants.Document, error)
+	Prompts
+}
+
+// Prompts keeps the prompts of a company that are uploaded.
+type Prompts interface {
+	// SetSound gives a prompt its sound, RemovePrompt removes one that nothing plays.
+	SetSound(ctx context.Context, t pbx.TenantID, name, hash string) error
+	RemovePrompt(ctx context.Context, t pbx.TenantID, name string) error
 }
 
 // Config is everything a Server needs; all of it is required except Admin.
@@ -101,6 +110,7 @@ type Config struct {
 	Sounds    Sounds
 	Keeper    Keeper
 	Tenants   Tenants
+	Library   *sounds.Library
 	Bus       *events.Bus
 
 	// Registrations lists the bindings of a company.
@@ -171,6 +181,7 @@ func New(c Config) (*Server, error) {
 	s.addRegistrations()
 	s.addCalls()
 	s.addControl()
+	s.addPrompts()
 	s.addRecordings()
 	s.addEvents()
 	s.addCaptures()

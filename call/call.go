@@ -80,6 +80,13 @@ type Call struct {
 	conference  *media.Conference
 	auto        bool // phones are asked to answer by themselves
 
+	variables map[string]string // for the texts that are spoken
+	spoke     bool              // the last thing the caller heard was an announcement to its end
+	music     *media.Prompt     // that the caller hears while somebody is rung
+	lulled    *party            // who hears music because the other side's phone holds
+	listens   bool              // keys of the caller are read
+	typed     []byte            // keys that were pressed and not read yet
+
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
@@ -161,7 +168,7 @@ func (c *Call) carryOut(steps []routing.Step) bool {
 		if c.failed.Reason == "" {
 			c.failed = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
 		}
-		c.end(c.failed)
+		_ = c.noWay(c.failed) // it is over, whatever is heard
 	}
 	return c.cause.Reason == ""
 }
@@ -170,6 +177,9 @@ func (c *Call) carryOut(steps []routing.Step) bool {
 // the plan is over: the call is, or a transfer has taken the plan's place.
 func (c *Call) do(s routing.Step) bool {
 	c.failed = pbx.Cause{}
+	if _, rejects := s.(routing.Reject); !rejects {
+		c.spoke = false
+	}
 	switch s := s.(type) {
 	case routing.Ring:
 		return c.ring(s)
@@ -190,7 +200,7 @@ func (c *Call) do(s routing.Step) bool {
 			c.guardedPlan(c.caller.number, c.decision.To, s.Cause)
 		}
 		if c.failed = s.Cause; c.transfer == nil && c.consult == nil {
-			c.end(s.Cause)
+			_ = c.noWay(s.Cause)
 		}
 		return true
 	}
@@ -206,6 +216,7 @@ func (c *Call) begin() error {
 		c.refusedAtOnce()
 		return c.end(*c.refused)
 	}
+	c.m.Library.Ready(c.company, pbx.DefaultMusic) // for whoever waits later
 	if c.originate != "" {
 		return c.ringCaller()
 	}
@@ -287,10 +298,16 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		c.referred(e)
 		return c.transfer != nil, nil
 	case sip.Pressed:
+		if c.typing(c.party(e.L), byte(e.Digit)) {
+			return true, nil
+		}
 		c.passOn(c.party(e.L), e.Digit)
 		c.pressed(c.party(e.L), byte(e.Digit))
 		return c.transfer != nil, nil
 	case media.DTMF:
+		if c.typing(c.sounding(e.S), e.Digit) {
+			return true, nil
+		}
 		c.pressed(c.sounding(e.S), e.Digit)
 		return c.transfer != nil, nil
 	case surrender:

@@ -122,10 +122,10 @@ func (r *promptReader) read(p *Prompt, n int) []int16 {
 	return r.pcm[:]
 }
 
-// RingbackPrompt is the ringing tone that callers of a country know, by its ISO
-// 3166 code, for callers who were answered before somebody rings.
-func RingbackPrompt(country string) *Prompt {
-	return TonePrompt(audio.Ringback(country))
+// ProgressPrompt is a call progress tone that callers of a country know, by its ISO
+// 3166 code, for callers who were answered; to be played in a loop.
+func ProgressPrompt(t audio.Progress, country string) *Prompt {
+	return newPrompt(audio.ProgressTone(t, country, promptRate))
 }
 
 // ConfirmationPrompt is the tone that says "done": two short ones, after a

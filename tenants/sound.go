@@ -68,9 +68,9 @@ func PlayedBy(c *pbx.Company, name string) string {
 			}
 		}
 	}
-	for _, m := range c.Music {
+	for music, m := range c.Music {
 		if slices.Contains(m.Prompts, name) {
-			return "the music " + m.Name
+			return "the music " + music
 		}
 	}
 	return ""

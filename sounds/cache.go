@@ -1,4 +1,4 @@
-package prompts
+package sounds
 
 import (
 	"container/list"

@@ -1,4 +1,4 @@
-package prompts
+package sounds
 
 import (
 	"context"
@@ -29,6 +29,7 @@ const (
 	// maxLength bounds how long a prompt or a piece of music sounds.
 	maxLength = 10 * time.Minute
 	rate      = 16000 // samples a second of what is kept, at most
+	fresh     = 10 * time.Minute
 	makers    = 2     // sounds that are made at the same time
 )
 
@@ -84,7 +85,7 @@ func (l *Library) Close() {
 	l.wg.Wait()
 }
 
-// Values gives the values of the variables of a text.
+// Values gives the values of the variables of a text; nil has none.
 type Values func(name string) (value string, ok bool)
 
 // Load gives a prompt of a company for playing. The error is a pbx.Error whose message
@@ -104,6 +105,12 @@ func (l *Library) Sound(ctx context.Context, c *pbx.Company, p *pbx.Prompt, valu
 	if err != nil {
 		return nil, err
 	}
+	select {
+	case l.turns <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a turn: %w", ctx.Err())
+	}
+	defer func() { <-l.turns }()
 	pcm, err := s.make(ctx)
 	if err != nil {
 		return nil, err
@@ -118,30 +125,56 @@ func (l *Library) Sound(ctx context.Context, c *pbx.Company, p *pbx.Prompt, valu
 // Music gives the music of a company of that name, to be played in a loop; nil when the
 // company has none of that name.
 func (l *Library) Music(ctx context.Context, c *pbx.Company, name string) (*media.Prompt, error) {
-	m := c.Music[name]
-	if m == nil {
+	if c.Music[name] == nil {
 		return nil, nil
 	}
+	s, err := l.music(c, c.Music[name])
+	if err != nil {
+		return nil, err
+	}
+	return l.load(ctx, s)
+}
+
+// Ready gives music that is in memory. Otherwise it is nil, and the music begins to be
+// made for whoever asks next: Ready does not wait.
+func (l *Library) Ready(c *pbx.Company, name string) *media.Prompt {
+	if c.Music[name] == nil {
+		return nil
+	}
+	s, err := l.music(c, c.Music[name])
+	if err != nil {
+		l.o.Log.Warn("music cannot be played", "tenant", c.ID, "music", name, "error", err)
+		return nil
+	}
+	if p := l.cache.get(s.key); p != nil {
+		return p
+	}
+	l.begin(s)
+	return nil
+}
+
+// music is the pieces of music, one behind the other.
+func (l *Library) music(c *pbx.Company, m *pbx.Music) (source, error) {
 	var pieces []source
 	for _, file := range m.Files {
 		s, err := fileSource(file)
 		if err != nil {
-			return nil, err
+			return source{}, err
 		}
 		pieces = append(pieces, s)
 	}
 	for _, name := range m.Prompts {
 		p := c.Prompts[name]
 		if p == nil {
-			return nil, &pbx.Error{Kind: pbx.NotFound, Msg: "there is no prompt " + name}
+			return source{}, &pbx.Error{Kind: pbx.NotFound, Msg: "there is no prompt " + name}
 		}
-		s, err := l.source(c, p, func(string) (string, bool) { return "", false })
+		s, err := l.source(c, p, nil)
 		if err != nil {
-			return nil, err
+			return source{}, err
 		}
 		pieces = append(pieces, s)
 	}
-	return l.load(ctx, joined(pieces))
+	return joined(pieces), nil
 }
 
 // source is a sound that can be made.
@@ -256,14 +289,7 @@ func (l *Library) load(ctx context.Context, s source) (*media.Prompt, error) {
 	if p := l.cache.get(s.key); p != nil {
 		return p, nil
 	}
-	l.mu.Lock()
-	m := l.pending[s.key]
-	if m == nil && !l.closed {
-		m = &making{done: make(chan struct{})}
-		l.pending[s.key] = m
-		l.wg.Go(func() { l.make(m, s) })
-	}
-	l.mu.Unlock()
+	m := l.begin(s)
 	if m == nil {
 		return nil, &pbx.Error{Kind: pbx.Unavailable, Msg: "the PBX is being stopped"}
 	}
@@ -273,6 +299,19 @@ func (l *Library) load(ctx context.Context, s source) (*media.Prompt, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a prompt: %w", ctx.Err())
 	}
+}
+
+// begin begins to make a sound unless that is under way; nil after Close.
+func (l *Library) begin(s source) *making {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.pending[s.key]
+	if m == nil && !l.closed {
+		m = &making{done: make(chan struct{})}
+		l.pending[s.key] = m
+		l.wg.Go(func() { l.make(m, s) })
+	}
+	return m
 }
 
 // make makes a sound. It goes on when those who wanted it have gone: the next will.
@@ -316,6 +355,9 @@ func (l *Library) text(c *pbx.Company, p *pbx.Prompt, values Values) (source, er
 	t, err := words.Parse(p.Text)
 	if err != nil {
 		return source{}, &pbx.Error{Kind: pbx.Invalid, Msg: err.Error(), Err: err}
+	}
+	if values == nil {
+		values = func(string) (string, bool) { return "", false }
 	}
 	spoken, err := t.Say(words.Base(language), c.Currency(), values)
 	if err != nil {
@@ -432,7 +474,7 @@ func (l *Library) Stat(t pbx.TenantID, hash string) (Stored, error) {
 }
 
 // Sweep removes the uploaded sounds of a company that it does not have any more, but
-// none of the last hour: an upload may be under way.
+// none of the last minutes: an upload may be under way.
 func (l *Library) Sweep(c *pbx.Company) error {
 	var used []string
 	for _, p := range c.Prompts {
@@ -446,7 +488,7 @@ func (l *Library) Sweep(c *pbx.Company) error {
 	var errs []error
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || slices.Contains(used, strings.TrimSuffix(e.Name(), suffix)) || time.Since(info.ModTime()) < time.Hour {
+		if err != nil || slices.Contains(used, strings.TrimSuffix(e.Name(), suffix)) || time.Since(info.ModTime()) < fresh {
 			continue
 		}
 		errs = append(errs, os.Remove(filepath.Join(dir, e.Name())))

@@ -1,4 +1,4 @@
-// Package prompts makes what callers hear of what companies supply: sound files beside
+// Package sounds makes what callers hear of what companies supply: sound files beside
 // the company file, sounds uploaded by the API, texts for the speech engine, texts put
 // together from recorded phrases, and music.
 //
@@ -16,4 +16,4 @@
 // Goroutines: one for each sound that is being made. Close ends them and waits.
 //
 // Tests: beside the code with files and an engine made for it, and in the flows.
-package prompts
+package sounds
