@@ -21,8 +21,8 @@ import (
 
 const promptsPath = tenantPath + "/prompts"
 
-// Prompt is one line of the list of prompts.
-type Prompt struct {
+// PromptInfo is one line of the list of prompts.
+type PromptInfo struct {
 	Name     string  `json:"name"`
 	Kind     string  `json:"kind" enum:"file,text,upload" doc:"Where its sound comes from"`
 	Text     string  `json:"text,omitempty" doc:"What the speech engine says"`
@@ -51,7 +51,7 @@ type inUpload struct {
 }
 
 type promptOut struct {
-	Body *Prompt
+	Body *PromptInfo
 }
 
 func (s *Server) addPrompts() {
@@ -76,20 +76,20 @@ func (s *Server) addPrompts() {
 	}, s.deletePrompt)
 }
 
-func (s *Server) prompts(_ context.Context, q *request, in *inPrompts) (*listOut[Prompt], error) {
-	items := []Prompt{}
+func (s *Server) prompts(_ context.Context, q *request, in *inPrompts) (*listOut[PromptInfo], error) {
+	items := []PromptInfo{}
 	for _, name := range slices.Sorted(maps.Keys(q.company.Prompts)) {
 		items = append(items, s.describe(q.company, q.company.Prompts[name]))
 	}
-	body, err := page(items, func(p Prompt) string { return p.Name }, strings.Compare, in.InPage)
+	body, err := page(items, func(p PromptInfo) string { return p.Name }, strings.Compare, in.InPage)
 	if err != nil {
 		return nil, err
 	}
-	return &listOut[Prompt]{Body: body}, nil
+	return &listOut[PromptInfo]{Body: body}, nil
 }
 
-func (s *Server) describe(c *pbx.Company, p *pbx.Prompt) Prompt {
-	out := Prompt{Name: p.Name, Kind: "file", PlayedBy: tenants.PlayedBy(c, p.Name)}
+func (s *Server) describe(c *pbx.Company, p *pbx.Prompt) PromptInfo {
+	out := PromptInfo{Name: p.Name, Kind: "file", PlayedBy: tenants.PlayedBy(c, p.Name)}
 	switch {
 	case p.Text != "":
 		out.Kind, out.Text, out.Language, out.Voice = "text", p.Text, p.Language, p.Voice

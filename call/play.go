@@ -66,7 +66,7 @@ func (c *Call) sound(p *pbx.Prompt) (*media.Prompt, error) {
 		return nil, err
 	}
 	if l.err != nil {
-		c.log.Error("prompt not loaded", "prompt", p.Name, "error", l.err)
+		c.log.Warn("prompt not loaded", "prompt", p.Name, "error", l.err)
 		c.why("prompt " + p.Name + " cannot be played" + reason(l.err))
 		return nil, nil
 	}

@@ -136,11 +136,13 @@ func (c *Call) ownNumber() {
 		text = "Ваш номер: {extension:digits}."
 	}
 	p, err := c.sound(&pbx.Prompt{Name: string(routing.OwnNumber), Text: text})
-	if err != nil || c.serve(routing.Feature{Code: routing.OwnNumber}) != nil {
+	switch {
+	case err != nil:
 		return
-	}
-	if p == nil {
-		_ = c.noWay(pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)) // it is over all the same
+	case p == nil:
+		c.end(pbx.NewCause(pbx.PartyPBX, pbx.NoRoute))
+		return
+	case c.serve(routing.Feature{Code: routing.OwnNumber}) != nil:
 		return
 	}
 	if _, err := c.collect(collect{sounds: []sound{{string(routing.OwnNumber), p}}}); err == nil {

@@ -30,7 +30,7 @@ const (
 	maxLength = 10 * time.Minute
 	rate      = 16000 // samples a second of what is kept, at most
 	fresh     = 10 * time.Minute
-	makers    = 2     // sounds that are made at the same time
+	makers    = 2 // sounds that are made at the same time
 )
 
 // Options configures a Library.
