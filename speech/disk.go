@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	maxKept  = 1 << 30 // bytes on disk
-	suffix   = ".wav"
+	maxKept = 1 << 30 // bytes on disk
+	suffix  = ".wav"
 )
 
 // disk keeps what was spoken, each text in a file named by its key. When there is too

@@ -73,8 +73,10 @@ func (c Command) Say(ctx context.Context, r Request) ([]byte, error) {
 	for i, a := range c.Args {
 		args[i] = strings.NewReplacer("{voice}", voice, "{language}", r.Language).Replace(a)
 	}
-	out, complaint := &bounded{most: maxAnswer}, &bounded{most: maxComplaint, drop: true}
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	run, kill := context.WithCancel(ctx)
+	defer kill()
+	out, complaint := &bounded{most: maxAnswer, over: kill}, &bounded{most: maxComplaint, over: func() {}}
+	cmd := exec.CommandContext(run, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(r.Text+"\n"), out, complaint
 	cmd.Env = []string{"LC_ALL=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin"} // none of our secrets
 	cmd.Dir = "/"
@@ -86,25 +88,26 @@ func (c Command) Say(ctx context.Context, r Request) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("run %s: %w", filepath.Base(args[0]), ctx.Err())
 	case err != nil:
-		return nil, fmt.Errorf("run %s: %w: %q", filepath.Base(args[0]), err, complaint.String())
+		return nil, fmt.Errorf("run %s: %w: %q", filepath.Base(args[0]), err, complaint.buf.String())
 	}
-	return out.Bytes(), nil
+	return out.buf.Bytes(), nil
 }
 
-// bounded keeps the beginning of what is written. What is more is an error, or dropped.
+// bounded keeps the beginning of what is written and drops the rest; it calls over
+// once when there is more.
 type bounded struct {
-	bytes.Buffer
+	buf  bytes.Buffer
 	most int
-	drop bool
+	over func()
 	full bool
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	n := min(len(p), b.most-b.Len())
-	b.Buffer.Write(p[:n])
-	if n < len(p) && !b.drop {
+	n := min(len(p), b.most-b.buf.Len())
+	b.buf.Write(p[:n])
+	if n < len(p) && !b.full {
 		b.full = true
-		return n, errTooMuch
+		b.over()
 	}
 	return len(p), nil
 }
