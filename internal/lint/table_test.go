@@ -50,7 +50,7 @@ const product = "pbx config web media/audio media/sdp media/webrtc media sip sip
 // for the tests of every package.
 var testImports = map[string]string{
 	"store":          "store/storetest",
-	"api":            "recordings store media/audio",
+	"api":            "recordings store media/audio speech",
 	"recordings":     "store",
 	"internal/app":   "internal/demo",
 	"internal/flow":  product,
