@@ -2,9 +2,11 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"vpbx/media"
 	"vpbx/pbx"
 	"vpbx/sip"
 )
@@ -156,6 +158,9 @@ func (m *Manager) Record(ctx context.Context, tenant pbx.TenantID, id pbx.CallID
 			return &pbx.Error{Kind: pbx.Conflict, Msg: "the call is being recorded already"}
 		case !on && c.recorder == nil:
 			return &pbx.Error{Kind: pbx.Conflict, Msg: "the call is not being recorded"}
+		}
+		if on && errors.Is(errors.Join(c.caller.media.Admit(media.Record), c.peer.media.Admit(media.Record)), media.ErrBusy) {
+			return &pbx.Error{Kind: pbx.Unavailable, Msg: "no room to record another call"}
 		}
 		if c.decision.Record = on; !on {
 			c.stopRecording()

@@ -33,6 +33,7 @@ media:
   external: ""                  # address put into SDP for peers outside local_nets
   ports: 20000-29999
   timeout: 30s                  # no RTP (not on hold): the call ends
+  budget: {share: 0.7, relay: auto, transcode: auto, mix: auto, record: auto}   # sessions at once by kind of work
 speech: {engine: none, command: [], url: "", header: "", token: "", voice: "", timeout: 10s, at_once: 2}
 http:
   listen: 127.0.0.1:8080        # API, pages, metrics
@@ -313,6 +314,12 @@ media:
   external: ""
   ports: 20000-29999
   timeout: 30s
+  budget:
+    share: 0.7
+    relay: auto
+    transcode: auto
+    mix: auto
+    record: auto
 speech:
   engine: none
   command: []

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vpbx/media/sdp"
@@ -47,6 +48,7 @@ type Config struct {
 	PortMin   uint16         // range of RTP and RTCP ports, both ends included
 	PortMax   uint16
 	Timeout   time.Duration // without RTP, after which a session reports Timeout
+	Budget    Budget        // of sessions; the zero Budget has no limits
 
 	// ListenPacket binds a UDP socket; its result must also be a PacketConn.
 	ListenPacket func(network, address string) (net.PacketConn, error)
@@ -74,6 +76,8 @@ type Engine struct {
 	closed bool
 	// mostLost is the highest count of lost packets ever shown.
 	mostLost uint64
+
+	refused [works]atomic.Uint64 // sessions for which the budget had no room
 
 	unregister func()
 }
@@ -152,8 +156,12 @@ type Options struct {
 }
 
 // Open takes a free pair of ports and starts a session on it, or returns
-// ErrNoPorts. The owner must Close it.
+// ErrNoPorts or ErrBusy. The owner must Close it.
 func (e *Engine) Open(o Options) (*Session, error) {
+	if !e.room(Relay, 1) {
+		e.refused[Relay].Add(1)
+		return nil, fmt.Errorf("open media session %s: %w", o.Name, ErrBusy)
+	}
 	o.Peer = o.Peer.Unmap()
 	local, err := e.advertise(o.Peer)
 	if err != nil {

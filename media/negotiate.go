@@ -68,6 +68,7 @@ type agreed struct {
 	remote netip.AddrPort // RTP address in the peer's SDP; zero before that is known, invalid but not zero for a name
 	rtcp   netip.AddrPort // where its RTCP goes; invalid: nowhere
 	mux    bool
+	xr     sdp.XR        // reports that the peer wants (RFC 3611)
 	dir    sdp.Direction // the peer's
 	codec  Codec         // the first; zero until both sides have spoken
 
@@ -161,7 +162,7 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
 	n.layout = sdp.Answer(n.offer, n.index, sdp.Media{
-		Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, Direction: theirs.Direction.Reverse(),
+		Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, XR: theirs.XR, Direction: theirs.Direction.Reverse(),
 	})
 	n.audio, n.agreed = n.index, n.said
 	s.face(theirs.Addr)
@@ -232,6 +233,7 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	}
 	mine := &media[n.audio]
 	mine.Port, mine.Codecs, mine.PTime, mine.Mux, mine.Direction = s.port, list, ptime(list), true, sdp.SendRecv
+	mine.XR = sdp.XR{Voice: true, RTT: true}
 	n.layout, n.offered = media, list
 	n.local = n.origin.Describe(s.local, media)
 	s.agreed.Store(hoping(s.agreed.Load(), list))

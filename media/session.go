@@ -41,6 +41,7 @@ type Session struct {
 	tap     atomic.Pointer[Tap]
 	ear     atomic.Pointer[ear]   // nil: not mixed
 	owner   atomic.Pointer[owner] // who hears of events; never nil
+	wanted  wanted
 
 	latch latch       // of the "rtp" goroutine
 	keys  keypad      // of the "rtp" goroutine

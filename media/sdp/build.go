@@ -82,5 +82,8 @@ func writeMedia(b *bytes.Buffer, m Media) {
 	if m.Mux {
 		b.WriteString("a=rtcp-mux\r\n")
 	}
+	if xr := m.XR.String(); xr != "" {
+		fmt.Fprintf(b, "a=rtcp-xr:%s\r\n", xr)
+	}
 	fmt.Fprintf(b, "a=%s\r\n", m.Direction)
 }

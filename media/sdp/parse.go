@@ -141,6 +141,8 @@ func (p *parser) attribute(name, value string) {
 		m.Mux = true
 	case "rtcp":
 		m.rtcp = value
+	case "rtcp-xr":
+		m.XR = parseXR(value)
 	case "rtpmap":
 		if c, ok := rtpmap(value); ok && p.medium != nil {
 			m.maps[c.PT] = c
@@ -216,6 +218,9 @@ func (p *parser) finish(m *draft) Media {
 	}
 	if m.PTime == 0 {
 		m.PTime = p.session.PTime
+	}
+	if m.XR == (XR{}) {
+		m.XR = p.session.XR
 	}
 	// c=0.0.0.0 is hold as RFC 2543 knew it: send nothing to me (RFC 3264 §8.4).
 	if m.Addr.IsValid() && m.Addr.IsUnspecified() {
