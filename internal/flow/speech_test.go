@@ -16,8 +16,8 @@ import (
 
 // The tones of what the PBX plays beside the prompt, in hertz.
 const (
-	speechTone = 300
-	musicTone  = 260
+	speechTone = 278
+	musicTone  = 244
 	busyTone   = 620 // of the United States; most others are that of ringing
 )
 
