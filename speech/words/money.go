@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // currency is a currency in both languages; minor is a hundredth of it.
@@ -73,7 +74,7 @@ func parseMoney(value, otherwise string) (amount, error) {
 	if first < 0 {
 		return a, fmt.Errorf("%.40q is not an amount of money", value)
 	}
-	_, size := firstRune(text[last:])
+	_, size := utf8.DecodeRuneInString(text[last:])
 	for _, mark := range []string{strings.TrimSpace(text[:first]), strings.TrimSpace(text[last+size:])} {
 		if mark == "" {
 			continue
@@ -184,15 +185,4 @@ func digitsValue(s string) int64 {
 		n = 10*n + int64(r-'0')
 	}
 	return n
-}
-
-// firstRune gives the first character of s and its bytes.
-func firstRune(s string) (rune, int) {
-	for i, r := range s {
-		if i > 0 {
-			break
-		}
-		return r, len(string(r))
-	}
-	return 0, 0
 }
