@@ -139,6 +139,7 @@ type prompts struct {
 	tones   map[toneOf]*media.Prompt
 	done    *media.Prompt
 	waiting *media.Prompt
+	beep    *media.Prompt
 }
 
 // toneOf is a tone of a country.

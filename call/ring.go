@@ -314,6 +314,9 @@ func (c *Call) join(p *party) error {
 	c.answerCaller(sdp)
 	c.caller.media.StopPlay()
 	c.music, c.typed = nil, nil
+	if err := c.announce(p); err != nil {
+		return err
+	}
 	if c.early != p || c.conference != nil {
 		c.unbridge()
 		c.connect(p)

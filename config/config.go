@@ -13,18 +13,19 @@ import (
 
 // Config is the whole of vpbx.yaml.
 type Config struct {
-	Node      string   `yaml:"node"`     // this machine's name, unique among the nodes
-	Region    string   `yaml:"region"`   // whose tenants are served here
-	Data      string   `yaml:"data"`     // directory of the SQLite file, recordings, journal and spool
-	Database  string   `yaml:"database"` // "sqlite" or a postgres:// URL
-	Events    string   `yaml:"events"`   // "embedded" or a nats:// URL
-	SIP       SIP      `yaml:"sip"`
-	Media     Media    `yaml:"media"`
-	Speech    Speech   `yaml:"speech"`
-	HTTP      HTTP     `yaml:"http"`
-	TLS       TLS      `yaml:"tls"`
-	Provision []string `yaml:"provision"` // company files
-	Log       Log      `yaml:"log"`
+	Node       string     `yaml:"node"`     // this machine's name, unique among the nodes
+	Region     string     `yaml:"region"`   // whose tenants are served here
+	Data       string     `yaml:"data"`     // directory of the SQLite file, recordings, journal and spool
+	Database   string     `yaml:"database"` // "sqlite" or a postgres:// URL
+	Events     string     `yaml:"events"`   // "embedded" or a nats:// URL
+	SIP        SIP        `yaml:"sip"`
+	Media      Media      `yaml:"media"`
+	Recordings Recordings `yaml:"recordings"`
+	Speech     Speech     `yaml:"speech"`
+	HTTP       HTTP       `yaml:"http"`
+	TLS        TLS        `yaml:"tls"`
+	Provision  []string   `yaml:"provision"` // company files
+	Log        Log        `yaml:"log"`
 }
 
 // SIP is where signalling is heard and which address peers are told.
@@ -106,10 +107,11 @@ func Default() Config {
 			Timeout: 30 * time.Second,
 			Budget:  Budget{Share: 0.7, Relay: Auto, Transcode: Auto, Mix: Auto, Record: Auto},
 		},
-		Speech:    Speech{Engine: "none", Command: []string{}, Timeout: 10 * time.Second, AtOnce: 2},
-		HTTP:      HTTP{Listen: "127.0.0.1:8080"},
-		Provision: []string{},
-		Log:       Log{Level: "info", Format: "text"},
+		Recordings: Recordings{Storage: OnDisk, S3: S3{TLS: true}},
+		Speech:     Speech{Engine: "none", Command: []string{}, Timeout: 10 * time.Second, AtOnce: 2},
+		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
+		Provision:  []string{},
+		Log:        Log{Level: "info", Format: "text"},
 	}
 }
 

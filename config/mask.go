@@ -12,14 +12,20 @@ import (
 const mask = "********"
 
 // Masked is the configuration as a file, with every secret replaced: the
-// administrator token, the password of the Homer server, the token of the speech engine
-// and what the URLs hold besides user, host and path.
+// administrator token, the password of the Homer server, the keys of the S3 storage, the
+// token of the speech engine and what the URLs hold besides user, host and path.
 func (c Config) Masked() (string, error) {
 	if c.HTTP.Token != "" {
 		c.HTTP.Token = mask
 	}
 	if c.SIP.HEP.Password != "" {
 		c.SIP.HEP.Password = mask
+	}
+	if c.Recordings.S3.SecretKey != "" {
+		c.Recordings.S3.SecretKey = mask
+	}
+	if c.Recordings.S3.AccessKey != "" {
+		c.Recordings.S3.AccessKey = mask
 	}
 	if c.Speech.Token != "" {
 		c.Speech.Token = mask

@@ -27,7 +27,7 @@ type Role struct {
 // 20 ms, at 8 kHz, for which everybody needs a codec that is known here: whoever
 // agrees on another later hears nothing and is not heard. It changes from one to the other and back by
 // itself, and each peer goes on hearing one stream. Whoever is alone hears silence.
-// Keys that a member presses are pressed for those who hear it. It belongs to one
+// Keys that a member presses are pressed for those who hear it, in the way of each. It belongs to one
 // owner, who need not be that of the sessions.
 //
 // A bridged pair becomes supervised by adding both to a conference and then the

@@ -148,8 +148,9 @@ func routeTo(peer netip.Addr) netip.Addr {
 type Options struct {
 	Name string     // for the log
 	Peer netip.Addr // where the peer's signalling comes from
-	// Events receives FirstPacket, Timeout, DTMF and PlayDone. FirstPacket and DTMF
-	// are dropped and counted when it is full, the others wait until Gone is closed
+	Keys Keys       // how keys pass between the peer and us
+	// Events receives FirstPacket, Timeout, DTMF, KeyOut and PlayDone. FirstPacket,
+	// DTMF and KeyOut are dropped and counted when it is full, the others wait until Gone is closed
 	// or the session is.
 	Events chan<- any
 	Gone   <-chan struct{} // closed when nobody reads Events any more

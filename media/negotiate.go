@@ -149,7 +149,7 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		return nil, fmt.Errorf("answer: %w", ErrNoCodec)
 	}
 	list := []sdp.Codec{chosen}
-	if e, ok := eventFor(chosen, theirs.Codecs); ok {
+	if e, ok := eventFor(chosen, theirs.Codecs); ok && s.opt.Keys.events() {
 		e.Fmtp = digits
 		list = append(list, e)
 	}
@@ -223,7 +223,7 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := &s.nego
-	list := n.number(codecs)
+	list := n.number(codecs, s.opt.Keys.events())
 	if len(list) == 0 {
 		return nil, fmt.Errorf("offer: %w", ErrNoCodec)
 	}
@@ -257,8 +257,8 @@ func hoping(before *agreed, list []sdp.Codec) *agreed {
 }
 
 // number gives each codec a payload type, and adds the telephone events for their
-// clocks.
-func (n *negotiation) number(codecs []Codec) []sdp.Codec {
+// clocks where they are wanted.
+func (n *negotiation) number(codecs []Codec, events bool) []sdp.Codec {
 	var list []sdp.Codec
 	var clocks []int
 	for _, c := range codecs[:min(len(codecs), maxCodecs)] {
@@ -267,7 +267,7 @@ func (n *negotiation) number(codecs []Codec) []sdp.Codec {
 			continue
 		}
 		list = append(list, d)
-		if (d.Rate == 8000 || d.Rate == 48000) && !slices.Contains(clocks, d.Rate) {
+		if events && (d.Rate == 8000 || d.Rate == 48000) && !slices.Contains(clocks, d.Rate) {
 			clocks = append(clocks, d.Rate)
 		}
 	}

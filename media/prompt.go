@@ -128,6 +128,9 @@ func ProgressPrompt(t audio.Progress, country string) *Prompt {
 	return newPrompt(audio.ProgressTone(t, country, promptRate))
 }
 
+// RecordingBeepPrompt is the tone by which those who talk know that they are recorded.
+func RecordingBeepPrompt() *Prompt { return newPrompt(audio.RecordingBeep(promptRate)) }
+
 // ConfirmationPrompt is the tone that says "done": two short ones, after a
 // silence in which a phone opens its ear.
 func ConfirmationPrompt() *Prompt {

@@ -58,12 +58,13 @@ type Extension struct {
 	Number    string   `yaml:"number" json:"number"`
 	Name      string   `yaml:"name" json:"name,omitempty"`
 	Password  string   `yaml:"password" json:"password,omitempty"` // "": stays what it is
-	Record    bool     `yaml:"record" json:"record,omitempty"`
+	Record    Record   `yaml:"record" json:"record,omitempty"`     // false, true, announce, beep or announce+beep
 	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
 	Email     string   `yaml:"email" json:"email,omitempty"`
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
 	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off or offered, the default
 	Codecs    []string `yaml:"codecs" json:"codecs,omitempty"`         // in order of preference
+	DTMF      string   `yaml:"dtmf" json:"dtmf,omitempty"`             // auto, the default, rfc4733, inband or info
 	Caller    string   `yaml:"caller" json:"caller,omitempty"`         // number shown outside, or anonymous
 	Calls     int      `yaml:"calls" json:"calls,omitempty"`           // at once, 0: as limits.extension says
 	PerMinute int      `yaml:"per_minute" json:"per_minute,omitempty"` // new calls, 0: likewise
@@ -105,6 +106,7 @@ type Trunk struct {
 	Password  string         `yaml:"password" json:"password,omitempty"` // "": stays what it is, for the same host and username
 	Register  bool           `yaml:"register" json:"register,omitempty"` // we register at the provider
 	Codecs    []string       `yaml:"codecs" json:"codecs,omitempty"`
+	DTMF      string         `yaml:"dtmf" json:"dtmf,omitempty"`       // as of an extension
 	Proxy     string         `yaml:"proxy" json:"proxy,omitempty"`     // outbound proxy, host or host:port
 	Trusted   bool           `yaml:"trusted" json:"trusted,omitempty"` // what it asserts of callers is believed
 	Strip     int            `yaml:"strip" json:"strip,omitempty"`     // first characters taken off numbers dialled there
@@ -166,8 +168,8 @@ type Music struct {
 // Rule says what happens to calls to one of the company's numbers.
 type Rule struct {
 	Number string `yaml:"number" json:"number"`
-	Owner  bool   `yaml:"owner" json:"owner,omitempty"` // ask the CRM first
-	Record bool   `yaml:"record" json:"record,omitempty"`
+	Owner  bool   `yaml:"owner" json:"owner,omitempty"`   // ask the CRM first
+	Record Record `yaml:"record" json:"record,omitempty"` // as of an extension
 	Steps  []Step `yaml:"steps" json:"steps"`
 	laterRule
 }

@@ -68,6 +68,9 @@ func PlayedBy(c *pbx.Company, name string) string {
 			}
 		}
 	}
+	if c.Recordings.Announce == name {
+		return "the announcement of recordings"
+	}
 	for music, m := range c.Music {
 		if slices.Contains(m.Prompts, name) {
 			return "the music " + music

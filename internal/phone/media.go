@@ -70,6 +70,10 @@ type media struct {
 	next            int
 	digits          string
 	digitStart      uint32
+	keyPhases       [2]float64 // of the key being sung
+	tones           audio.KeyDetector
+	toned           []int16
+	toneDigits      string
 	in              reception
 	stats           RTPStats
 	octets          uint32
@@ -247,8 +251,12 @@ func (m *media) frame(buf []byte) (int, netip.AddrPort) {
 	packet := rtp.Packet{Header: m.header}
 	packet.PayloadType = m.pt
 	if step, ok := m.nextKey(); ok {
-		packet.PayloadType, packet.Marker, packet.Timestamp = m.event, step.first, m.keyStart
-		packet.Payload = step.payload()
+		if step.tone {
+			packet.Payload = m.sing(step)
+		} else {
+			packet.PayloadType, packet.Marker, packet.Timestamp = m.event, step.first, m.keyStart
+			packet.Payload = step.payload()
+		}
 	} else {
 		packet.Payload = m.speak()
 	}
@@ -345,6 +353,9 @@ func (m *media) hear(packet *rtp.Packet, from netip.AddrPort, at time.Time) {
 		}
 		_, pcm := m.ear.Hear(m.law, packet.SSRC, packet.Timestamp, packet.Payload)
 		f.pcm = append(f.pcm, pcm...)
+	}
+	if m.p.cfg.HearKeys {
+		m.hearTones(f)
 	}
 	if m.p.cfg.Echo && packet.PayloadType == m.pt && len(m.echo) < echoFrames {
 		m.echo = append(m.echo, slices.Clone(packet.Payload))
