@@ -105,13 +105,7 @@ func (l *Library) Sound(ctx context.Context, c *pbx.Company, p *pbx.Prompt, valu
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case l.turns <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for a turn: %w", ctx.Err())
-	}
-	defer func() { <-l.turns }()
-	pcm, err := s.make(ctx)
+	pcm, err := l.inTurn(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +173,9 @@ func (l *Library) music(c *pbx.Company, m *pbx.Music) (source, error) {
 
 // source is a sound that can be made.
 type source struct {
-	key  string // names its content
-	make func(ctx context.Context) (audio.PCM, error)
+	key    string // names its content
+	make   func(ctx context.Context) (audio.PCM, error)
+	spoken bool // the speech engine makes it, which has turns of its own
 }
 
 // source finds what a prompt is made of.
@@ -195,7 +190,7 @@ func (l *Library) source(c *pbx.Company, p *pbx.Prompt, values Values) (source, 
 		if err != nil {
 			return source{}, err
 		}
-		return source{"upload " + file, func(context.Context) (audio.PCM, error) { return readFile(file) }}, nil
+		return source{key: "upload " + file, make: func(context.Context) (audio.PCM, error) { return readFile(file) }}, nil
 	}
 	return fileSource(p.File)
 }
@@ -207,7 +202,7 @@ func fileSource(file string) (source, error) {
 		return source{}, &pbx.Error{Kind: pbx.NotFound, Msg: "its file cannot be read", Err: fmt.Errorf("find prompt: %w", err)}
 	}
 	key := fmt.Sprintf("file %d %d %s", st.ModTime().UnixNano(), st.Size(), file)
-	return source{key, func(context.Context) (audio.PCM, error) { return readFile(file) }}, nil
+	return source{key: key, make: func(context.Context) (audio.PCM, error) { return readFile(file) }}, nil
 }
 
 // readFile reads and normalises a sound file.
@@ -257,7 +252,8 @@ func joined(pieces []source) source {
 	for i, s := range pieces {
 		keys[i] = s.key
 	}
-	return source{"joined " + strings.Join(keys, "\x00"), func(ctx context.Context) (audio.PCM, error) {
+	spoken := slices.ContainsFunc(pieces, func(s source) bool { return s.spoken })
+	return source{key: "joined " + strings.Join(keys, "\x00"), spoken: spoken, make: func(ctx context.Context) (audio.PCM, error) {
 		all := make([]audio.PCM, len(pieces))
 		for i, s := range pieces {
 			var err error
@@ -326,14 +322,7 @@ func (l *Library) make(m *making, s source) {
 		l.mu.Unlock()
 		close(m.done)
 	}()
-	select {
-	case l.turns <- struct{}{}:
-	case <-l.life.Done():
-		m.err = &pbx.Error{Kind: pbx.Unavailable, Msg: "the PBX is being stopped"}
-		return
-	}
-	defer func() { <-l.turns }()
-	pcm, err := s.make(l.life)
+	pcm, err := l.inTurn(l.life, s)
 	if err != nil {
 		m.err = err
 		return
@@ -343,6 +332,20 @@ func (l *Library) make(m *making, s source) {
 		return
 	}
 	l.cache.put(s.key, m.prompt)
+}
+
+// inTurn makes a sound when it is its turn. Who waits for the speech engine takes none
+// away from sounds that need no engine.
+func (l *Library) inTurn(ctx context.Context, s source) (audio.PCM, error) {
+	if !s.spoken {
+		select {
+		case l.turns <- struct{}{}:
+		case <-ctx.Done():
+			return audio.PCM{}, &pbx.Error{Kind: pbx.Unavailable, Msg: "it was not its turn in time", Err: ctx.Err()}
+		}
+		defer func() { <-l.turns }()
+	}
+	return s.make(ctx)
 }
 
 // text is a text in words, from recorded phrases where the company has all of them,
@@ -370,7 +373,7 @@ func (l *Library) text(c *pbx.Company, p *pbx.Prompt, values Values) (source, er
 		return joined(pieces), nil
 	}
 	r := speech.Request{Text: spoken, Language: language, Voice: p.Voice}
-	return source{"text " + l.o.Speech.Key(r), func(ctx context.Context) (audio.PCM, error) {
+	return source{key: "text " + l.o.Speech.Key(r), spoken: true, make: func(ctx context.Context) (audio.PCM, error) {
 		pcm, err := l.o.Speech.Say(ctx, r)
 		if err != nil {
 			return audio.PCM{}, &pbx.Error{Kind: pbx.Unavailable, Msg: reason(err), Err: err}
@@ -428,8 +431,9 @@ func (l *Library) Add(ctx context.Context, t pbx.TenantID, data []byte) (Stored,
 
 // write writes a file as a whole or not at all.
 func write(file string, data []byte) error {
-	if _, err := os.Stat(file); err == nil {
-		return nil // its name is its content
+	now := time.Now()
+	if err := os.Chtimes(file, now, now); err == nil {
+		return nil // its name is its content; it is fresh again, for Sweep
 	}
 	dir := filepath.Dir(file)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

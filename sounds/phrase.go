@@ -147,7 +147,7 @@ func recorded(c *pbx.Company, name string) *pbx.Prompt {
 }
 
 func silence(d time.Duration) source {
-	return source{fmt.Sprintf("silence %d", d), func(context.Context) (audio.PCM, error) {
+	return source{key: fmt.Sprintf("silence %d", d), make: func(context.Context) (audio.PCM, error) {
 		return audio.PCM{Samples: make([]int16, int(d*8000/time.Second)), Rate: 8000}, nil
 	}}
 }

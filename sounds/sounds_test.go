@@ -169,6 +169,18 @@ func TestSweep(t *testing.T) {
 			t.Errorf("sound %d: %v", i, err)
 		}
 	}
+	if err := os.Chtimes(filepath.Join(l.o.Dir, "acme", hashes[2]+".wav"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Add(t.Context(), "acme", wav(t, 3*time.Second, 8000)); err != nil { // once more, for another prompt
+		t.Fatal(err)
+	}
+	if err := l.Sweep(c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Stat("acme", hashes[2]); err != nil {
+		t.Errorf("a sound that is being uploaded again was swept: %v", err)
+	}
 	if err := l.Sweep(&pbx.Company{Tenant: pbx.Tenant{ID: "nobody"}}); err != nil {
 		t.Error(err)
 	}
@@ -199,6 +211,30 @@ func TestOnce(t *testing.T) {
 		wg.Wait()
 		if n := e.asked.Load(); n != 1 {
 			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
+// TestEngineHangs: texts that wait for the engine keep nobody from files.
+func TestEngineHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := library(t, &engine{takes: time.Hour})
+		defer l.Close()
+		file := filepath.Join(t.TempDir(), "a.wav")
+		if err := os.WriteFile(file, wav(t, time.Second, 8000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := company()
+		for _, text := range []string{"раз", "два", "три"} {
+			go l.Load(t.Context(), c, &pbx.Prompt{Text: text}, nil)
+		}
+		synctest.Wait()
+		began := time.Now()
+		if _, err := l.Load(t.Context(), c, &pbx.Prompt{File: file}, nil); err != nil || time.Since(began) > 0 {
+			t.Errorf("a file after %v: %v", time.Since(began), err)
+		}
+		if _, err := l.Add(t.Context(), "acme", wav(t, time.Second, 8000)); err != nil || time.Since(began) > 0 {
+			t.Errorf("an upload after %v: %v", time.Since(began), err)
 		}
 	})
 }
