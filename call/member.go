@@ -177,17 +177,8 @@ func (c *Call) welcome(conf *pbx.Conference) error {
 	if err != nil || p == nil {
 		return err
 	}
-	c.note(pbx.CallEvent{Kind: pbx.Playing, Who: c.caller.who, Text: conf.Announce})
-	c.caller.media.Play(p, false)
-	for {
-		e, err := c.next(nil)
-		if err != nil {
-			return err
-		}
-		if _, ok := e.(media.PlayDone); ok {
-			return nil
-		}
-	}
+	_, err = c.collect(collect{sounds: []sound{{conf.Announce, p}}})
+	return err
 }
 
 // prompt loads a prompt of the company; nil when the name is "" or it cannot be.
@@ -210,7 +201,10 @@ func (c *Call) standUp() {
 	g.alone.Stop()
 	close(g.seat.left)
 	out := goOut{g.seat, make(chan farewell, 1)}
-	f, _ := askRoom(context.Background(), g.room, out, out.reply)
+	f, ok := askRoom(context.Background(), g.room, out, out.reply)
+	if !ok {
+		f.made = g.room.leftOver()
+	}
 	c.farewell(g, f)
 }
 

@@ -35,7 +35,7 @@ type room struct {
 	begun    bool // a moderator was there, or none is waited for
 	record   bool // it is to be recorded as soon as two are there
 	recorder *recordings.Recorder
-	finished []pbx.Recording // that no record of a call has yet
+	finished []pbx.Recording // that no record of a call has yet; when run has returned, under m.mu
 }
 
 // roomInfo is what others see of a room.
@@ -103,8 +103,18 @@ func (r *room) recovered() {
 	}
 	r.sound.Close()
 	if r.recorder != nil {
-		r.recorder.Close()
+		r.finished = append(r.finished, r.recorder.Close())
 	}
+}
+
+// leftOver gives the first who asks the recordings of a room that broke. It is for
+// calls that have seen gone closed.
+func (r *room) leftOver() []pbx.Recording {
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	list := r.finished
+	r.finished = nil
+	return list
 }
 
 // handle does what it is asked for. It tells whether the room goes on.
@@ -205,8 +215,11 @@ func (r *room) leave(e goOut) bool {
 	if len(r.present()) == 0 {
 		r.stopRecording()
 	}
-	e.reply <- farewell{met: e.s.met, made: r.finished}
-	r.finished = nil
+	f := farewell{met: e.s.met}
+	if !e.s.joined.IsZero() { // who was refused has nothing to do with it
+		f.made, r.finished = r.finished, nil
+	}
+	e.reply <- f
 	r.arrange()
 	return r.drop()
 }
@@ -343,7 +356,7 @@ func (r *room) startRecording() {
 	r.show()
 }
 
-// stopRecording closes the recording. The next who leaves takes it along: that
+// stopRecording closes the recording. The next member who leaves takes it along: that
 // call is over soon and has a record, to which it then belongs.
 func (r *room) stopRecording() {
 	if r.recorder == nil {
