@@ -544,8 +544,10 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		i.Recording = pbx.RecordingOn
 	case pbx.RecordPaused:
 		i.Recording = pbx.RecordingPaused
-	case pbx.RecordEnd:
-		i.Recording = ""
+	case pbx.RecordEnd, pbx.LeftRoom:
+		if c.recorder == nil {
+			i.Recording = ""
+		}
 	}
 	c.info.Store(&i)
 }

@@ -29,10 +29,10 @@ func (c *Call) collect(q collect) (keys string, err error) {
 	c.listens = q.interrupt || q.max > 0
 	defer func() { c.listens = false }()
 	for _, s := range q.sounds {
-		if q.interrupt && len(c.typed) > 0 {
+		if c.interrupted(&q) {
 			break
 		}
-		if err := c.playOne(s, q.interrupt); err != nil {
+		if err := c.playOne(s, &q); err != nil {
 			return "", err
 		}
 	}
@@ -62,8 +62,20 @@ func (c *Call) collect(q collect) (keys string, err error) {
 	return keys, nil
 }
 
+// interrupted tells whether a key has come that ends what is played. One that belongs to
+// what was read before does not.
+func (c *Call) interrupted(q *collect) bool {
+	if q.late && len(c.typed) > 0 {
+		q.late = false
+		if c.typed[0] == q.until {
+			c.typed = c.typed[1:]
+		}
+	}
+	return q.interrupt && len(c.typed) > 0
+}
+
 // playOne plays a prompt to its end or, where that is allowed, to a key.
-func (c *Call) playOne(s sound, interrupt bool) error {
+func (c *Call) playOne(s sound, q *collect) error {
 	if s.name != "" {
 		c.note(pbx.CallEvent{Kind: pbx.Playing, Who: c.caller.who, Text: s.name})
 	}
@@ -74,7 +86,7 @@ func (c *Call) playOne(s sound, interrupt bool) error {
 		if err != nil {
 			return err
 		}
-		if interrupt && len(c.typed) > 0 {
+		if c.interrupted(q) {
 			c.caller.media.StopPlay()
 			return nil
 		}

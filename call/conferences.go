@@ -99,6 +99,9 @@ func (r *room) change(x pbx.ConferenceChange) error {
 	case pbx.ConferenceLock, pbx.ConferenceUnlock:
 		r.locked = x.Do == pbx.ConferenceLock
 	case pbx.ConferenceRecord:
+		if x.On && len(r.finished) >= maxRecordings {
+			return &pbx.Error{Kind: pbx.Limit, Msg: fmt.Sprintf("the conference has %d recordings already", maxRecordings)}
+		}
 		if r.record = x.On; !x.On {
 			r.stopRecording()
 		} else if r.startRecording(); !r.record {

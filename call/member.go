@@ -237,7 +237,11 @@ func (c *Call) fromRoom(e any) error {
 			c.muted(g, e.on)
 		}
 	case roomRecording:
-		if g != nil && g.seat == e.s {
+		switch {
+		case g == nil || g.seat != e.s:
+		case e.id == "":
+			c.snapshot(pbx.CallEvent{Kind: pbx.RecordEnd}) // what was recorded stands in one record only
+		default:
 			c.note(pbx.CallEvent{Kind: pbx.RecordStart, Recording: &pbx.Recording{ID: e.id, Tenant: c.company.ID, Call: c.id}})
 		}
 	case shownOut:

@@ -35,7 +35,13 @@ type room struct {
 	begun    bool // a moderator was there, or none is waited for
 	record   bool // it is to be recorded as soon as two are there
 	recorder *recordings.Recorder
-	finished []pbx.Recording // that no record of a call has yet; when run has returned, under m.mu
+	finished []finished // that no record of a call has yet; when run has returned, under m.mu
+}
+
+// finished is a recording that is over, and who was there then.
+type finished struct {
+	pbx.Recording
+	of []*seat
 }
 
 // roomInfo is what others see of a room.
@@ -103,16 +109,18 @@ func (r *room) recovered() {
 	}
 	r.sound.Close()
 	if r.recorder != nil {
-		r.finished = append(r.finished, r.recorder.Close())
+		r.finished = append(r.finished, finished{Recording: r.recorder.Close()})
 	}
 }
 
 // leftOver gives the first who asks the recordings of a room that broke. It is for
 // calls that have seen gone closed.
-func (r *room) leftOver() []pbx.Recording {
+func (r *room) leftOver() (list []pbx.Recording) {
 	r.m.mu.Lock()
 	defer r.m.mu.Unlock()
-	list := r.finished
+	for _, f := range r.finished {
+		list = append(list, f.Recording)
+	}
 	r.finished = nil
 	return list
 }
@@ -215,13 +223,23 @@ func (r *room) leave(e goOut) bool {
 	if len(r.present()) == 0 {
 		r.stopRecording()
 	}
-	f := farewell{met: e.s.met}
-	if !e.s.joined.IsZero() { // who was refused has nothing to do with it
-		f.made, r.finished = r.finished, nil
-	}
-	e.reply <- f
+	e.reply <- farewell{met: e.s.met, made: r.takes(e.s)}
 	r.arrange()
 	return r.drop()
+}
+
+// takes gives one who leaves the recordings that were over when it was there, and the
+// last member all. Who was refused has nothing to do with them.
+func (r *room) takes(s *seat) (list []pbx.Recording) {
+	last := !s.joined.IsZero() && len(r.present()) == 0
+	r.finished = slices.DeleteFunc(r.finished, func(f finished) bool {
+		takes := last || slices.Contains(f.of, s)
+		if takes {
+			list = append(list, f.Recording)
+		}
+		return takes
+	})
+	return list
 }
 
 // drop counts a guest less. It tells whether there are others.
@@ -340,13 +358,13 @@ func (r *room) startRecording() {
 	if err != nil {
 		r.log.Error("recording of a conference not started", "error", err)
 		r.record = false
-		r.finished = append(r.finished, pbx.Recording{Tenant: r.company.ID, Error: "the recording could not be started"})
+		r.finished = append(r.finished, finished{pbx.Recording{Tenant: r.company.ID, Error: "the recording could not be started"}, present})
 		return
 	}
 	if err := r.sound.SetTap(rec.Extra()); err != nil {
 		r.log.Error("conference cannot be recorded", "error", err)
 		r.record = false
-		r.finished = append(r.finished, rec.Close())
+		r.finished = append(r.finished, finished{rec.Close(), present})
 		return
 	}
 	r.recorder = rec
@@ -356,8 +374,8 @@ func (r *room) startRecording() {
 	r.show()
 }
 
-// stopRecording closes the recording. The next member who leaves takes it along: that
-// call is over soon and has a record, to which it then belongs.
+// stopRecording closes the recording. The first of its members who leaves takes it along:
+// that call is over soon and has a record, to which it then belongs.
 func (r *room) stopRecording() {
 	if r.recorder == nil {
 		return
@@ -365,8 +383,12 @@ func (r *room) stopRecording() {
 	if err := r.sound.SetTap(nil); err != nil {
 		r.log.Debug("conference not let go by its recording", "error", err)
 	}
-	r.finished = append(r.finished, r.recorder.Close())
+	present := r.present()
+	r.finished = append(r.finished, finished{r.recorder.Close(), present})
 	r.recorder = nil
+	for _, s := range present {
+		r.tell(s, roomRecording{s, ""})
+	}
 }
 
 // askRoom leaves a message for a room and waits for the reply; false when the room

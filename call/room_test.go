@@ -115,22 +115,40 @@ func TestRoomBreaks(t *testing.T) {
 	}
 }
 
-// TestRefusedGuest: who is refused does not take away what members have recorded.
+// TestRefusedGuest: who is refused, and who came later, does not take away what others
+// have recorded.
 func TestRefusedGuest(t *testing.T) {
 	m := rooms(t)
 	company := &pbx.Company{Tenant: pbx.Tenant{ID: "acme"}}
 	conf := &pbx.Conference{Number: "800", Max: 10}
 	r := m.enterRoom(company, conf)
 	m.enterRoom(company, conf)
-	member, stranger := r.guest("member"), r.guest("stranger")
+	m.enterRoom(company, conf)
+	member, stranger, later := r.guest("member"), r.guest("stranger"), r.guest("later")
 	r.do(t, func(r *room) {
 		r.seats = []*seat{member.guest.seat}
 		member.guest.seat.joined = time.Now()
-		r.finished = []pbx.Recording{{ID: "r1"}}
+		r.finished = []finished{{Recording: pbx.Recording{ID: "r1"}, of: r.present()}}
+	})
+	r.do(t, func(r *room) {
+		kept := r.finished
+		r.finished = make([]finished, maxRecordings)
+		if err := r.change(pbx.ConferenceChange{Do: pbx.ConferenceRecord, On: true}); pbx.KindOf(err) != pbx.Limit {
+			t.Errorf("one recording more: %v", err)
+		}
+		r.finished = kept
 	})
 	stranger.standUp()
 	if got := stranger.recorded(); len(got) != 0 {
 		t.Errorf("a stranger has %v", got)
+	}
+	r.do(t, func(r *room) {
+		r.seats = append(r.seats, later.guest.seat)
+		later.guest.seat.joined = time.Now()
+	})
+	later.standUp()
+	if got := later.recorded(); len(got) != 0 {
+		t.Errorf("who came later has %v", got)
 	}
 	member.standUp()
 	if got := member.recorded(); len(got) != 1 {

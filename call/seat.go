@@ -88,7 +88,7 @@ type (
 		s        *seat
 		how, why string
 	}
-	// roomRecording says that a recording of the room goes on.
+	// roomRecording says that a recording of the room goes on, "": no longer.
 	roomRecording struct {
 		s  *seat
 		id pbx.RecordingID
