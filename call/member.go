@@ -59,6 +59,7 @@ func (c *Call) member(conf *pbx.Conference, moderator bool) bool {
 	if err := c.seated(conf, moderator); err != nil || c.guest == nil {
 		return err != nil
 	}
+	c.caller.media.Settled() // nobody is recorded by a rule in a conference
 	err := c.caller.media.Admit(media.Mix)
 	if err == nil {
 		err = c.answerAlone(c.mixable())

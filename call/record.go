@@ -157,6 +157,7 @@ func (c *Call) record(o pbx.RecordOrder) error {
 // the company has to tell of it.
 func (c *Call) recordOnDemand() error {
 	rules := &c.company.Recordings
+	defer c.settled()
 	switch {
 	case c.recorder != nil:
 		return conflict("the call is being recorded already")
@@ -174,6 +175,12 @@ func (c *Call) recordOnDemand() error {
 		return &pbx.Error{Kind: pbx.Unavailable, Msg: "the recording could not be started"}
 	}
 	return nil
+}
+
+// settled gives back the room for sound that those who talk do not need after all.
+func (c *Call) settled() {
+	c.caller.media.Settled()
+	c.peer.media.Settled()
 }
 
 // arm sets the timer for what comes next.
