@@ -72,10 +72,17 @@ func (c *checker) checkMusic() {
 			at := fmt.Sprintf("%s.prompts[%d]", path, j)
 			if k, ok := c.prompts[name]; !ok {
 				c.note(at, "there is no prompt %.60q", name)
-			} else if t, err := words.Parse(c.Prompts[k].Text); err == nil && len(t.Variables()) > 0 {
-				c.note(at, "its text has variables, and nobody is there to give their values")
+			} else {
+				c.checkConstant(at, c.Prompts[k])
 			}
 		}
+	}
+}
+
+// checkConstant notes a text that is not the same in every call.
+func (c *checker) checkConstant(path string, p Prompt) {
+	if t, err := words.Parse(p.Text); err == nil && len(t.Variables()) > 0 {
+		c.note(path, "its text has variables, and nobody is there to give their values")
 	}
 }
 

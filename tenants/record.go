@@ -115,8 +115,10 @@ func (c *checker) checkRecord(path string, r Record) {
 // comes after index: it names a prompt.
 func (c *checker) checkNotices() {
 	r := &c.Recordings
-	if _, ok := c.prompts[r.Announce]; r.Announce != "" && !ok {
+	if i, ok := c.prompts[r.Announce]; r.Announce != "" && !ok {
 		c.note("recordings.announce", "there is no prompt %.60q", r.Announce)
+	} else if ok {
+		c.checkConstant("recordings.announce", c.Prompts[i])
 	}
 	c.duration("recordings.beep", r.Beep, minBeep, maxBeep)
 	c.duration("recordings.pause_limit", r.PauseLimit, minPause, maxPause)
