@@ -33,10 +33,12 @@ func (c *Call) confer(s routing.Confer) bool {
 		if err := c.answerAlone(c.mixable()); err != nil {
 			return c.notIn(conf, err)
 		}
+		resume := c.offRecord("not recorded: the PIN of a conference")
 		mod, ok, err := c.askPIN(conf)
 		if err != nil {
 			return true
 		}
+		resume()
 		if !ok {
 			c.fail(pbx.NewCause(pbx.PartyPBX, pbx.WrongPIN))
 			return false

@@ -116,6 +116,21 @@ func (c *Call) pauseRecording(who string, most time.Duration) error {
 	return nil
 }
 
+// offRecord pauses the recording while the caller presses what nobody is to hear again, and
+// gives what ends that.
+func (c *Call) offRecord(why string) (over func()) {
+	if c.recorder == nil || !c.recorder.Pause() {
+		return func() {}
+	}
+	who := c.caller.who
+	c.note(pbx.CallEvent{Kind: pbx.RecordPaused, Who: who, Why: []string{why}, Recording: c.recording()})
+	return func() {
+		if err := c.resumeRecording(who); err != nil {
+			c.log.Warn("recording not resumed", "error", err)
+		}
+	}
+}
+
 // resumeRecording ends a pause.
 func (c *Call) resumeRecording(who string, why ...string) error {
 	if !c.recorder.Resume() {
