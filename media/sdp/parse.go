@@ -141,6 +141,10 @@ func (p *parser) attribute(name, value string) {
 		m.Mux = true
 	case "rtcp":
 		m.rtcp = value
+	case "crypto", "fingerprint", "setup":
+		m.secured(name, value, p.medium == nil)
+	case "ice-ufrag", "ice-pwd", "ice-lite", "candidate", "mid":
+		m.way(name, value)
 	case "rtpmap":
 		if c, ok := rtpmap(value); ok && p.medium != nil {
 			m.maps[c.PT] = c
@@ -217,8 +221,16 @@ func (p *parser) finish(m *draft) Media {
 	if m.PTime == 0 {
 		m.PTime = p.session.PTime
 	}
-	// c=0.0.0.0 is hold as RFC 2543 knew it: send nothing to me (RFC 3264 §8.4).
-	if m.Addr.IsValid() && m.Addr.IsUnspecified() {
+	if len(m.Fingerprints) == 0 {
+		m.Fingerprints = p.session.Fingerprints
+	}
+	if m.Setup == "" {
+		m.Setup = p.session.Setup
+	}
+	m.inheritICE(p.session.ICE)
+	// c=0.0.0.0 is hold as RFC 2543 knew it: send nothing to me (RFC 3264 §8.4). With
+	// ICE it says that no candidate is known yet (RFC 8840 §4.1.1).
+	if m.ICE == nil && m.Addr.IsValid() && m.Addr.IsUnspecified() {
 		switch m.Direction {
 		case SendRecv:
 			m.Direction = SendOnly

@@ -135,6 +135,18 @@ type Media struct {
 	Direction Direction
 	// PTime is the packet length asked for in milliseconds, 0 for no wish.
 	PTime int
+	// Crypto are the keys of SDES (RFC 4568) that we can use, in order of preference.
+	Crypto []Crypto
+	// Fingerprints are those of the certificates of DTLS, Setup the role in the
+	// handshake (RFC 5763 §5); "" when nothing is said.
+	Fingerprints []Fingerprint
+	Setup        string
+	// ICE is how a way for the packets is found (RFC 8839); nil: it is the address.
+	ICE *ICE
+	// Mid names the medium in a=group (RFC 5888), "" when it has no name.
+	Mid string
+	// Source is the sender's SSRC and what it is called (RFC 5576); written, not read.
+	Source Source
 }
 
 // RTP is the address for media packets.
