@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vpbx/media/sdp"
+	"vpbx/media/webrtc"
 )
 
 // Errors that a caller answers in its own way.
@@ -47,6 +48,9 @@ type Config struct {
 	PortMin   uint16         // range of RTP and RTCP ports, both ends included
 	PortMax   uint16
 	Timeout   time.Duration // without RTP, after which a session reports Timeout
+	// WebRTCPort is the one UDP port of all browsers; 0 takes one of the range when the
+	// first browser comes.
+	WebRTCPort uint16
 
 	// ListenPacket binds a UDP socket; its result must also be a PacketConn.
 	ListenPacket func(network, address string) (net.PacketConn, error)
@@ -75,6 +79,12 @@ type Engine struct {
 	// mostLost is the highest count of lost packets ever shown.
 	mostLost uint64
 
+	ending chan struct{} // closed by Close
+
+	webMu   sync.Mutex   // guards the fields below
+	web     *webrtc.Port // nil before the first browser
+	webPair uint16       // of the range, that it takes; 0: none
+
 	unregister func()
 }
 
@@ -91,10 +101,18 @@ func New(cfg Config) (*Engine, error) {
 	if p.pairs == 0 {
 		return nil, fmt.Errorf("media ports %d-%d: no even port with an odd one after it", cfg.PortMin, cfg.PortMax)
 	}
-	e := &Engine{cfg: cfg, ports: p, live: map[*Session]struct{}{}}
+	if cfg.WebRTCPort >= cfg.PortMin && cfg.WebRTCPort <= cfg.PortMax {
+		return nil, fmt.Errorf("media port %d of browsers: lies in %d-%d, which is for telephones", cfg.WebRTCPort, cfg.PortMin, cfg.PortMax)
+	}
+	e := &Engine{cfg: cfg, ports: p, live: map[*Session]struct{}{}, ending: make(chan struct{})}
+	if cfg.WebRTCPort != 0 {
+		if _, err := e.browserPort(); err != nil {
+			return nil, err
+		}
+	}
 	unregister, err := register(cfg.Metrics, e)
 	if err != nil {
-		return nil, fmt.Errorf("register media metrics: %w", err)
+		return nil, errors.Join(fmt.Errorf("register media metrics: %w", err), e.closeBrowsers())
 	}
 	e.unregister = unregister
 	return e, nil
@@ -144,6 +162,8 @@ func routeTo(peer netip.Addr) netip.Addr {
 type Options struct {
 	Name string     // for the log
 	Peer netip.Addr // where the peer's signalling comes from
+	// WebRTC says that the peer is a browser: its media comes by ICE and DTLS.
+	WebRTC bool
 	// Events receives FirstPacket, Timeout, DTMF and PlayDone. FirstPacket and DTMF
 	// are dropped and counted when it is full, the others wait until Gone is closed
 	// or the session is.
@@ -159,11 +179,10 @@ func (e *Engine) Open(o Options) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open media session %s: %w", o.Name, err)
 	}
-	port, rtp, rtcp, err := e.bind(e.bindAddr(o.Peer))
+	s, err := e.make(o, local)
 	if err != nil {
 		return nil, fmt.Errorf("open media session %s: %w", o.Name, err)
 	}
-	s := newSession(e, o, local, port, rtp, rtcp)
 	e.mu.Lock()
 	refused := e.closed
 	if !refused {
@@ -171,12 +190,22 @@ func (e *Engine) Open(o Options) (*Session, error) {
 	}
 	e.mu.Unlock()
 	if refused {
-		err := errors.Join(ErrClosed, rtp.Close(), rtcp.Close())
-		e.ports.release(port, time.Now())
-		return nil, fmt.Errorf("open media session %s: %w", o.Name, err)
+		return nil, fmt.Errorf("open media session %s: %w", o.Name, errors.Join(ErrClosed, s.unbind()))
 	}
 	s.start()
 	return s, nil
+}
+
+// make binds what a session needs.
+func (e *Engine) make(o Options, local netip.Addr) (*Session, error) {
+	if o.WebRTC {
+		return e.openBrowser(o, local)
+	}
+	port, rtp, rtcp, err := e.bind(e.bindAddr(o.Peer))
+	if err != nil {
+		return nil, err
+	}
+	return newSession(e, o, local, port, rtp, rtcp), nil
 }
 
 // maxBinds bounds the tries to bind ports that other programs hold.
@@ -236,14 +265,17 @@ func (e *Engine) remove(s *Session) {
 		e.past.add(t)
 	}
 	e.mu.Unlock()
-	e.ports.release(s.port, time.Now())
 }
 
 // Close closes the sessions that are still open, waits for their goroutines and
 // takes the metrics back. It is idempotent; Open fails afterwards.
 func (e *Engine) Close() error {
 	e.mu.Lock()
+	again := e.closed
 	e.closed = true
+	if !again {
+		close(e.ending)
+	}
 	open := make([]*Session, 0, len(e.live))
 	for s := range e.live {
 		open = append(open, s)
@@ -254,6 +286,9 @@ func (e *Engine) Close() error {
 		errs = append(errs, s.Close())
 	}
 	e.wg.Wait()
+	if !again {
+		errs = append(errs, e.closeBrowsers())
+	}
 	e.unregister()
 	return errors.Join(errs...)
 }

@@ -104,12 +104,14 @@ func (s *Session) SetOffer(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("read offer: %w", err)
 	}
-	i, err := d.Audio()
+	i, err := s.stream(d)
 	if err != nil {
 		return fmt.Errorf("read offer: %w", err)
 	}
-	if _, err := s.target(d.Media[i].RTP()); err != nil {
-		return fmt.Errorf("read offer: %w", err)
+	if s.browser == nil {
+		if _, err := s.target(d.Media[i].RTP()); err != nil {
+			return fmt.Errorf("read offer: %w", err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,6 +127,9 @@ func (s *Session) SetOffer(text []byte) error {
 // forgotten and everything stays as agreed before (RFC 3261 §14.2). Answering
 // again, with the same or other codecs, is allowed.
 func (s *Session) Answer(codecs []Codec) ([]byte, error) {
+	if err := s.secure(codecs); err != nil {
+		return nil, err
+	}
 	text, err := s.answer(codecs)
 	if err != nil {
 		return nil, err
@@ -160,11 +165,11 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 	if err := s.settle(a, theirs, theirs.Mux); err != nil {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
-	n.layout = sdp.Answer(n.offer, n.index, sdp.Media{
-		Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, Direction: theirs.Direction.Reverse(),
-	})
-	n.audio, n.agreed = n.index, n.said
 	s.face(theirs.Addr)
+	mine := sdp.Media{Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, Direction: theirs.Direction.Reverse()}
+	s.dress(&mine)
+	n.layout = sdp.Answer(n.offer, n.index, mine)
+	n.audio, n.agreed = n.index, n.said
 	n.local = n.origin.Describe(s.local, n.layout)
 	return slices.Clone(n.local), nil
 }
@@ -210,6 +215,12 @@ func ptime(list []sdp.Codec) int {
 // meaning. The peer's packets are taken from now on, even before its answer
 // (RFC 3264 §5.1).
 func (s *Session) Offer(codecs []Codec) ([]byte, error) {
+	if s.browser != nil {
+		codecs = spokenByBrowsers(codecs)
+	}
+	if err := s.propose(); err != nil {
+		return nil, err
+	}
 	text, err := s.makeOffer(codecs)
 	if err != nil {
 		return nil, err
@@ -228,14 +239,23 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	}
 	media := slices.Clone(n.layout)
 	if len(media) == 0 {
-		media = []sdp.Media{{Type: "audio", Proto: "RTP/AVP"}}
+		media = []sdp.Media{s.blank()}
 	}
 	mine := &media[n.audio]
+	s.dress(mine)
 	mine.Port, mine.Codecs, mine.PTime, mine.Mux, mine.Direction = s.port, list, ptime(list), true, sdp.SendRecv
 	n.layout, n.offered = media, list
 	n.local = n.origin.Describe(s.local, media)
 	s.agreed.Store(hoping(s.agreed.Load(), list))
 	return slices.Clone(n.local), nil
+}
+
+// blank is the stream of a first offer.
+func (s *Session) blank() sdp.Media {
+	if s.browser != nil {
+		return sdp.Media{Type: "audio", Proto: browserProfile, Mid: browserMid}
+	}
+	return sdp.Media{Type: "audio", Proto: "RTP/AVP"}
 }
 
 // hoping is what may be received between an offer and its answer: what was agreed
@@ -323,6 +343,9 @@ func (n *negotiation) remember(c sdp.Codec) {
 func (s *Session) SetAnswer(text []byte) error {
 	d, err := sdp.Parse(text)
 	if err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if err := s.accept(d); err != nil {
 		return fmt.Errorf("read answer: %w", err)
 	}
 	if err := s.setAnswer(d, text); err != nil {

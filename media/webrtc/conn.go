@@ -18,7 +18,8 @@ type Conn struct {
 	t     *Transport
 	queue chan *packet
 	wake  chan struct{} // holds one token when the reader has something to look at
-	over  chan struct{} // closed by Close
+	lost  <-chan struct{} // closed when the connection has failed; nil: that is not told here
+	over  chan struct{}   // closed by Close
 
 	mu       sync.Mutex // guards the fields below
 	closed   bool
@@ -53,7 +54,7 @@ func (c *Conn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 			c.t.port.pool.Put(pkt)
 			return n, Peer, nil
 		case <-c.wake:
-		case <-c.t.failed:
+		case <-c.lost:
 			return 0, netip.AddrPort{}, c.fail(ErrFailed)
 		case <-c.over:
 			return 0, netip.AddrPort{}, c.fail(net.ErrClosed)

@@ -78,6 +78,7 @@ func (p *Port) Open(o Options) (*Transport, error) {
 	}
 	t := &Transport{port: p, failed: make(chan struct{}), opened: time.Now()}
 	t.rtp, t.alarm = newConn(t, queueLen), newConn(t, 0)
+	t.rtp.lost = t.failed
 	t.headers.New = func() any { return new(rtp.Header) }
 	api, err := t.api(o)
 	if err != nil {
