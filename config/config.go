@@ -48,6 +48,20 @@ type Media struct {
 	External Addrs         `yaml:"external"` // for peers outside SIP.LocalNets; one of a family, none when not set
 	Ports    Ports         `yaml:"ports"`    // RTP on the even ones, RTCP on the odd ones (RFC 3550 §11)
 	Timeout  time.Duration `yaml:"timeout"`  // without RTP while not on hold: the call ends
+	WebRTC   WebRTC        `yaml:"webrtc"`
+}
+
+// WebRTC is where the media of browsers is heard, and what they are told to use.
+type WebRTC struct {
+	Port uint16 `yaml:"port"` // the one UDP port of all browsers; 0: one of Media.Ports
+	TURN TURN   `yaml:"turn"`
+}
+
+// TURN names servers that relay for browsers which cannot reach us by UDP (RFC 8656).
+type TURN struct {
+	URLs   []string      `yaml:"urls"`   // turn:, turns:, stun: or stuns:
+	Secret string        `yaml:"secret"` // that we share with them, for credentials that end
+	TTL    time.Duration `yaml:"ttl"`    // of the credentials
 }
 
 // HTTP is the API, the pages and the metrics.
@@ -102,6 +116,7 @@ func Default() Config {
 			Listen:  Addrs{netip.IPv4Unspecified()},
 			Ports:   Ports{Min: 20000, Max: 29999},
 			Timeout: 30 * time.Second,
+			WebRTC:  WebRTC{TURN: TURN{URLs: []string{}, TTL: time.Hour}},
 		},
 		HTTP:      HTTP{Listen: "127.0.0.1:8080"},
 		Provision: []string{},

@@ -33,6 +33,9 @@ media:
   external: ""                  # address put into SDP for peers outside local_nets
   ports: 20000-29999
   timeout: 30s                  # no RTP (not on hold): the call ends
+  webrtc:
+    port: 0                     # the one UDP port of all browsers; 0: one of `ports`, taken with the first browser
+    turn: {urls: [], secret: "", ttl: 1h}   # servers that relay for browsers, see "Browsers" below
 http:
   listen: 127.0.0.1:8080        # API, pages, metrics
   token: ""                     # first administrator token; made and printed once when empty
@@ -312,6 +315,12 @@ media:
   external: ""
   ports: 20000-29999
   timeout: 30s
+  webrtc:
+    port: 0
+    turn:
+      urls: []
+      secret: ""
+      ttl: 1h0m0s
 http:
   listen: 127.0.0.1:8080
   token: "********"

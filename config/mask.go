@@ -12,7 +12,7 @@ import (
 const mask = "********"
 
 // Masked is the configuration as a file, with every secret replaced: the
-// administrator token, the password of the Homer server and what the database and events URLs hold besides user,
+// administrator token, the password of the Homer server, the secret of the TURN servers and what the database and events URLs hold besides user,
 // host and path.
 func (c Config) Masked() (string, error) {
 	if c.HTTP.Token != "" {
@@ -20,6 +20,9 @@ func (c Config) Masked() (string, error) {
 	}
 	if c.SIP.HEP.Password != "" {
 		c.SIP.HEP.Password = mask
+	}
+	if c.Media.WebRTC.TURN.Secret != "" {
+		c.Media.WebRTC.TURN.Secret = mask
 	}
 	c.Database = maskURL(c.Database)
 	c.Events = maskURL(c.Events)

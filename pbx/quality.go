@@ -11,8 +11,21 @@ type Quality struct {
 	Sent       uint64  `json:"sent"`
 	Received   uint64  `json:"received"`
 	Lost       uint64  `json:"lost"`
-	Dropped    uint64  `json:"dropped"` // from strangers, or garbage
-	OneWay     bool    `json:"one_way"` // we sent, nothing came
+	Dropped    uint64  `json:"dropped"`          // from strangers, or garbage
+	OneWay     bool    `json:"one_way"`          // we sent, nothing came
+	WebRTC     *WebRTC `json:"webrtc,omitempty"` // the peer is a browser
+}
+
+// WebRTC is how a browser was connected when its leg ended.
+type WebRTC struct {
+	ICE           string  `json:"ice"`       // new, checking, connected, disconnected, failed or closed
+	DTLS          string  `json:"dtls"`      // new, connecting, connected, failed or closed
+	Candidate     string  `json:"candidate"` // the address it was reached at: host, srflx, prflx or relay (TURN); "": none
+	Remote        string  `json:"remote"`    // that address, "": none
+	SetupMs       float64 `json:"setup_ms"`  // from the description to the end of the handshake, 0: never
+	Restarts      int     `json:"restarts"`  // of ICE, as when the browser's network changes
+	BytesSent     uint64  `json:"bytes_sent"`
+	BytesReceived uint64  `json:"bytes_received"`
 }
 
 // Recording is what is known of a recording of a call.

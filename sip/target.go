@@ -36,6 +36,15 @@ type Target struct {
 // trunk whose host was not looked up.
 func (t Target) Peer() netip.Addr { return t.peer }
 
+// WebSocket reports whether it is a phone that registered over a WebSocket, as
+// browsers do (RFC 7118).
+func (t Target) WebSocket() bool { return webSocket(t.flow.transport) }
+
+// WebSocket reports whether a leg that was received came over a WebSocket.
+func (l *Leg) WebSocket() bool { return webSocket(l.Transport) }
+
+func webSocket(transport string) bool { return transport == "ws" || transport == "wss" }
+
 // Address is a name-addr with a user part at the target's host, as it stands in
 // P-Asserted-Identity and the like. user may be any text.
 func (t Target) Address(user string) string {
