@@ -44,7 +44,7 @@ type form struct {
 var forms = map[string]form{
 	"acme":   {"", "", false},
 	"config": {"", "ports timeout external wildcard", false},
-	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants", false},
+	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants plain forged", false},
 	"crm":    {"NUMBER", "owner name takes status html hangs drips notfound error resets", false},
 	"link":   {"NAME", "loss delay jitter reorder", false},
 	"call":   {"FROM to NUMBER", "talk patience no-sdp noack hide session refresher via times every from codecs silent supported replaces mirrored early-only to-tag require", true},
@@ -86,6 +86,7 @@ var deeds = map[string]string{
 	"replays":              "",
 	"forgets its mappings": "",
 	"re-offers":            "codecs",
+	"restarts ICE":         "",
 	"takes up the quirk …": "",
 	"drops its quirk":      "",
 	"reads the answer":     "",
@@ -96,7 +97,7 @@ var deeds = map[string]string{
 }
 
 // inCall are the deeds that may say which call they are about.
-var inCall = []string{"holds", "resumes", "hangs up", "presses …", "goes silent", "speaks again", "hears", "re-offers", "stops answering", "refers to …", "reads the answer"}
+var inCall = []string{"holds", "resumes", "hangs up", "presses …", "goes silent", "speaks again", "hears", "re-offers", "restarts ICE", "stops answering", "refers to …", "reads the answer"}
 
 // parse reads a script. Every error names its line.
 func parse(text string) (*script, error) {

@@ -324,7 +324,7 @@ func (c *Call) offer() []byte {
 	if c.held {
 		direction = sendonly
 	}
-	c.lastLocal = writeSDP(c.sdpID, c.version, c.audio.local, formatsOf(c.p.cfg.Codecs), direction, nil)
+	c.lastLocal = c.audio.offer(writeSDP(c.sdpID, c.version, c.audio.local, formatsOf(c.p.cfg.Codecs), direction, nil))
 	return c.lastLocal
 }
 
@@ -341,8 +341,8 @@ func (c *Call) answer(offer []byte) ([]byte, error) {
 	direction := answerDirection(d.direction, c.held)
 	c.remoteSDP, c.lastRaw = &d, offer
 	c.audio.connect(d.addr, formats, !c.held && strings.HasPrefix(direction, "send"))
-	c.lastLocal = writeSDP(c.sdpID, c.version, c.audio.local, formats, direction, &d)
-	return c.lastLocal, nil
+	c.lastLocal, err = c.audio.answer(offer, writeSDP(c.sdpID, c.version, c.audio.local, formats, direction, &d))
+	return c.lastLocal, err
 }
 
 // hear takes the answer to our offer.
@@ -352,6 +352,11 @@ func (c *Call) hear(body []byte) error {
 		return err
 	}
 	c.remoteSDP, c.lastRaw = &d, body
+	if c.audio.web != nil {
+		if err := c.audio.web.Accept(string(body)); err != nil {
+			return err
+		}
+	}
 	formats, err := d.common(formatsOf(c.p.cfg.Codecs))
 	if err != nil {
 		return err
