@@ -243,12 +243,13 @@ func (c *Call) pressed(p *party, digit byte) {
 }
 
 // passOn lets the other side hear a key that came by INFO (RFC 6086). A phone that
-// has agreed on telephone events sends those, too, and they get there by themselves.
+// has agreed on telephone events sends those, too, and they get there by themselves;
+// what runs in a browser sends the one or the other.
 func (c *Call) passOn(p *party, digit rune) {
 	switch {
 	case p == nil || c.peer == nil || p != c.peer && p != c.caller:
 		return
-	case c.transfer != nil || c.holder != nil || p.media.Events():
+	case c.transfer != nil || c.holder != nil || p.media.Events() && p.media.Connection() == nil:
 		return
 	}
 	if err := c.other(p).media.Press(string(digit)); err != nil {

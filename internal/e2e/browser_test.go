@@ -74,8 +74,9 @@ type browserReply struct {
 
 type browserEvent struct{ Kind, Detail string }
 
-// startBrowser opens the page of a library and waits until it is registered.
-func startBrowser(t *testing.T, s *server, library, user string, tone float64) *browser {
+// startBrowser opens the page of a library and waits until it is registered. A page
+// with a codec knows no other; "": all that Chromium has.
+func startBrowser(t *testing.T, s *server, library, user, codec string, tone float64) *browser {
 	t.Helper()
 	need(t, "chromium")
 	b := &browser{t: t, commands: make(chan browserCommand), replies: make(chan browserReply, 1)}
@@ -84,9 +85,9 @@ func startBrowser(t *testing.T, s *server, library, user string, tone float64) *
 	t.Cleanup(web.CloseClientConnections)
 	dir := t.TempDir()
 	page := web.URL + "/?" + url.Values{"lib": {library}, "user": {user}, "password": {"s3cret-" + user},
-		"domain": {"acme.vpbx.test"}, "ws": {"ws://" + s.ws.String() + "/ws"}}.Encode()
+		"codec": {codec}, "domain": {"acme.vpbx.test"}, "ws": {"ws://" + s.ws.String() + "/ws"}}.Encode()
 	b.process = start(t, library+" "+user, dir, "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--no-first-run", "--disable-extensions", "--disable-background-networking", "--disable-component-update",
+		"--no-first-run", "--log-level=3", "--disable-extensions", "--disable-background-networking", "--disable-component-update",
 		"--user-data-dir="+filepath.Join(dir, "profile"), "--autoplay-policy=no-user-gesture-required",
 		"--allow-loopback-in-peer-connection", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 		"--use-file-for-fake-audio-capture="+toneFile(t, dir, "microphone.wav", tone, 10*time.Second), page)

@@ -44,7 +44,7 @@ export const phone = {
   restart: () => done((ok) => session.renegotiate({ rtcOfferConstraints: { iceRestart: true } }, ok)),
   press(digits, how) { session.sendDTMF(digits, { transportType: how === 'info' ? 'INFO' : 'RFC2833' }); },
   refer: (number) => new Promise((resolve, reject) => session.refer(address(number), {
-    eventHandlers: { accepted: () => resolve(), failed: () => reject(new Error('refused')), requestFailed: () => reject(new Error('refused')) },
+    eventHandlers: { requestSucceeded: () => resolve(), requestFailed: () => reject(new Error('refused')) },
   })),
   hangUp() { session.terminate(); },
 };

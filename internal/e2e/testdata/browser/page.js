@@ -46,6 +46,17 @@ function hear(pc) {
   });
 }
 
+// With codec=opus in its address the page knows no other (and keys).
+if (account.codec) {
+  const original = RTCPeerConnection.prototype.createOffer;
+  RTCPeerConnection.prototype.createOffer = function (...args) {
+    const known = RTCRtpReceiver.getCapabilities('audio').codecs;
+    const list = known.filter((c) => c.mimeType === 'audio/' + account.codec || c.mimeType === 'audio/telephone-event');
+    for (const t of this.getTransceivers()) t.setCodecPreferences(list);
+    return original.apply(this, args);
+  };
+}
+
 const common = {
   // share is how much of the sound of the last third of a second is a tone.
   share(frequency) {
