@@ -38,6 +38,7 @@ const (
 	RemoveRecordings  Permission = "recordings.remove"
 	ReadEvents        Permission = "events.read"
 	CaptureSIP        Permission = "sip.capture"
+	ReadICE           Permission = "ice.read"
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -45,11 +46,11 @@ const (
 var grants = map[Role]map[Permission]bool{
 	RoleAdmin: {
 		ReadAPI: true, ListTenants: true, ReadTenant: true, WriteTenant: true, WriteLimits: true, RemoveTenant: true,
-		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
+		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
-		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
+		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 	},
 }
 
