@@ -17,7 +17,7 @@ var Peer = netip.MustParseAddrPort("[100::1]:9")
 type Conn struct {
 	t     *Transport
 	queue chan *packet
-	wake  chan struct{} // holds one token when the reader has something to look at
+	wake  chan struct{}   // holds one token when the reader has something to look at
 	lost  <-chan struct{} // closed when the connection has failed; nil: that is not told here
 	over  chan struct{}   // closed by Close
 
