@@ -16,7 +16,8 @@
 //
 // It knows nothing of calls, tenants or SIP; SDP goes through as bytes. It does not
 // buffer audio against jitter but to mix it: the phones do that. Codecs that package
-// audio does not know are relayed, not mixed nor changed. Encrypted media is refused.
+// audio does not know are relayed, not mixed nor changed. The media of browsers is encrypted
+// and comes through package webrtc; to the rest of a session it is a socket like any other.
 //
 // # Goroutines
 //
