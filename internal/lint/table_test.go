@@ -48,6 +48,7 @@ const product = "pbx config web media/audio media/sdp media/webrtc media sip sip
 var testImports = map[string]string{
 	"store":          "store/storetest",
 	"api":            "recordings store media/audio",
+	"media/webrtc":   "media/sdp",
 	"recordings":     "store",
 	"internal/app":   "internal/demo",
 	"internal/flow":  product,

@@ -35,8 +35,12 @@ func loopback(b *testing.B) (*webrtc.Transport, *phone.Browser) {
 	must(err)
 	r := rig{at: conn.LocalAddr().(*net.UDPAddr).AddrPort()}
 	must(page.Accept(r.text(l)))
-	for deadline := time.Now().Add(20 * time.Second); tr.Stats().Setup == 0 || !page.Connected(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	limit, tick := time.After(20*time.Second), time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for tr.Stats().Setup == 0 || !page.Connected() {
+		select {
+		case <-tick.C:
+		case <-limit:
 			b.Fatalf("not connected: %+v", tr.Stats())
 		}
 	}
