@@ -79,6 +79,7 @@ type Call struct {
 	supervisors []*party     // who takes part in this one
 	conference  *media.Conference
 	auto        bool // phones are asked to answer by themselves
+	tight       bool // nothing more can be transcoded on this machine, which would have given more codecs
 
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
@@ -247,6 +248,11 @@ func (c *Call) route() (routing.Decision, error) {
 		c.note(pbx.CallEvent{Kind: pbx.LookedUp, CRM: d.Lookup})
 	}
 	c.note(pbx.CallEvent{Kind: pbx.Routed, Why: d.Why, Direction: d.Direction, To: d.To})
+	if d.Record {
+		if err := c.caller.media.Admit(media.Record); err != nil { // rather no call than one without its recording
+			return d, c.end(c.mediaCause(pbx.PartyPBX, err))
+		}
+	}
 	return d, nil
 }
 
@@ -287,12 +293,12 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		c.referred(e)
 		return c.transfer != nil, nil
 	case sip.Pressed:
-		c.passOn(c.party(e.L), e.Digit)
-		c.pressed(c.party(e.L), byte(e.Digit))
-		return c.transfer != nil, nil
+		c.byInfo(e)
 	case media.DTMF:
 		c.pressed(c.sounding(e.S), e.Digit)
 		return c.transfer != nil, nil
+	case media.KeyOut:
+		c.keyOut(e)
 	case surrender:
 		return false, c.surrender(e)
 	case adopt:
@@ -343,6 +349,9 @@ func await[T any](c *Call, f func(context.Context) T) (T, error) {
 // end notes why and when the call is over; the first cause counts.
 func (c *Call) end(cause pbx.Cause) error {
 	if c.cause.Reason == "" {
+		if cause.Reason == pbx.NoCodec && c.tight {
+			cause = pbx.NewCause(pbx.PartyPBX, pbx.Overloaded)
+		}
 		c.cause, c.endedAt = cause, time.Now()
 	}
 	return errOver

@@ -2,9 +2,11 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"vpbx/media"
 	"vpbx/pbx"
 	"vpbx/sip"
 )
@@ -157,6 +159,9 @@ func (m *Manager) Record(ctx context.Context, tenant pbx.TenantID, id pbx.CallID
 		case !on && c.recorder == nil:
 			return &pbx.Error{Kind: pbx.Conflict, Msg: "the call is not being recorded"}
 		}
+		if on && errors.Is(errors.Join(c.caller.media.Admit(media.Record), c.peer.media.Admit(media.Record)), media.ErrBusy) {
+			return &pbx.Error{Kind: pbx.Unavailable, Msg: "no room to record another call"}
+		}
 		if c.decision.Record = on; !on {
 			c.stopRecording()
 			return nil
@@ -240,21 +245,6 @@ func (c *Call) pressed(p *party, digit byte) {
 		c.startTransfer(t)
 	}
 	p.keys = ""
-}
-
-// passOn lets the other side hear a key that came by INFO (RFC 6086). A phone that
-// has agreed on telephone events sends those, too, and they get there by themselves;
-// what runs in a browser sends the one or the other.
-func (c *Call) passOn(p *party, digit rune) {
-	switch {
-	case p == nil || c.peer == nil || p != c.peer && p != c.caller:
-		return
-	case c.transfer != nil || c.holder != nil || p.media.Events() && p.media.Connection() == nil:
-		return
-	}
-	if err := c.other(p).media.Press(string(digit)); err != nil {
-		c.log.Debug("key not passed on", "party", p.who, "error", err)
-	}
 }
 
 // maxKeys bounds a number that is pressed.

@@ -80,7 +80,7 @@ func (c *Call) openCaller() error {
 	if leg.SDP == nil { // the offer will be ours
 		web = c.browser(c.caller.number, leg.WebSocket())
 	}
-	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), WebRTC: web, Events: c.mail, Gone: c.gone})
+	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), WebRTC: web, Keys: c.keysOf(c.caller), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
@@ -107,6 +107,9 @@ func (c *Call) browser(number string, websocket bool) bool {
 // what the record should tell.
 func (c *Call) mediaCause(who pbx.Party, err error) pbx.Cause {
 	switch {
+	case errors.Is(err, media.ErrBusy):
+		c.why("no room for more sound on this machine")
+		return pbx.NewCause(pbx.PartyPBX, pbx.Overloaded)
 	case errors.Is(err, media.ErrNoPorts):
 		c.why("no media port is free")
 		return pbx.NewCause(pbx.PartyPBX, pbx.NoPorts)
@@ -149,10 +152,21 @@ func (c *Call) codecs(allowed []string) []media.Codec {
 		}
 		others = slices.DeleteFunc(slices.Clone(besides), func(k media.Codec) bool { return has(shared, k) })
 	}
+	if s := c.caller.media; s != nil && slices.ContainsFunc(others, costly(shared)) && s.Admit(media.Transcode) != nil {
+		others, c.tight = slices.DeleteFunc(others, costly(shared)), true
+	}
 	if len(allowed) == 0 {
 		return slices.Concat(shared, others)
 	}
 	return slices.Concat(inOrder(shared, allowed), inOrder(others, allowed))
+}
+
+// costly tells whether a codec has to be turned into each of those, for which the
+// other law of G.711 costs nothing.
+func costly(shared []media.Codec) func(media.Codec) bool {
+	return func(k media.Codec) bool {
+		return !slices.ContainsFunc(shared, func(s media.Codec) bool { return s.Audio() == k.Audio() || has(g711, s) && has(g711, k) })
+	}
 }
 
 // inOrder cuts a list to the names and puts it in their order.
@@ -195,7 +209,7 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 		return media.ErrNoCodec
 	}
 	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(),
-		WebRTC: c.browser(p.number, t.WebSocket()), Events: c.mail, Gone: c.gone})
+		WebRTC: c.browser(p.number, t.WebSocket()), Keys: c.keysOf(p), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return fmt.Errorf("open session for %s: %w", p.who, err)
 	}
@@ -437,6 +451,7 @@ func (c *Call) unbridge() {
 // quality is what media measured, in the record's terms and digits.
 func quality(q media.Quality) pbx.Quality {
 	return pbx.Quality{MOS: digits(q.MOS, 2), Loss: digits(q.Loss, 4), JitterMs: digits(q.JitterMs, 1), RTTMs: digits(q.RTTMs, 1),
+		MaxJitter: digits(q.MaxJitterMs, 1), RemoteMOS: digits(q.RemoteMOS, 2), RemoteLoss: digits(q.RemoteLoss, 4), RemoteJitter: digits(q.RemoteJitterMs, 1),
 		FirstRTPMs: digits(q.FirstRTPMs, 1), LongestGap: digits(q.LongestGapMs, 1),
 		Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, OneWay: q.OneWay}
 }

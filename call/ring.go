@@ -321,6 +321,7 @@ func (c *Call) joined(p *party) {
 	c.peer, c.parted = p, false
 	c.note(pbx.CallEvent{Kind: pbx.Bridged, Who: p.who, Leg: p.leg.ID})
 	c.startRecording()
+	c.caller.media.Settled()
 	c.transferred(p.who)
 }
 

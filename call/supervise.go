@@ -108,7 +108,7 @@ func (c *Call) supervised(a adopt) {
 	}
 	if err := c.mix(a.p, role); err != nil {
 		c.log.Info("call cannot be mixed", "error", err)
-		refuse(pbx.NoCodec)
+		refuse(c.mediaCause(pbx.PartyPBX, err).Reason)
 		return
 	}
 	c.own(a.p, a.from)

@@ -48,6 +48,7 @@ type Media struct {
 	External Addrs         `yaml:"external"` // for peers outside SIP.LocalNets; one of a family, none when not set
 	Ports    Ports         `yaml:"ports"`    // RTP on the even ones, RTCP on the odd ones (RFC 3550 §11)
 	Timeout  time.Duration `yaml:"timeout"`  // without RTP while not on hold: the call ends
+	Budget   Budget        `yaml:"budget"`
 	WebRTC   WebRTC        `yaml:"webrtc"`
 }
 
@@ -116,6 +117,7 @@ func Default() Config {
 			Listen:  Addrs{netip.IPv4Unspecified()},
 			Ports:   Ports{Min: 20000, Max: 29999},
 			Timeout: 30 * time.Second,
+			Budget:  Budget{Share: 0.7, Relay: Auto, Transcode: Auto, Mix: Auto, Record: Auto},
 			WebRTC:  WebRTC{TURN: TURN{URLs: []string{}, TTL: time.Hour}},
 		},
 		HTTP:      HTTP{Listen: "127.0.0.1:8080"},

@@ -36,6 +36,7 @@ media:
   webrtc:
     port: 0                     # the one UDP port of all browsers; 0: one of ports, taken with the first browser
     turn: {urls: [], secret: "", ttl: 1h}   # servers that relay for browsers, see "Browsers" below
+  budget: {share: 0.7, relay: auto, transcode: auto, mix: auto, record: auto}   # sessions at once by kind of work
 http:
   listen: 127.0.0.1:8080        # API, pages, metrics
   token: ""                     # first administrator token; made and printed once when empty
@@ -325,6 +326,12 @@ media:
   external: ""
   ports: 20000-29999
   timeout: 30s
+  budget:
+    share: 0.7
+    relay: auto
+    transcode: auto
+    mix: auto
+    record: auto
   webrtc:
     port: 0
     turn:

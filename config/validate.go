@@ -188,6 +188,9 @@ func (m Media) check(note note) {
 	if m.Timeout < time.Second {
 		note("media.timeout", "must be at least 1s")
 	}
+	if s := m.Budget.Share; !(s >= 0.1 && s <= 1) {
+		note("media.budget.share", "must be a share of the processors from 0.1 to 1")
+	}
 	m.checkWebRTC(note)
 }
 

@@ -193,6 +193,7 @@ func (s *Session) dress(m *sdp.Media) {
 	if s.browser == nil {
 		return
 	}
+	m.XR = sdp.XR{} // no browser knows them
 	m.Fingerprints = []sdp.Fingerprint{{Hash: s.way.Hash, Value: s.way.Fingerprint}}
 	m.Setup = s.way.Setup
 	m.ICE = &sdp.ICE{Ufrag: s.way.Ufrag, Pwd: s.way.Pwd, Lite: true, Candidates: s.candidates()}

@@ -108,8 +108,8 @@ func TestBrowserTalks(t *testing.T) {
 		}
 		held := w.take(s, w.offer("sendonly", false), Opus)
 		wants(t, held, "a=recvonly", "a=setup:active")
-		if !s.Held() || way(held) != way(answer) {
-			t.Errorf("held %v; the way is %s, was %s", s.Held(), way(held), way(answer))
+		if !s.Held() || nameOf(held) != nameOf(answer) {
+			t.Errorf("held %v; the way is %s, was %s", s.Held(), nameOf(held), nameOf(answer))
 		}
 		wants(t, w.take(s, w.offer("inactive", false), Opus), "a=inactive")
 		back := w.take(s, w.offer("sendrecv", false), Opus)
@@ -131,7 +131,7 @@ func TestBrowserTalks(t *testing.T) {
 		is(t, err, ErrNoCodec)
 
 		anew := w.take(s, w.offer("sendrecv", true), Opus)
-		if way(anew) == way(back) {
+		if nameOf(anew) == nameOf(back) {
 			t.Error("a new beginning of ICE is answered with the old name")
 		}
 		is(t, w.page.Accept(anew), nil)
@@ -147,8 +147,8 @@ func TestBrowserTalks(t *testing.T) {
 	})
 }
 
-// way is the name of ICE in a description.
-func way(text string) string {
+// nameOf is the name of ICE in a description.
+func nameOf(text string) string {
 	_, rest, _ := strings.Cut(text, "a=ice-ufrag:")
 	name, _, _ := strings.Cut(rest, "\r\n")
 	return name

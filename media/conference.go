@@ -27,7 +27,7 @@ type Role struct {
 // 20 ms, at 8 kHz, for which everybody needs a codec that is known here: whoever
 // agrees on another later hears nothing and is not heard. It changes from one to the other and back by
 // itself, and each peer goes on hearing one stream. Whoever is alone hears silence.
-// Keys that a member presses are pressed for those who hear it. It belongs to one
+// Keys that a member presses are pressed for those who hear it, in the way of each. It belongs to one
 // owner, who need not be that of the sessions.
 //
 // A bridged pair becomes supervised by adding both to a conference and then the
@@ -55,7 +55,8 @@ func (e *Engine) NewConference() *Conference { return &Conference{e: e} }
 
 // Add brings a session in, out of whatever bridge or conference it was in before,
 // or gives a member another role. On an error nothing has changed: ErrNoCodec when
-// somebody would have to be mixed who has not agreed on a known codec, ErrFull, ErrClosed.
+// somebody would have to be mixed who has not agreed on a known codec, ErrFull, ErrBusy,
+// ErrClosed.
 func (c *Conference) Add(s *Session, r Role) error {
 	c.e.bridging.Lock()
 	defer c.e.bridging.Unlock()
@@ -78,12 +79,31 @@ func (c *Conference) Add(s *Session, r Role) error {
 	if len(seats) > 1 && !isPair(seats) && slices.ContainsFunc(seats, func(x *seat) bool { return !x.s.Codec().Known() }) {
 		return fmt.Errorf("join conference: %w", ErrNoCodec)
 	}
+	if len(seats) > 1 && !isPair(seats) && !c.admit(seats) {
+		return fmt.Errorf("join conference: %w", ErrBusy)
+	}
 	if i < 0 {
 		s.part()
 	}
 	c.seats = seats
 	c.arrange()
 	return nil
+}
+
+// admit reports whether there is room to mix everybody; the caller holds
+// Engine.bridging.
+func (c *Conference) admit(seats []*seat) bool {
+	more := 0
+	for _, x := range seats {
+		if x.ear == nil && !x.s.wanted.has(Mix) {
+			more++
+		}
+	}
+	if more == 0 || c.e.room(Mix, more) {
+		return true
+	}
+	c.e.refused[Mix].Add(1)
+	return false
 }
 
 // Remove takes a session out; it hears nobody then. It does nothing for one that

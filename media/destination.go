@@ -21,7 +21,7 @@ func (s *Session) settle(a *agreed, theirs sdp.Media, mux bool) error {
 	if a.rtcp, err = s.target(theirs.RTCP); err != nil {
 		return err
 	}
-	a.remote, a.dir, a.mux = theirs.RTP(), theirs.Direction, mux
+	a.remote, a.dir, a.mux, a.xr = theirs.RTP(), theirs.Direction, mux, theirs.XR
 	before := s.agreed.Load()
 	s.agreed.Store(a)
 	s.resettle(before, a)

@@ -6,7 +6,9 @@
 // An Engine opens a Session for each party of a call. A session owns an RTP and an
 // RTCP port, holds its side of the offer/answer exchange (RFC 3264), takes packets
 // from the right source only, keeps the statistics of RFC 3550, sends and reads
-// RTCP, hears DTMF (RFC 4733) and can play a prompt. A Bridge of two sessions is a
+// RTCP, hears and presses keys and can play a prompt. Keys pass in three ways, as
+// telephone events (RFC 4733), as tones and by the owner's signalling, and become
+// what each peer takes (hearkeys.go hears, press.go presses). A Bridge of two sessions is a
 // relay: the goroutine that reads one party's packets writes them to the other,
 // under the other session's own SSRC, sequence numbers and payload types; where the
 // two have no codec in common it decodes and encodes them first (transcode.go). A

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vpbx/media/sdp"
@@ -51,6 +52,7 @@ type Config struct {
 	// WebRTCPort is the one UDP port of all browsers; 0 takes one of the range when the
 	// first browser comes.
 	WebRTCPort uint16
+	Budget     Budget // of sessions; the zero Budget has no limits
 
 	// ListenPacket binds a UDP socket; its result must also be a PacketConn.
 	ListenPacket func(network, address string) (net.PacketConn, error)
@@ -84,6 +86,8 @@ type Engine struct {
 	webMu   sync.Mutex   // guards the fields below
 	web     *webrtc.Port // nil before the first browser
 	webPair uint16       // of the range, that it takes; 0: none
+
+	refused [works]atomic.Uint64 // sessions for which the budget had no room
 
 	unregister func()
 }
@@ -164,16 +168,21 @@ type Options struct {
 	Peer netip.Addr // where the peer's signalling comes from
 	// WebRTC says that the peer is a browser: its media comes by ICE and DTLS.
 	WebRTC bool
-	// Events receives FirstPacket, Timeout, DTMF and PlayDone. FirstPacket and DTMF
-	// are dropped and counted when it is full, the others wait until Gone is closed
+	Keys   Keys // how keys pass between the peer and us
+	// Events receives FirstPacket, Timeout, DTMF, KeyOut and PlayDone. FirstPacket,
+	// DTMF and KeyOut are dropped and counted when it is full, the others wait until Gone is closed
 	// or the session is.
 	Events chan<- any
 	Gone   <-chan struct{} // closed when nobody reads Events any more
 }
 
 // Open takes a free pair of ports and starts a session on it, or returns
-// ErrNoPorts. The owner must Close it.
+// ErrNoPorts or ErrBusy. The owner must Close it.
 func (e *Engine) Open(o Options) (*Session, error) {
+	if !e.room(Relay, 1) {
+		e.refused[Relay].Add(1)
+		return nil, fmt.Errorf("open media session %s: %w", o.Name, ErrBusy)
+	}
 	o.Peer = o.Peer.Unmap()
 	local, err := e.advertise(o.Peer)
 	if err != nil {

@@ -10,7 +10,7 @@ type Registerer = prometheus.Registerer
 type collector struct {
 	e *Engine
 
-	sessions, packets, lost, dropped, events, strange *prometheus.Desc
+	sessions, packets, lost, dropped, events, strange, budget, refused *prometheus.Desc
 }
 
 // register makes the engine's figures known; the result takes them back.
@@ -26,6 +26,8 @@ func register(r prometheus.Registerer, e *Engine) (unregister func(), err error)
 		dropped:  prometheus.NewDesc("vpbx_media_dropped_packets_total", "RTP and RTCP packets that went no further, by reason.", []string{"reason"}, nil),
 		strange:  prometheus.NewDesc("vpbx_media_webrtc_dropped_packets_total", "Datagrams at the port of browsers that went no further, by reason.", []string{"reason"}, nil),
 		events:   prometheus.NewDesc("vpbx_media_dropped_events_total", "Events that found the call's mailbox full.", nil, nil),
+		budget:   prometheus.NewDesc("vpbx_media_budget", "Sessions that may do a kind of work at once; none is shown where there is no limit.", []string{"kind"}, nil),
+		refused:  prometheus.NewDesc("vpbx_media_refused_total", "Sessions for which the budget had no room, by kind of work.", []string{"kind"}, nil),
 	}
 	if err := r.Register(c); err != nil {
 		return nil, err
@@ -35,7 +37,7 @@ func register(r prometheus.Registerer, e *Engine) (unregister func(), err error)
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.sessions, c.packets, c.lost, c.dropped, c.events, c.strange} {
+	for _, d := range []*prometheus.Desc{c.sessions, c.packets, c.lost, c.dropped, c.events, c.strange, c.budget, c.refused} {
 		ch <- d
 	}
 }
@@ -62,4 +64,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(c.strange, strange.Stranger, "stranger")
 	counter(c.strange, strange.Forged, "forged")
 	counter(c.strange, strange.Full, "full")
+	for w := Relay; w < works; w++ {
+		if most := c.e.cfg.Budget[w]; most > 0 {
+			ch <- prometheus.MustNewConstMetric(c.budget, prometheus.GaugeValue, float64(most), w.String())
+		}
+		counter(c.refused, c.e.refused[w].Load(), w.String())
+	}
 }

@@ -132,22 +132,21 @@ func (e *ear) take() {
 	e.loud = e.in.take(&e.frame) && !audio.Silent(e.frame[:])
 }
 
-// press presses a key for those who hear this member.
-func (e *ear) press(digit byte) {
+// hearers are those who hear this member.
+func (e *ear) hearers() []*Session {
+	var list []*Session
 	places := *e.mixer.places.Load()
 	for i := range places {
 		if places[i].ear != e {
 			continue
 		}
 		for _, x := range places {
-			if x.hears&(1<<i) == 0 {
-				continue
-			}
-			if err := x.ear.s.Press(string(digit)); err != nil {
-				e.s.in.count(dropPayload)
+			if x.hears&(1<<i) != 0 {
+				list = append(list, x.ear.s)
 			}
 		}
 	}
+	return list
 }
 
 // open reports whether the peer can hear a mix now, and what has been agreed on.

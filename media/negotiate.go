@@ -68,6 +68,7 @@ type agreed struct {
 	remote netip.AddrPort // RTP address in the peer's SDP; zero before that is known, invalid but not zero for a name
 	rtcp   netip.AddrPort // where its RTCP goes; invalid: nowhere
 	mux    bool
+	xr     sdp.XR        // reports that the peer wants (RFC 3611)
 	dir    sdp.Direction // the peer's
 	codec  Codec         // the first; zero until both sides have spoken
 
@@ -153,7 +154,7 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		return nil, fmt.Errorf("answer: %w", ErrNoCodec)
 	}
 	list := []sdp.Codec{chosen}
-	if e, ok := eventFor(chosen, theirs.Codecs); ok {
+	if e, ok := eventFor(chosen, theirs.Codecs); ok && s.opt.Keys.events() {
 		e.Fmtp = digits
 		list = append(list, e)
 	}
@@ -166,7 +167,7 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
 	s.face(theirs.Addr)
-	mine := sdp.Media{Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, Direction: theirs.Direction.Reverse()}
+	mine := sdp.Media{Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, XR: theirs.XR, Direction: theirs.Direction.Reverse()}
 	s.dress(&mine)
 	n.layout = sdp.Answer(n.offer, n.index, mine)
 	n.audio, n.agreed = n.index, n.said
@@ -233,7 +234,7 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := &s.nego
-	list := n.number(codecs)
+	list := n.number(codecs, s.opt.Keys.events())
 	if len(list) == 0 {
 		return nil, fmt.Errorf("offer: %w", ErrNoCodec)
 	}
@@ -242,8 +243,9 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 		media = []sdp.Media{s.blank()}
 	}
 	mine := &media[n.audio]
-	s.dress(mine)
 	mine.Port, mine.Codecs, mine.PTime, mine.Mux, mine.Direction = s.port, list, ptime(list), true, sdp.SendRecv
+	mine.XR = sdp.XR{Voice: true, RTT: true}
+	s.dress(mine)
 	n.layout, n.offered = media, list
 	n.local = n.origin.Describe(s.local, media)
 	s.agreed.Store(hoping(s.agreed.Load(), list))
@@ -275,8 +277,8 @@ func hoping(before *agreed, list []sdp.Codec) *agreed {
 }
 
 // number gives each codec a payload type, and adds the telephone events for their
-// clocks.
-func (n *negotiation) number(codecs []Codec) []sdp.Codec {
+// clocks where they are wanted.
+func (n *negotiation) number(codecs []Codec, events bool) []sdp.Codec {
 	var list []sdp.Codec
 	var clocks []int
 	for _, c := range codecs[:min(len(codecs), maxCodecs)] {
@@ -285,7 +287,7 @@ func (n *negotiation) number(codecs []Codec) []sdp.Codec {
 			continue
 		}
 		list = append(list, d)
-		if (d.Rate == 8000 || d.Rate == 48000) && !slices.Contains(clocks, d.Rate) {
+		if events && (d.Rate == 8000 || d.Rate == 48000) && !slices.Contains(clocks, d.Rate) {
 			clocks = append(clocks, d.Rate)
 		}
 	}

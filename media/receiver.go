@@ -62,6 +62,7 @@ type receiver struct {
 	maxJitter time.Duration
 
 	// Of all sources together.
+	bursts          bursts // up to the window
 	packets, octets uint64
 	pastExpected    uint64 // of sources before the current one
 	pastReceived    uint64
@@ -79,9 +80,14 @@ type receiver struct {
 	senderReportAt time.Time
 	senderReportOf uint32 // its SSRC
 	rtt            time.Duration
+	reported       bool    // it has said what it hears of us
 	remoteLoss     float64 // fraction lost of its last report
 	remoteLost     uint32
 	remoteJitter   time.Duration
+	remoteMOS      float64 // of its last voice metrics (RFC 3611 §4.7); 0: it sends none
+	reference      uint32  // middle of the NTP time of its last reference time, as senderReport
+	referenceAt    time.Time
+	referenceOf    uint32
 }
 
 // count adds a drop.
@@ -134,9 +140,7 @@ func (r *receiver) sequence(h header) reason {
 	delta := h.seq - r.max
 	switch {
 	case delta > 0 && delta < maxDropout:
-		for i := range min(delta, windowSize) {
-			r.forget(r.max + 1 + i)
-		}
+		r.advance(delta)
 		if h.seq < r.max {
 			r.cycles += 1 << 16
 		}
@@ -156,9 +160,35 @@ func (r *receiver) sequence(h header) reason {
 	return kept
 }
 
+// advance makes room for the next packets. What leaves the window has come by now,
+// or never will.
+func (r *receiver) advance(by uint16) {
+	for i := range min(by, windowSize) {
+		seq := r.max + 1 + i
+		if r.expected()+uint32(i) >= windowSize {
+			r.bursts.packet(r.has(seq))
+		}
+		r.forget(seq)
+	}
+	r.bursts.gone(int(by) - int(min(by, windowSize)))
+}
+
+// all is bursts with what is still in the window.
+func (r *receiver) all() bursts {
+	b := r.bursts
+	if !r.started {
+		return b
+	}
+	for i := min(r.expected(), windowSize); i > 0; i-- {
+		b.packet(r.has(r.max + 1 - uint16(i)))
+	}
+	return b
+}
+
 // restart begins to follow a source.
 func (r *receiver) restart(h header) {
 	if r.started {
+		r.bursts = r.all()
 		r.pastExpected += uint64(r.expected())
 		r.pastReceived += uint64(r.received)
 	}
@@ -199,11 +229,11 @@ func (r *receiver) duration(units float64) time.Duration {
 	return time.Duration(units / float64(r.rate) * float64(time.Second))
 }
 
-// extended is the highest sequence number with its wraps.
-func (r *receiver) extended() uint32 { return r.cycles | uint32(r.max) }
+// highest is the highest sequence number with its wraps.
+func (r *receiver) highest() uint32 { return r.cycles | uint32(r.max) }
 
 // expected is how many packets the current source has sent, as far as can be seen.
-func (r *receiver) expected() uint32 { return r.extended() - uint32(r.base) + 1 }
+func (r *receiver) expected() uint32 { return r.highest() - uint32(r.base) + 1 }
 
 // lost is how many packets of all sources never came, and of how many.
 func (r *receiver) lost() (lost, expected uint64) {

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"github.com/pion/rtcp"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -329,6 +330,14 @@ func FuzzHeader(f *testing.F) {
 func FuzzRTCP(f *testing.F) {
 	f.Add([]byte{0x80, 201, 0, 1, 0, 0, 0, 7})
 	f.Add([]byte{0x81, 200, 0, 6, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	x, err := rtcp.Marshal([]rtcp.Packet{&rtcp.ReceiverReport{SSRC: 7}, &rtcp.ExtendedReport{SenderSSRC: 7, Reports: []rtcp.ReportBlock{
+		&rtcp.VoIPMetricsReportBlock{RFactor: 90}, &rtcp.ReceiverReferenceTimeReportBlock{NTPTimestamp: 1 << 40},
+		&rtcp.DLRRReportBlock{Reports: []rtcp.DLRRReport{{LastRR: 1}}},
+	}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(x)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		packets, ok := parseRTCP(b)
 		if !ok {

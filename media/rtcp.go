@@ -171,6 +171,8 @@ func (s *Session) heard(packets []rtcp.Packet, at time.Time) {
 			s.in.judged(p.Reports, s.out.ssrc, at)
 		case *rtcp.ReceiverReport:
 			s.in.judged(p.Reports, s.out.ssrc, at)
+		case *rtcp.ExtendedReport:
+			s.in.extended(p, s.out.ssrc, at)
 		}
 	}
 }
@@ -183,16 +185,23 @@ func (r *receiver) judged(reports []rtcp.ReceptionReport, ours uint32, at time.T
 		if b.SSRC != ours {
 			continue
 		}
+		r.reported = true
 		r.remoteLoss = float64(b.FractionLost) / 256
 		r.remoteLost = b.TotalLost
 		r.remoteJitter = r.duration(float64(b.Jitter))
 		if b.LastSenderReport == 0 {
 			continue
 		}
-		trip := int32(uint32(ntp(at)>>16) - b.LastSenderReport - b.Delay)
-		if rtt := time.Duration(trip) * time.Second >> 16; rtt >= 0 && rtt <= maxRTT {
-			r.rtt = rtt
-		}
+		r.trip(b.LastSenderReport, b.Delay, at)
+	}
+}
+
+// trip is the round trip of a time of ours that the peer sent back, which it kept
+// for so long.
+func (r *receiver) trip(ours, kept uint32, at time.Time) {
+	trip := int32(uint32(ntp(at)>>16) - ours - kept)
+	if rtt := time.Duration(trip) * time.Second >> 16; rtt >= 0 && rtt <= maxRTT {
+		r.rtt = rtt
 	}
 }
 
@@ -227,9 +236,13 @@ func (s *Session) compound(at time.Time) []rtcp.Packet {
 		}
 	}
 	name := rtcp.SourceDescriptionItem{Type: rtcp.SDESCNAME, Text: strconv.FormatUint(s.cname, 36)}
-	return []rtcp.Packet{first, &rtcp.SourceDescription{Chunks: []rtcp.SourceDescriptionChunk{{
+	packets := []rtcp.Packet{first, &rtcp.SourceDescription{Chunks: []rtcp.SourceDescriptionChunk{{
 		Source: s.out.ssrc, Items: []rtcp.SourceDescriptionItem{name},
 	}}}}
+	if x := s.in.extension(s.agreed.Load(), s.out.ssrc, at); x != nil {
+		packets = append(packets, x)
+	}
+	return packets
 }
 
 // blocks is our report on the peer's stream, empty before there is one.
@@ -242,7 +255,7 @@ func (r *receiver) blocks(at time.Time) []rtcp.ReceptionReport {
 	lost := max(int64(r.expected())-int64(r.received), 0) // of this source only
 	b := rtcp.ReceptionReport{
 		SSRC: r.ssrc, FractionLost: r.fraction(), TotalLost: uint32(min(lost, 1<<23-1)),
-		LastSequenceNumber: r.extended(), Jitter: uint32(r.jitter),
+		LastSequenceNumber: r.highest(), Jitter: uint32(r.jitter),
 	}
 	if r.senderReport != 0 && r.senderReportOf == r.ssrc {
 		b.LastSenderReport = r.senderReport

@@ -26,11 +26,12 @@ type Session struct {
 	rtp, rtcp PacketConn
 	browser   *webrtc.Transport // whose sockets these are; nil: they are of the system
 
-	mu     sync.Mutex // guards the fields below
-	nego   negotiation
-	way    webrtc.Local // of a browser: what our latest description says of the transport
-	closed bool
-	keying []byte // keys to be pressed, the one under way first
+	mu      sync.Mutex // guards the fields below
+	nego    negotiation
+	way     webrtc.Local // of a browser: what our latest description says of the transport
+	closed  bool
+	keying  []*stroke // keys to be pressed, the one under way first
+	doubles heardKeys // of the peer, which may come in two ways
 
 	bridge *Bridge // guarded by Engine.bridging
 	seat   *seat   // in a conference, likewise
@@ -44,9 +45,10 @@ type Session struct {
 	tap     atomic.Pointer[Tap]
 	ear     atomic.Pointer[ear]   // nil: not mixed
 	owner   atomic.Pointer[owner] // who hears of events; never nil
+	wanted  wanted
 
 	latch latch       // of the "rtp" goroutine
-	keys  keypad      // of the "rtp" goroutine
+	keys  keyEar      // of the "rtp" goroutine
 	trans *transcoder // of the "rtp" goroutine; nil: nothing was turned into another codec
 	in    receiver    // has its own lock
 	out   stream      // has its own lock
@@ -168,14 +170,13 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 		s.post(FirstPacket{S: s})
 	}
 	payload := b[h.start:h.end]
-	if key, ok := s.keys.hear(h.ts, payload, f, at); ok {
-		s.post(DTMF{S: s, Digit: key.digit, Duration: key.held})
-		if e := s.ear.Load(); e != nil {
-			e.press(key.digit)
-		}
-	}
+	passes := s.hearKeys(a, f, h, payload, at)
 	if t := s.tap.Load(); t != nil && !f.event && len(payload) > 0 {
 		(*t).RTP(f.audio, h.seq, h.ts, h.marker, payload, at)
+	}
+	if !passes && !hush(f, payload) {
+		s.leaveOut(h)
+		return
 	}
 	if e := s.ear.Load(); e != nil && !f.event && len(payload) > 0 {
 		if why := e.hear(f, h, payload); why != kept {

@@ -78,6 +78,17 @@ func (o *stream) next(from any, h header, rate int, at time.Time) (header, reaso
 	return h, kept
 }
 
+// skip leaves out a packet of a source: the numbers go on as if there had been none,
+// so that the peer takes the gap for a pause, not for loss.
+func (o *stream) skip(from any, h header) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.from == from && o.fromSSRC == h.ssrc && int16(h.seq-o.inSeq) > 0 {
+		o.inSeq = h.seq
+		o.seqShift--
+	}
+}
+
 // reserve lets nothing but one source feed the stream; nil lets everything again.
 func (o *stream) reserve(only any) {
 	o.mu.Lock()

@@ -34,11 +34,14 @@ const unevenMost = 200
 
 // sentKey is the latest key of a peer that a transcoder has sent on.
 type sentKey struct {
-	heard bool
-	ssrc  uint32
-	ts    uint32    // the peer's
-	out   uint32    // what it became
-	at    time.Time // when it began
+	heard  bool
+	ssrc   uint32
+	code   byte
+	ts     uint32    // of the peer's current segment
+	before uint32    // duration of the segments before it, in the peer's units
+	out    uint32    // the timestamp it got
+	sent   uint32    // duration of our segments before the current one
+	at     time.Time // when it began
 }
 
 // transcode makes of a packet what the other party takes, and sends it.
@@ -141,21 +144,41 @@ func (t *transcoder) write(h header, clock int, epoch uint32, at time.Time) reas
 }
 
 // press sends a packet of a telephone event on: it keeps one timestamp, and its
-// duration becomes one of the other clock.
+// duration becomes one of the other clock. What is too long for one event of either
+// clock are segments of its own (RFC 4733 §2.5.1.3).
 func (t *transcoder) press(f *format, h header, payload []byte, x *exit, at time.Time) reason {
 	if len(payload) < 4 {
 		return dropPayload
 	}
-	if e := &t.event; !e.heard || e.ssrc != h.ssrc || e.ts != h.ts {
-		if e.heard && e.ssrc == h.ssrc && int32(h.ts-e.ts) < 0 {
-			return dropLate
-		}
-		*e = sentKey{heard: true, ssrc: h.ssrc, ts: h.ts, out: t.place(h, at), at: at}
+	e := &t.event
+	switch {
+	case e.heard && e.ssrc == h.ssrc && e.ts == h.ts:
+	case e.heard && e.ssrc == h.ssrc && int32(h.ts-e.ts) < 0:
+		return dropLate
+	case e.heard && e.ssrc == h.ssrc && e.code == payload[0] && h.ts == e.ts+keySpan:
+		e.ts, e.before = h.ts, e.before+keySpan
+	default:
+		*e = sentKey{heard: true, ssrc: h.ssrc, code: payload[0], ts: h.ts, out: t.place(h, at), at: at}
 	}
+	lasts := uint64(e.before) + uint64(binary.BigEndian.Uint16(payload[2:]))
+	lasts = lasts * uint64(x.rate) / uint64(f.codec.Rate)
+	if lasts < uint64(e.sent) || lasts > uint64(keyMost.Seconds())*uint64(x.rate) {
+		return dropLate
+	}
+	for ; lasts-uint64(e.sent) > keySpan; e.sent += keySpan {
+		if why := t.report(payload[0], payload[1]&^0x80, keySpan, x.pt, h.marker && e.sent == 0, at); why != kept {
+			return why
+		}
+	}
+	return t.report(payload[0], payload[1], uint16(lasts-uint64(e.sent)), x.pt, h.marker && e.sent == 0, at)
+}
+
+// report sends how long the current segment of a key is.
+func (t *transcoder) report(code, flags byte, lasts uint16, pt uint8, marker bool, at time.Time) reason {
 	p := t.buf[headerLen:][:4]
-	copy(p, payload)
-	scale(p, f.codec.Rate, x.rate)
-	h = header{pt: x.pt, marker: h.marker, ts: t.event.out, start: headerLen, end: headerLen + len(p)}
+	p[0], p[1] = code, flags
+	binary.BigEndian.PutUint16(p[2:], lasts)
+	h := header{pt: pt, marker: marker, ts: t.event.out + t.event.sent, start: headerLen, end: headerLen + len(p)}
 	return t.write(h, t.codec.Clock(), t.line.Epoch(), at)
 }
 

@@ -48,6 +48,7 @@ const (
 	Premium        Reason = "premium"         // a premium-rate number, which our rules do not allow
 	Spent          Reason = "spent"           // what may be spent in a day is spent
 	NoPorts        Reason = "no_ports"        // the media port range is used up
+	Overloaded     Reason = "overloaded"      // the machine has no room for more sound of that kind
 	BadRequest     Reason = "bad_request"     // the peer sent what cannot be used
 	TooLong        Reason = "too_long"        // the longest call we allow
 	ShuttingDown   Reason = "shutting_down"   // the process is being stopped
@@ -163,6 +164,7 @@ var reasons = map[Reason]reasonText{
 	Premium:        {403, 21, "calls to premium-rate numbers are not allowed", "вызовы на платные номера запрещены"},
 	Spent:          {403, 21, "the day's limit of spending was reached", "достигнут дневной лимит расходов на связь"},
 	NoPorts:        {503, 34, "no media port is free", "нет свободных портов для звука"},
+	Overloaded:     {503, 42, "the PBX had no room for another call", "АТС перегружена"},
 	BadRequest:     {400, 95, "%s sent a request that cannot be used", "%s прислал непригодный запрос"},
 	TooLong:        {200, 31, "the call reached the longest time allowed", "достигнута предельная длительность вызова"},
 	ShuttingDown:   {503, 41, "the PBX was being stopped", "АТС останавливалась"},

@@ -67,8 +67,9 @@ type Extension struct {
 	Voicemail bool     `json:"voicemail,omitempty"`
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
-	SRTP      string   `json:"srtp,omitempty"`       // off, offered, required
-	Codecs    []string `json:"codecs,omitempty"`     // order; empty: the default order
+	SRTP      string   `json:"srtp,omitempty"`   // off, offered, required
+	Codecs    []string `json:"codecs,omitempty"` // order; empty: the default order
+	DTMF      DTMF     `json:"dtmf,omitempty"`
 	Caller    string   `json:"caller,omitempty"`     // number shown outside, or [Anonymous]
 	Calls     int      `json:"calls,omitempty"`      // calls at once, 0: as the company's limits say
 	PerMinute int      `json:"per_minute,omitempty"` // new calls a minute, 0: likewise
@@ -79,6 +80,19 @@ type Extension struct {
 	// replaced, never changed.
 	Personal *Personal `json:"personal,omitempty"`
 }
+
+// DTMF says in which way keys pass between us and a phone or a trunk.
+type DTMF string
+
+// DTMFAuto, which "" means too, is telephone events (RFC 4733) where the two agree
+// on them and tones in the sound otherwise. With each of the others no other way is
+// used; keys that come by INFO are always taken.
+const (
+	DTMFAuto    DTMF = "auto"
+	DTMFRFC4733 DTMF = "rfc4733"
+	DTMFInband  DTMF = "inband"
+	DTMFInfo    DTMF = "info" // SIP INFO, application/dtmf-relay
+)
 
 // Forward says where calls to an extension go when it cannot take them.
 type Forward struct {
@@ -119,6 +133,7 @@ type Trunk struct {
 	Password  string         `json:"password,omitempty"` // needed in clear: we are the client
 	Register  bool           `json:"register,omitempty"`
 	Codecs    []string       `json:"codecs,omitempty"`
+	DTMF      DTMF           `json:"dtmf,omitempty"`
 	Proxy     string         `json:"proxy,omitempty"`   // host or host:port that all requests go to, "": to Host
 	Trusted   bool           `json:"trusted,omitempty"` // what it asserts of callers is believed, and it learns withheld numbers (RFC 3325 §2.3)
 	Strip     int            `json:"strip,omitempty"`   // first characters taken off a number that is dialled there

@@ -2,18 +2,22 @@ package pbx
 
 // Quality is how the sound of one leg was, as measured on our side of it.
 type Quality struct {
-	MOS        float64 `json:"mos"`          // ITU-T G.107, 1 to 4.5; 0 when nothing was received
-	Loss       float64 `json:"loss"`         // share of packets lost on the way to us
-	JitterMs   float64 `json:"jitter_ms"`    // RFC 3550 §6.4.1
-	RTTMs      float64 `json:"rtt_ms"`       // from RTCP; 0 when the peer sends none
-	FirstRTPMs float64 `json:"first_rtp_ms"` // from the answer to the first packet
-	LongestGap float64 `json:"longest_gap_ms"`
-	Sent       uint64  `json:"sent"`
-	Received   uint64  `json:"received"`
-	Lost       uint64  `json:"lost"`
-	Dropped    uint64  `json:"dropped"`          // from strangers, or garbage
-	OneWay     bool    `json:"one_way"`          // we sent, nothing came
-	WebRTC     *WebRTC `json:"webrtc,omitempty"` // the peer is a browser
+	MOS          float64 `json:"mos"`           // of what we hear, ITU-T G.107, 1 to 4.5; 0 when nothing was received
+	Loss         float64 `json:"loss"`          // share of packets lost on the way to us
+	JitterMs     float64 `json:"jitter_ms"`     // RFC 3550 §6.4.1, at the end
+	MaxJitter    float64 `json:"max_jitter_ms"` // its highest value
+	RemoteMOS    float64 `json:"remote_mos"`    // of what the peer hears of us, by its reports; 0 when it sends none
+	RemoteLoss   float64 `json:"remote_loss"`   // share of our packets that it lost, as it last reported
+	RemoteJitter float64 `json:"remote_jitter_ms"`
+	RTTMs        float64 `json:"rtt_ms"`       // from RTCP; 0 when the peer sends none
+	FirstRTPMs   float64 `json:"first_rtp_ms"` // from the answer to the first packet
+	LongestGap   float64 `json:"longest_gap_ms"`
+	Sent         uint64  `json:"sent"`
+	Received     uint64  `json:"received"`
+	Lost         uint64  `json:"lost"`
+	Dropped      uint64  `json:"dropped"`          // from strangers, or garbage
+	OneWay       bool    `json:"one_way"`          // we sent, nothing came
+	WebRTC       *WebRTC `json:"webrtc,omitempty"` // the peer is a browser
 }
 
 // WebRTC is how a browser was connected when its leg ended.

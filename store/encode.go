@@ -70,7 +70,8 @@ func finiteQuality(q *pbx.Quality) *pbx.Quality {
 		return nil
 	}
 	clean := *q
-	for _, f := range []*float64{&clean.MOS, &clean.Loss, &clean.JitterMs, &clean.RTTMs, &clean.FirstRTPMs, &clean.LongestGap} {
+	for _, f := range []*float64{&clean.MOS, &clean.Loss, &clean.JitterMs, &clean.RTTMs, &clean.FirstRTPMs, &clean.LongestGap,
+		&clean.MaxJitter, &clean.RemoteMOS, &clean.RemoteLoss, &clean.RemoteJitter} {
 		*f = number(*f)
 	}
 	return &clean

@@ -171,6 +171,7 @@ func (c *checker) checkExtension(path string, e *Extension) {
 	}
 	c.oneOf(path+".srtp", e.SRTP, srtpModes)
 	c.checkCodecs(path+".codecs", e.Codecs)
+	c.oneOf(path+".dtmf", e.DTMF, dtmfWays)
 	if e.Caller != pbx.Anonymous {
 		c.checkCaller(path+".caller", e.Caller)
 	}

@@ -82,7 +82,7 @@ type build struct {
 func (b *build) extension(path string, e *Extension) {
 	x := &pbx.Extension{
 		Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
-		Codecs: codecNames(e.Codecs), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
+		Codecs: codecNames(e.Codecs), DTMF: pbx.DTMF(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
 		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC,
 	}
 	if f := e.Forward; f != nil && *f != (Forward{}) {
@@ -156,7 +156,7 @@ func trunkTransport(t *Trunk) string {
 func (b *build) trunk(path string, t *Trunk) {
 	x := &pbx.Trunk{
 		Name: t.Name, Host: t.Host, Transport: trunkTransport(t), From: clone(t.From), Calls: t.Calls,
-		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs),
+		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs), DTMF: pbx.DTMF(t.DTMF),
 		Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, CallerID: pbx.CallerID(t.Caller),
 	}
 	if x.Username != "" && x.Password == "" {
@@ -240,7 +240,7 @@ func FromCompany(c *pbx.Company) *Document {
 		e := c.Extensions[n]
 		x := Extension{
 			Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
-			Codecs: clone(e.Codecs), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
+			Codecs: clone(e.Codecs), DTMF: string(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
 			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC,
 		}
 		if f := e.Forward; f != nil {
@@ -254,7 +254,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
-			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs),
+			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs), DTMF: string(t.DTMF),
 			Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, Caller: CallerID(t.CallerID)})
 	}
 	for _, n := range keys(c.Numbers) {

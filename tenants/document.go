@@ -63,6 +63,7 @@ type Extension struct {
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
 	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off or offered, the default
 	Codecs    []string `yaml:"codecs" json:"codecs,omitempty"`         // in order of preference
+	DTMF      string   `yaml:"dtmf" json:"dtmf,omitempty"`             // auto, the default, rfc4733, inband or info
 	Caller    string   `yaml:"caller" json:"caller,omitempty"`         // number shown outside, or anonymous
 	Calls     int      `yaml:"calls" json:"calls,omitempty"`           // at once, 0: as limits.extension says
 	PerMinute int      `yaml:"per_minute" json:"per_minute,omitempty"` // new calls, 0: likewise
@@ -104,6 +105,7 @@ type Trunk struct {
 	Password  string         `yaml:"password" json:"password,omitempty"` // "": stays what it is, for the same host and username
 	Register  bool           `yaml:"register" json:"register,omitempty"` // we register at the provider
 	Codecs    []string       `yaml:"codecs" json:"codecs,omitempty"`
+	DTMF      string         `yaml:"dtmf" json:"dtmf,omitempty"`       // as of an extension
 	Proxy     string         `yaml:"proxy" json:"proxy,omitempty"`     // outbound proxy, host or host:port
 	Trusted   bool           `yaml:"trusted" json:"trusted,omitempty"` // what it asserts of callers is believed
 	Strip     int            `yaml:"strip" json:"strip,omitempty"`     // first characters taken off numbers dialled there

@@ -211,10 +211,11 @@ func TestDefaults(t *testing.T) {
 
 func TestGroupsOfExtensions(t *testing.T) {
 	c := company(t, parse(t, `{tenant: a, domain: a.test,
-		extensions: [{number: "1", password: secret1, groups: ["6"], codecs: [pcma, OPUS]}, {number: "2", password: secret2, groups: ["6"]}],
+		extensions: [{number: "1", password: secret1, groups: ["6"], codecs: [pcma, OPUS], dtmf: info}, {number: "2", password: secret2, groups: ["6"]}],
 		groups: [{number: "6", members: ["2"], strategy: linear}]}`, ""), nil)
 	same(t, "members", c.Groups["6"], &pbx.Group{Number: "6", Members: []string{"2", "1"}, Strategy: pbx.Linear, Ring: 20 * time.Second})
 	same(t, "codecs", c.Extensions["1"].Codecs, []string{"PCMA", "opus"})
+	same(t, "dtmf", c.Extensions["1"].DTMF, pbx.DTMFInfo)
 }
 
 // TestJSON: the same document as JSON is the same company.

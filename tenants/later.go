@@ -1,6 +1,9 @@
 package tenants
 
-import "vpbx/internal/strict"
+import (
+	"vpbx/internal/strict"
+	"vpbx/pbx"
+)
 
 // later is a key of the document that this build knows and cannot act on. To
 // leave it out without a word would let a company believe in what does not
@@ -60,6 +63,7 @@ var (
 	groupKinds = closed{[]string{"ring"}, []string{"queue"}}
 	strategies = closed{[]string{"all", "linear"}, []string{"round_robin", "least_recent", "random", "skills"}}
 	srtpModes  = closed{[]string{"off", "offered"}, []string{"required"}}
+	dtmfWays   = closed{[]string{string(pbx.DTMFAuto), string(pbx.DTMFRFC4733), string(pbx.DTMFInband), string(pbx.DTMFInfo)}, nil}
 	crmKinds   = closed{[]string{"none", "rtk"}, []string{"amocrm"}}
 	transports = closed{[]string{"udp", "tcp", "tls"}, nil}
 )

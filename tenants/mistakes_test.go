@@ -52,6 +52,8 @@ func TestMistakes(t *testing.T) {
 		"password control":  {head + "extensions: [{number: \"1\", password: \"abc\\r\\ndef\"}]\n", "3 extensions[0].password: holds control characters"},
 		"email":             {head + "extensions: [{number: \"1\", password: secret, email: Anna <a@b.test>}]\n", "3 extensions[0].email: not an e-mail address"},
 		"srtp required":     {head + "extensions: [{number: \"1\", password: secret, srtp: required}]\n", "3 extensions[0].srtp: required is not supported by this build yet"},
+		"dtmf":              {head + "extensions: [{number: \"1\", password: secret, dtmf: rfc2833}]\n", `3 extensions[0].dtmf: "rfc2833" is none of auto, rfc4733, inband, info`},
+		"dtmf of a trunk":   {head + "trunks: [{name: a, host: h, dtmf: INFO}]\n", `3 trunks[0].dtmf: "INFO" is none of auto, rfc4733, inband, info`},
 		"srtp":              {head + "extensions: [{number: \"1\", password: secret, srtp: maybe}]\n", `3 extensions[0].srtp: "maybe" is none of off, offered, required`},
 		"skills":            {head + "extensions: [{number: \"1\", password: secret, skills: [ru]}]\n", "3 extensions[0].skills: not supported by this build yet"},
 		"codecs":            {head + "extensions: [{number: \"1\", password: secret, codecs: [PCMA, pcma, MP3]}]\n", `3 extensions[0].codecs[1]: "PCMA" is already extensions[0].codecs[0]; 3 extensions[0].codecs[2]: "MP3" is not a codec`},

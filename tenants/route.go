@@ -44,6 +44,7 @@ func (c *checker) checkTrunk(path string, t *Trunk) {
 		c.note(path+".username", "is needed with password or register")
 	}
 	c.checkCodecs(path+".codecs", t.Codecs)
+	c.oneOf(path+".dtmf", t.DTMF, dtmfWays)
 	c.checkTrunkCaller(path, t)
 }
 

@@ -112,7 +112,11 @@ func (a *App) build(ctx context.Context) error {
 	if a.lookup, err = crm.NewLookup(crm.Options{Connectors: map[string]crm.Connector{"rtk": a.connector}, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}
-	if a.media, err = media.New(media.Config{Listen: a.cfg.Media.Listen, External: a.cfg.Media.External, LocalNets: a.cfg.SIP.LocalNets,
+	budget, err := a.budget()
+	if err != nil {
+		return err
+	}
+	if a.media, err = media.New(media.Config{Budget: budget, Listen: a.cfg.Media.Listen, External: a.cfg.Media.External, LocalNets: a.cfg.SIP.LocalNets,
 		PortMin: a.cfg.Media.Ports.Min, PortMax: a.cfg.Media.Ports.Max, Timeout: a.cfg.Media.Timeout, WebRTCPort: a.cfg.Media.WebRTC.Port,
 		ListenPacket: a.host.ListenPacket, LocalFor: a.host.LocalFor, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err

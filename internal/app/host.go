@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"vpbx/media"
 	"vpbx/sip"
 )
 
@@ -27,4 +28,6 @@ type Host struct {
 	// ResolveNAPTR looks the NAPTR records of a name up. nil: the system's name
 	// servers, or none when Resolve is given.
 	ResolveNAPTR func(ctx context.Context, name string) ([]sip.NAPTR, error)
+	// Measure finds what a media session costs of a processor. nil: media.Measure.
+	Measure func() (media.Costs, error)
 }

@@ -14,6 +14,8 @@ type acme struct {
 	CRM      string // URL; "": none
 	Record   bool   // extensions and the rule record
 	Steps    string // of the rule for the company's number; "": the group 600
+	Opus     bool   // the phone of 101 knows Opus only
+	Keys     string // dtmf of 102; "": auto
 }
 
 const (
@@ -24,6 +26,10 @@ const (
 // String is the company file.
 func (a acme) String() string {
 	var b strings.Builder
+	codecs := "[]"
+	if a.Opus {
+		codecs = "[opus]"
+	}
 	fmt.Fprintf(&b, `tenant: acme
 domain: acme.vpbx.test
 name: ООО «Акме»
@@ -31,12 +37,12 @@ zone: Europe/Moscow
 country: RU
 limits: {calls: 200, per_minute: 2000, extension: {calls: 200, per_minute: 2000}}
 extensions:
-  - {number: "101", name: Анна Петрова, password: s3cret-101, record: %[1]v}
-  - {number: "102", name: Иван Волков, password: s3cret-102, record: %[1]v}
+  - {number: "101", name: Анна Петрова, password: s3cret-101, record: %[1]v, codecs: %[2]s}
+  - {number: "102", name: Иван Волков, password: s3cret-102, record: %[1]v, dtmf: %[3]q}
   - {number: "103", name: Пётр Третий, password: s3cret-103}
 groups:
   - {number: "600", name: Продажи, members: ["101", "102"], strategy: all, ring: 4s}
-`, a.Record)
+`, a.Record, codecs, a.Keys)
 	if a.Carrier == "" {
 		return b.String()
 	}

@@ -10,16 +10,16 @@ import (
 
 // TestLinphone lets Linphone call and be called over each transport: tones both
 // ways, hold, keys as telephone events and, over TLS, by INFO; over TCP it offers
-// video as well. The other phone is a baresip.
+// video as well, and knows only Opus. The other phone is a baresip without it.
 func TestLinphone(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"udp", "tcp", "tls"} {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, serverOptions{Company: acme{Record: true}.String(), TLS: transport == "tls"})
+			s := serve(t, serverOptions{Company: acme{Record: true, Opus: transport == "tcp"}.String(), TLS: transport == "tls"})
 			ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Tone: 880, Auto: true})
 			anna := startLinphone(t, s, linphoneOptions{User: "101", Password: "s3cret-101", Transport: transport, Tone: 440,
-				INFO: transport == "tls", Video: transport == "tcp"})
+				INFO: transport == "tls", Video: transport == "tcp", Opus: transport == "tcp"})
 			if r := anna.messages("REGISTER "); len(r) < 2 || !strings.Contains(r[1], "algorithm=SHA-256") {
 				t.Errorf("Linphone registers without SHA-256, which it knows: %q", r)
 			}

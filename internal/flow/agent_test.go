@@ -169,7 +169,7 @@ func (a *agent) outside() error {
 func (a *agent) config() phone.Config {
 	c := a.c
 	cfg := phone.Config{
-		Server: pbxIP + ":" + sipPort, Media: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
+		Server: pbxIP + ":" + sipPort, Media: true, HearKeys: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
 		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
 		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], Origin: c.opts["origin"], RingWith: -1,
 		Log: a.w.logger.With("agent", a.name), Trace: a.watch, Mangle: a.say,

@@ -23,6 +23,7 @@ import (
 	"vpbx/config"
 	"vpbx/internal/app"
 	"vpbx/internal/simnet"
+	"vpbx/media"
 	"vpbx/sip"
 )
 
@@ -60,7 +61,8 @@ func startEngine(cfg config.Config, h *simnet.Host, log *slog.Logger) (*engine, 
 	e.stop = cancel
 	var err error
 	e.app, err = app.New(ctx, cfg, app.Host{ListenPacket: e.host.ListenPacket, Listen: e.host.Listen, Dial: e.host.Dial,
-		LocalFor: h.LocalFor, Resolve: resolve, ResolveSRV: resolveSRV, ResolveNAPTR: resolveNAPTR}, log, io.Discard)
+		LocalFor: h.LocalFor, Resolve: resolve, ResolveSRV: resolveSRV, ResolveNAPTR: resolveNAPTR,
+		Measure: func() (media.Costs, error) { return media.Costs{}, nil }}, log, io.Discard)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("build the program: %w", err)

@@ -194,7 +194,7 @@ func mosText(q pbx.Quality) string {
 	case q.Loss < 0.15:
 		return fmt.Sprintf("%.0f loss<15%%", q.MOS)
 	}
-	return fmt.Sprintf("%.0f loss>15%%", q.MOS)
+	return "bad loss>15%"
 }
 
 // sound fetches the recordings of a call and tells what is in them.

@@ -187,6 +187,14 @@ func (w *world) configure(s *script) error {
 			}
 			w.cfg.Media.Ports = config.Ports{Min: uint16(first), Max: uint16(last)}
 		}
+		for kind, room := range map[string]*config.Room{"relay": &w.cfg.Media.Budget.Relay, "transcode": &w.cfg.Media.Budget.Transcode,
+			"mix": &w.cfg.Media.Budget.Mix, "record": &w.cfg.Media.Budget.Record} {
+			if n, ok := c.opts[kind]; ok {
+				if err := room.UnmarshalText([]byte(n)); err != nil {
+					return fmt.Errorf("line %d: %s: %w", c.line, kind, err)
+				}
+			}
+		}
 		if e, ok := c.opts["external"]; ok {
 			for text := range strings.SplitSeq(e, ",") {
 				a, err := netip.ParseAddr(text)

@@ -72,6 +72,10 @@ type media struct {
 	next            int
 	digits          string
 	digitStart      uint32
+	keyPhases       [2]float64 // of the key being sung
+	tones           audio.KeyDetector
+	toned           []int16
+	toneDigits      string
 	in              reception
 	stats           RTPStats
 	octets          uint32
@@ -249,15 +253,19 @@ func (m *media) frame(buf []byte) (int, netip.AddrPort) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.header.Timestamp += uint32(m.clock() / 50)
-	if !m.mayWrite || m.muted || m.pt == noPayload {
+	if !m.mayWrite || m.muted || m.pt == noPayload || m.web != nil && !m.web.Connected() {
 		m.header.Marker = true // of the first packet after the pause, RFC 3551 §4.1
 		return 0, m.remote
 	}
 	packet := rtp.Packet{Header: m.header}
 	packet.PayloadType = m.pt
 	if step, ok := m.nextKey(); ok {
-		packet.PayloadType, packet.Marker, packet.Timestamp = m.event, step.first, m.keyStart
-		packet.Payload = step.payload()
+		if step.tone {
+			packet.Payload = m.sing(step)
+		} else {
+			packet.PayloadType, packet.Marker, packet.Timestamp = m.event, step.first, m.keyStart
+			packet.Payload = step.payload()
+		}
 	} else {
 		packet.Payload = m.speak()
 	}
@@ -358,6 +366,9 @@ func (m *media) hear(packet *rtp.Packet, from netip.AddrPort, at time.Time) {
 		}
 		_, pcm := m.ear.Hear(m.law, packet.SSRC, packet.Timestamp, packet.Payload)
 		f.pcm = append(f.pcm, pcm...)
+	}
+	if m.p.cfg.HearKeys {
+		m.hearTones(f)
 	}
 	if m.p.cfg.Echo && packet.PayloadType == m.pt && len(m.echo) < echoFrames {
 		m.echo = append(m.echo, slices.Clone(packet.Payload))

@@ -60,6 +60,8 @@ type Config struct {
 	Supported     string        // of REGISTER; "": none is named
 	Misbehave     Misbehave     // of new calls
 
+	HearKeys bool // notes the keys that are in the sound
+
 	Challenge *Challenge // plays a provider
 
 	// Mangle changes a message on its way out: how real phones differ from what the

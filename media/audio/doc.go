@@ -3,7 +3,7 @@
 // # What it is
 //
 // Pure functions over samples: the codecs G.711, G.722 and Opus (RFC 6716, by
-// gopus), tones and their detection, resampling, making
+// gopus), tones and their detection, keys in the sound (ITU-T Q.23, Q.24), resampling, making
 // up what was lost, WAV files and the voice quality estimate of ITU-T G.107.
 //
 // # What it is not
@@ -14,7 +14,7 @@
 // # Goroutines
 //
 // None are started here. The functions are safe for concurrent use; a WAVWriter,
-// Encoder, Decoder, Listener or Resampler belongs to one goroutine.
+// Encoder, Decoder, Listener, KeyDetector or Resampler belongs to one goroutine.
 //
 // # Invariants
 //

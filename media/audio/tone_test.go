@@ -89,26 +89,33 @@ func TestGoertzel(t *testing.T) {
 // The values are worked by hand from the formulas of G.107 §3 and annex B.
 func TestMOS(t *testing.T) {
 	tests := []struct {
-		name              string
-		loss, jitter, rtt float64
-		want              float64
+		name string
+		path Path
+		want float64
 	}{
-		{"perfect", 0, 0, 0, 4.40},
-		{"good office", 0, 2, 20, 4.39},
-		{"1 % loss", 0.01, 0, 40, 4.303},
-		{"5 % loss", 0.05, 0, 40, 3.883},
-		{"20 % loss", 0.20, 0, 40, 2.581},
-		{"satellite", 0, 0, 600, 3.59},
-		{"all lost", 1, 0, 0, 1.165},
-		{"nonsense", 7, -5, -1, 1.165},
-		{"hopeless", 1, 1000, 5000, 1},
+		{"perfect", Path{}, 4.40},
+		{"good office", Path{Codec: "PCMA", JitterMs: 2, RTTMs: 20}, 4.39},
+		{"1 % loss", Path{Loss: 0.01, RTTMs: 40}, 4.303},
+		{"5 % loss", Path{Loss: 0.05, RTTMs: 40}, 3.883},
+		{"5 % loss in bursts", Path{Loss: 0.05, BurstR: 2, RTTMs: 40}, 3.829},
+		{"20 % loss", Path{Loss: 0.20, RTTMs: 40}, 2.581},
+		{"G.729", Path{Codec: "G729"}, 4.087},
+		{"G.729, 2 % loss", Path{Codec: "G729", Loss: 0.02}, 3.774},
+		{"a codec unheard of", Path{Codec: "x"}, 4.40},
+		{"satellite", Path{RTTMs: 600}, 3.59},
+		{"all lost", Path{Loss: 1}, 1.165},
+		{"nonsense", Path{Loss: 7, BurstR: -3, JitterMs: -5, RTTMs: -1}, 1.165},
+		{"hopeless", Path{Loss: 1, JitterMs: 1000, RTTMs: 5000}, 1},
 	}
 	for _, tt := range tests {
-		if got := MOS(tt.loss, tt.jitter, tt.rtt); math.Abs(got-tt.want) > 0.01 {
+		if got := tt.path.MOS(); math.Abs(got-tt.want) > 0.01 {
 			t.Errorf("%s: %.3f, want %.2f", tt.name, got, tt.want)
 		}
 	}
-	if got := mosOf(math.NaN()); got != 1 {
+	if far := (Path{RTTMs: 600}); far.ListeningMOS() < 4.4 {
+		t.Errorf("who only listens hears no delay: %.2f", far.ListeningMOS())
+	}
+	if got := MOS(math.NaN()); got != 1 {
 		t.Errorf("NaN: %v", got)
 	}
 }

@@ -84,6 +84,9 @@ func writeMedia(b *bytes.Buffer, m Media) {
 	if m.Mux {
 		b.WriteString("a=rtcp-mux\r\n")
 	}
+	if xr := m.XR.String(); xr != "" {
+		fmt.Fprintf(b, "a=rtcp-xr:%s\r\n", xr)
+	}
 	writeMid(b, m)
 	writeSecurity(b, m)
 	writeICE(b, m)

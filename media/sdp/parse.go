@@ -145,6 +145,8 @@ func (p *parser) attribute(name, value string) {
 		m.secured(name, value, p.medium == nil)
 	case "ice-ufrag", "ice-pwd", "ice-lite", "candidate", "mid":
 		m.way(name, value)
+	case "rtcp-xr":
+		m.XR = parseXR(value)
 	case "rtpmap":
 		if c, ok := rtpmap(value); ok && p.medium != nil {
 			m.maps[c.PT] = c
@@ -226,6 +228,9 @@ func (p *parser) finish(m *draft) Media {
 	}
 	if m.Setup == "" {
 		m.Setup = p.session.Setup
+	}
+	if m.XR == (XR{}) {
+		m.XR = p.session.XR
 	}
 	m.inheritICE(p.session.ICE)
 	// c=0.0.0.0 is hold as RFC 2543 knew it: send nothing to me (RFC 3264 §8.4). With

@@ -128,6 +128,8 @@ type Media struct {
 	RTCP netip.AddrPort
 	// Mux is a=rtcp-mux (RFC 5761).
 	Mux bool
+	// XR are the extended reports that the writer wants.
+	XR XR
 	// Codecs are all payload types in order of preference, with events and
 	// comfort noise.
 	Codecs []Codec
@@ -147,6 +149,35 @@ type Media struct {
 	Mid string
 	// Source is the sender's SSRC and what it is called (RFC 5576); written, not read.
 	Source Source
+}
+
+// XR is a=rtcp-xr, as far as we have such reports (RFC 3611 §5.1).
+type XR struct {
+	Voice bool // voip-metrics
+	RTT   bool // rcvr-rtt: the answer to its reference time
+}
+
+// String is the attribute's value, empty for none.
+func (x XR) String() string {
+	var list []string
+	if x.RTT {
+		list = append(list, "rcvr-rtt=all")
+	}
+	if x.Voice {
+		list = append(list, "voip-metrics")
+	}
+	return strings.Join(list, " ")
+}
+
+// parseXR passes over kinds of reports that we have not.
+func parseXR(value string) XR {
+	var x XR
+	for _, f := range strings.Fields(value) {
+		kind, _, _ := strings.Cut(f, "=")
+		x.Voice = x.Voice || kind == "voip-metrics"
+		x.RTT = x.RTT || kind == "rcvr-rtt"
+	}
+	return x
 }
 
 // RTP is the address for media packets.
