@@ -85,8 +85,8 @@ func (l *liveCalls) Supervise(_ context.Context, t pbx.TenantID, s pbx.Supervise
 	return "c9", l.control(t, s.Call, fmt.Sprintf("%s by %q to %q", s.Mode, s.From, s.To))
 }
 
-func (l *liveCalls) Record(_ context.Context, t pbx.TenantID, id pbx.CallID, on bool) error {
-	return l.control(t, id, fmt.Sprintf("record %v", on))
+func (l *liveCalls) Record(_ context.Context, t pbx.TenantID, id pbx.CallID, o pbx.RecordOrder) error {
+	return l.control(t, id, fmt.Sprintf("record %s %v", o.Do, o.For))
 }
 
 func (l *liveCalls) Live(t pbx.TenantID) []pbx.CallInfo {

@@ -64,8 +64,8 @@ type Control interface {
 	// Supervise rings an extension and lets it take part in the call; it gives the
 	// id of the call that is made for that.
 	Supervise(ctx context.Context, t pbx.TenantID, s pbx.Supervise) (pbx.CallID, error)
-	// Record begins or ends a recording.
-	Record(ctx context.Context, t pbx.TenantID, id pbx.CallID, on bool) error
+	// Record begins, ends, pauses or resumes a recording.
+	Record(ctx context.Context, t pbx.TenantID, id pbx.CallID, o pbx.RecordOrder) error
 }
 
 // Sounds is where the sound files of recordings are.

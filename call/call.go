@@ -64,6 +64,7 @@ type Call struct {
 
 	redirected string // where the phone that has ended last sends the call
 	recorder   *recordings.Recorder
+	tape       tape
 	failed     pbx.Cause // what the last step came to
 	signaled   bool      // the caller has been told that it rings, or been answered
 
@@ -239,11 +240,12 @@ func (c *Call) route() (routing.Decision, error) {
 	c.asked = routing.Request{Company: c.company, Direction: c.trace[0].Direction, From: c.caller.who, To: c.dialled,
 		Trunk: c.caller.trunk, Caller: c.company.Extensions[c.caller.number], At: time.Now()}
 	r := c.asked
-	d, err := await(c, func(ctx context.Context) routing.Decision { return c.m.Router.Route(ctx, r, c.id) })
+	found, err := await(c, func(ctx context.Context) routed { return routed{c.m.Router.Route(ctx, r, c.id), c.announcement()} })
+	d := found.d
 	if err != nil {
 		return d, err
 	}
-	c.decision = d
+	c.decision, c.tape.notice = d, found.notice
 	if d.Lookup != nil {
 		c.note(pbx.CallEvent{Kind: pbx.LookedUp, CRM: d.Lookup})
 	}
@@ -265,6 +267,8 @@ func (c *Call) next(timer <-chan time.Time) (any, error) {
 			if pass, err := c.handle(e); err != nil || pass {
 				return e, err
 			}
+		case <-c.dues():
+			c.attendTape()
 		case <-timer:
 			return expired{}, nil
 		case <-c.limit.C:
@@ -309,7 +313,7 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
-		return c.caller.media == e.S, nil
+		return c.caller.media == e.S || c.announcing(e.S), nil
 	case result:
 		return e.n == c.awaits, nil
 	case hangup:
@@ -430,7 +434,8 @@ func (c *Call) note(e pbx.CallEvent) {
 
 // repeatable tells whether a peer alone decides how often an event happens.
 func repeatable(k pbx.EventKind) bool {
-	return k == pbx.Ringing || k == pbx.EarlyMedia || k == pbx.Held || k == pbx.Resumed || k == pbx.Pressed
+	return k == pbx.Ringing || k == pbx.EarlyMedia || k == pbx.Held || k == pbx.Resumed || k == pbx.Pressed ||
+		k == pbx.RecordPaused || k == pbx.RecordResumed
 }
 
 // why adds a line to what a manager reads, with no event of its own kind.
@@ -482,6 +487,12 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		i.State = e.Kind
 	case pbx.Parked:
 		i.State, i.With = e.Kind, e.To
+	case pbx.RecordStart, pbx.RecordResumed:
+		i.Recording = pbx.RecordingOn
+	case pbx.RecordPaused:
+		i.Recording = pbx.RecordingPaused
+	case pbx.RecordEnd:
+		i.Recording = ""
 	}
 	c.info.Store(&i)
 }

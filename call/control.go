@@ -2,11 +2,9 @@ package call
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
-	"vpbx/media"
 	"vpbx/pbx"
 	"vpbx/sip"
 )
@@ -147,32 +145,6 @@ func (m *Manager) Press(ctx context.Context, tenant pbx.TenantID, id pbx.CallID,
 	})
 }
 
-// Record begins or ends the recording of those who talk. Ended, it is a whole
-// recording; begun again, it is another.
-func (m *Manager) Record(ctx context.Context, tenant pbx.TenantID, id pbx.CallID, on bool) error {
-	return m.do(ctx, tenant, id, func(c *Call) error {
-		switch {
-		case c.peer == nil:
-			return &pbx.Error{Kind: pbx.Conflict, Msg: "nobody talks in this call now"}
-		case on && c.recorder != nil:
-			return &pbx.Error{Kind: pbx.Conflict, Msg: "the call is being recorded already"}
-		case !on && c.recorder == nil:
-			return &pbx.Error{Kind: pbx.Conflict, Msg: "the call is not being recorded"}
-		}
-		if on && errors.Is(errors.Join(c.caller.media.Admit(media.Record), c.peer.media.Admit(media.Record)), media.ErrBusy) {
-			return &pbx.Error{Kind: pbx.Unavailable, Msg: "no room to record another call"}
-		}
-		if c.decision.Record = on; !on {
-			c.stopRecording()
-			return nil
-		}
-		if c.startRecording(); c.recorder == nil {
-			return &pbx.Error{Kind: pbx.Unavailable, Msg: "the recording could not be started"}
-		}
-		return nil
-	})
-}
-
 // talking finds who talks, by extension or number; "" is the extension, where
 // there is only one.
 func (c *Call) talking(who string) (*party, error) {
@@ -218,7 +190,11 @@ const (
 
 // pressed takes a key, which is not noted: people press card numbers.
 func (c *Call) pressed(p *party, digit byte) {
-	if p == nil || c.mayTransfer(p) != 0 {
+	if p == nil {
+		return
+	}
+	defer c.recordKey(p, digit)
+	if c.mayTransfer(p) != 0 {
 		return
 	}
 	p.keys += string(digit)

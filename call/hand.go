@@ -30,7 +30,8 @@ type adopt struct {
 	p       *party
 	from    pbx.CallID
 	instead *sip.Leg
-	record  bool        // the talk there is to be recorded
+	record  bool // the talk there is to be recorded
+	notice  pbx.Notice
 	reply   chan handed // has room for one
 
 	supervise *supervision // nil: to talk
@@ -41,6 +42,7 @@ type adopt struct {
 type handed struct {
 	p       *party // of surrender
 	record  bool   // likewise: the talk there is to be recorded
+	notice  pbx.Notice
 	who     string // of adopt: who talks with the party there
 	dialled string
 	cause   pbx.Cause
@@ -121,7 +123,7 @@ func (c *Call) surrender(s surrender) error {
 	c.left(goes)
 	p.leg.Own(s.mail, s.gone)
 	p.media.Own(s.mail, s.gone)
-	s.reply <- handed{p: p, record: c.decision.Record}
+	s.reply <- handed{p: p, record: c.decision.Record, notice: c.decision.Notice}
 	return c.sentOn(by, s.to)
 }
 
@@ -157,7 +159,7 @@ func (c *Call) left(p *party) {
 
 // giveTo gives p to another call. An error means that this call is over.
 func (c *Call) giveTo(to pbx.CallID, p *party, instead *sip.Leg) (handed, error) {
-	a := adopt{p: p.moving(), from: c.id, instead: instead, record: c.decision.Record, reply: make(chan handed, 1)}
+	a := adopt{p: p.moving(), from: c.id, instead: instead, record: c.decision.Record, notice: c.decision.Notice, reply: make(chan handed, 1)}
 	h, err := await(c, func(ctx context.Context) handed { return c.m.ask(ctx, to, a, a.reply) })
 	if err == nil && h.cause.Reason == "" && h.dialled == "" {
 		c.part()
@@ -206,7 +208,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 	a.reply <- handed{who: c.caller.who}
 	c.pickUp(a.p, sdp)
 	c.note(pbx.CallEvent{Kind: pbx.Transferred, Who: old.who, To: a.p.who, Why: []string{old.who + " transfers to " + a.p.who}})
-	c.decision.Record = c.decision.Record || a.record
+	c.recordAlso(a.record, a.notice)
 	c.connect(a.p)
 	c.joined(a.p)
 	cause := pbx.NewCause(pbx.PartyCallee, pbx.SentOn)
@@ -221,11 +223,11 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 // taken takes somebody who picks up a call that rings or is parked; nil when that
 // cannot be.
 func (c *Call) taken(a adopt) *party {
-	recorded := c.decision.Record
-	c.decision.Record = recorded || a.record
+	was := c.decision
+	c.recordAlso(a.record, a.notice)
 	sdp, ok := agree(a.p, c.codecs(nil))
 	if !ok {
-		c.decision.Record = recorded
+		c.decision = was
 		a.reply <- handed{cause: pbx.NewCause(pbx.PartyPBX, pbx.NoCodec)}
 		return nil
 	}
@@ -331,7 +333,7 @@ func (c *Call) replace(r *sip.Replaces) {
 		return
 	}
 	if ext := c.company.Extensions[c.caller.number]; ext != nil {
-		c.decision.Record = ext.Record
+		c.decision.Record, c.decision.Notice = ext.Record, ext.Notice
 	}
 	c.pickFrom(to, leg)
 }

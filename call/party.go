@@ -16,25 +16,26 @@ import (
 
 // party is a participant: who it is, its leg and its sound.
 type party struct {
-	who      string // extension or outside number, as the record shows it
-	number   string // extension, "" for an outside party
-	trunk    string
-	name     string // display name it gave
-	leg      *sip.Leg
-	media    *media.Session
-	grant    *grant   // to call it outside, nil inside
-	out      outgoing // how its trunk is told who calls
-	usage    string   // what it counts against, "" for the caller and the other phones of an extension
-	answered bool
-	over     bool
-	alerted  bool          // its phone has rung (180)
-	waited   time.Duration // how long it rang until we gave up
-	held     bool          // it has put the other side on hold
-	calling  bool          // it is the caller of the record
-	seat     int           // side of the recording
-	keys     string        // what it presses for the PBX
-	barges   bool          // it supervises, and is heard by both
-	tapped   *recordings.Recorder
+	who        string // extension or outside number, as the record shows it
+	number     string // extension, "" for an outside party
+	trunk      string
+	name       string // display name it gave
+	leg        *sip.Leg
+	media      *media.Session
+	grant      *grant   // to call it outside, nil inside
+	out        outgoing // how its trunk is told who calls
+	usage      string   // what it counts against, "" for the caller and the other phones of an extension
+	answered   bool
+	over       bool
+	alerted    bool          // its phone has rung (180)
+	waited     time.Duration // how long it rang until we gave up
+	held       bool          // it has put the other side on hold
+	calling    bool          // it is the caller of the record
+	seat       int           // side of the recording
+	keys       string        // what it presses for the PBX
+	recordKeys string        // likewise, for the recording
+	barges     bool          // it supervises, and is heard by both
+	tapped     *recordings.Recorder
 }
 
 // party finds whose leg l is, among those who are still there.

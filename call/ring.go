@@ -307,6 +307,9 @@ func (c *Call) join(p *party) error {
 	}
 	c.answerCaller(sdp)
 	c.caller.media.StopPlay()
+	if err := c.announce(p); err != nil {
+		return err
+	}
 	if c.early != p || c.conference != nil {
 		c.unbridge()
 		c.connect(p)

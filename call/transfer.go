@@ -110,7 +110,7 @@ func (c *Call) blind(t *transfer) []routing.Step {
 		Caller: c.company.Extensions[t.who], At: time.Now()}
 	d := routing.Transfer(c.asked, c.caller.number)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
-	c.decision.Record = c.decision.Record || d.Record
+	c.recordAlso(d.Record, d.Notice)
 	c.failed = d.Cause
 	if !slices.ContainsFunc(d.Steps, func(s routing.Step) bool { _, outside := s.(routing.Dial); return outside }) {
 		c.freePlace(t)
@@ -254,7 +254,7 @@ func (c *Call) attend(t *transfer) []routing.Step {
 		c.transferred(h.who)
 		return nil
 	}
-	c.decision.Record = c.decision.Record || h.record
+	c.recordAlso(h.record, h.notice)
 	if !outside(c.caller, h.p) {
 		c.freePlace(t)
 	}

@@ -74,6 +74,9 @@ func RingbackPrompt(country string) *Prompt {
 	return TonePrompt(audio.Ringback(country))
 }
 
+// RecordingBeepPrompt is the tone by which those who talk know that they are recorded.
+func RecordingBeepPrompt() *Prompt { return newPrompt(audio.RecordingBeep(promptRate)) }
+
 // ConfirmationPrompt is the tone that says "done": two short ones, after a
 // silence in which a phone opens its ear.
 func ConfirmationPrompt() *Prompt {

@@ -64,6 +64,7 @@ type Extension struct {
 	HA1MD5    string   `json:"ha1_md5"`    // hex MD5(number:domain:password)
 	HA1SHA256 string   `json:"ha1_sha256"` // hex SHA-256 of the same
 	Record    bool     `json:"record,omitempty"`
+	Notice    Notice   `json:"notice,omitzero"` // where Record
 	Voicemail bool     `json:"voicemail,omitempty"`
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
@@ -184,6 +185,7 @@ type Rule struct {
 	Number string `json:"number"`
 	Owner  bool   `json:"owner,omitempty"` // ask the CRM for the owner first
 	Record bool   `json:"record,omitempty"`
+	Notice Notice `json:"notice,omitzero"` // where Record
 	Steps  []Step `json:"steps"`
 }
 

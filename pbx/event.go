@@ -32,6 +32,8 @@ const (
 	Playing       EventKind = "playing"        // a prompt is played to the caller: Text
 	RecordStart   EventKind = "record_start"   // a recording began: Recording
 	RecordEnd     EventKind = "record_end"     // it is closed, or could not begin: Recording
+	RecordPaused  EventKind = "record_paused"  // nothing is recorded from now on: Recording; Who asked for it, "": the API
+	RecordResumed EventKind = "record_resumed" // it is recorded again: likewise
 	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, Quality
 	Ended         EventKind = "ended"          // the call is over: Cause; Who hung up; Other: where it goes on
 )
@@ -99,6 +101,12 @@ type Live struct {
 	CallEvent
 }
 
+// What [CallInfo.Recording] says.
+const (
+	RecordingOn     = "on"
+	RecordingPaused = "paused"
+)
+
 // CallInfo is a snapshot of a call that is going on.
 type CallInfo struct {
 	ID        CallID     `json:"id"`
@@ -108,6 +116,7 @@ type CallInfo struct {
 	To        string     `json:"to"`
 	Started   time.Time  `json:"started"`
 	Answered  *time.Time `json:"answered"`
-	State     EventKind  `json:"state"` // the last thing that changed: arrived, ringing, bridged …
+	State     EventKind  `json:"state"`               // the last thing that changed: arrived, ringing, bridged …
+	Recording string     `json:"recording,omitempty"` // [RecordingOn] or [RecordingPaused]; "": it is not recorded
 	With      string     `json:"with,omitempty"`
 }

@@ -32,6 +32,14 @@ type WebRTC struct {
 	BytesReceived uint64  `json:"bytes_received"`
 }
 
+// Pause is a part of a recording that was left out on purpose, such as a card number
+// that was read out: it is silent and as long as the pause was. Both are seconds
+// from the begin of the recording.
+type Pause struct {
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
+}
+
 // Recording is what is known of a recording of a call.
 type Recording struct {
 	ID      RecordingID `json:"id"`
@@ -39,6 +47,7 @@ type Recording struct {
 	Call    CallID      `json:"call,omitempty"`
 	Seconds float64     `json:"seconds"`
 	Bytes   int64       `json:"bytes,omitempty"`
+	Pauses  []Pause     `json:"pauses,omitempty"`  // what was left out on purpose: it is silent
 	Lost    uint64      `json:"lost,omitempty"`    // packets the disk was too slow for
 	Error   string      `json:"error,omitempty"`   // why it is missing or not whole
 	SHA256  string      `json:"sha256,omitempty"`  // of the finished file, in hex; "" when there is none

@@ -95,7 +95,7 @@ func (p *plan) rule(before func(*pbx.Rule)) {
 		p.reject(pbx.NoRoute, "no rule for "+p.To)
 		return
 	}
-	p.Record = r.Record
+	p.record(r.Record, r.Notice)
 	before(r)
 	for _, s := range r.Steps {
 		if p.final() {
@@ -194,14 +194,22 @@ func (p *plan) finish() {
 			p.Steps = append(p.Steps, end)
 		}
 	}
-	if caller := p.req.Caller; caller != nil && caller.Record {
-		p.Record = true
+	if caller := p.req.Caller; caller != nil {
+		p.record(caller.Record, caller.Notice)
 	}
 	for _, s := range p.Steps {
 		r, _ := s.(Ring)
 		for _, who := range r.Who {
-			p.Record = p.Record || p.req.Company.Extensions[who].Record
+			e := p.req.Company.Extensions[who]
+			p.record(e.Record, e.Notice)
 		}
+	}
+}
+
+// record adds what a rule or somebody who takes part says about recording.
+func (p *plan) record(on bool, n pbx.Notice) {
+	if on {
+		p.Record, p.Notice = true, p.Notice.With(n)
 	}
 }
 

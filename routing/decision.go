@@ -30,6 +30,7 @@ type Decision struct {
 	Direction pbx.Direction // as the record shows it
 	To        string        // the dialled number, normalised
 	Record    bool
+	Notice    pbx.Notice    // where Record
 	// Steps are done in order until one connects or refuses the caller. When
 	// the last one is a Ring or a Dial that nobody answered, the call ends
 	// with the cause of that step.

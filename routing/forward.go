@@ -22,6 +22,7 @@ type Hop struct {
 type Forwarded struct {
 	Steps  []Step    // as in a Decision; none when the call cannot be forwarded
 	Record bool      // somebody who takes part is recorded
+	Notice pbx.Notice
 	Why    []string  // what a manager reads
 	Cause  pbx.Cause // why there are no steps
 }
@@ -37,7 +38,7 @@ func Forward(req Request, hops []Hop) Forwarded {
 		return Forwarded{Why: p.Why, Cause: cause}
 	}
 	p.finish()
-	return Forwarded{Steps: p.Steps, Record: p.Record, Why: p.Why}
+	return Forwarded{Steps: p.Steps, Record: p.Record, Notice: p.Notice, Why: p.Why}
 }
 
 // forward lays out where hop leads, or gives the cause why it leads nowhere.

@@ -33,5 +33,5 @@ func sendOn(req Request, with, verb string, parks bool) Forwarded {
 		}
 	}
 	p.finish()
-	return Forwarded{Steps: p.Steps, Record: p.Record, Why: p.Why}
+	return Forwarded{Steps: p.Steps, Record: p.Record, Notice: p.Notice, Why: p.Why}
 }

@@ -125,6 +125,9 @@ func (s *Store) open(ctx context.Context, beside bool) error {
 	}
 	s.journal = newJournal()
 	s.writer = startWriter(conn, s.journal, s.node, s.log, s.metrics)
+	if err := s.buryDue(ctx); err != nil {
+		return err
+	}
 	if beside {
 		return nil
 	}

@@ -74,6 +74,7 @@ func (d *Document) check(note noteFunc) {
 		return
 	}
 	c.index()
+	c.checkNotices()
 	for i := range d.Extensions {
 		c.checkExtension(fmt.Sprintf("extensions[%d]", i), &d.Extensions[i])
 	}
@@ -169,6 +170,7 @@ func (c *checker) checkExtension(path string, e *Extension) {
 			c.note(path+".email", "not an e-mail address")
 		}
 	}
+	c.checkRecord(path+".record", e.Record)
 	c.oneOf(path+".srtp", e.SRTP, srtpModes)
 	c.checkCodecs(path+".codecs", e.Codecs)
 	c.oneOf(path+".dtmf", e.DTMF, dtmfWays)

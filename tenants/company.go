@@ -43,7 +43,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	b := &build{Document: d, old: old, note: m.add, joined: d.joined(), company: &pbx.Company{
 		Tenant: pbx.Tenant{
 			ID: d.Tenant, Domain: strings.ToLower(d.Domain), Name: d.Name, Zone: orElse(d.Zone, "UTC"), Country: d.Country,
-			Limits: limitsOf(d.Limits), Recordings: pbx.RecordingRules{Keep: time.Duration(d.Recordings.Keep)},
+			Limits: limitsOf(d.Limits), Recordings: recordingRules(d.Recordings),
 		},
 		Extensions: make(map[string]*pbx.Extension, len(d.Extensions)),
 		Groups:     make(map[string]*pbx.Group, len(d.Groups)),
@@ -81,7 +81,7 @@ type build struct {
 
 func (b *build) extension(path string, e *Extension) {
 	x := &pbx.Extension{
-		Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
+		Number: e.Number, Name: e.Name, Record: e.Record != "", Notice: e.Record.notice(), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 		Codecs: codecNames(e.Codecs), DTMF: pbx.DTMF(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
 		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC,
 	}
@@ -192,7 +192,7 @@ func (b *build) routes() {
 		b.company.Rates = append(b.company.Rates, pbx.Rate{Prefix: r.Prefix, Minute: money(r.Minute)})
 	}
 	for _, r := range b.Rules {
-		rule := pbx.Rule{Number: r.Number, Owner: r.Owner, Record: r.Record}
+		rule := pbx.Rule{Number: r.Number, Owner: r.Owner, Record: r.Record != "", Notice: r.Record.notice()}
 		for _, s := range r.Steps {
 			rule.Steps = append(rule.Steps, step(s))
 		}
@@ -233,13 +233,13 @@ func (b *build) crm() {
 // to the same company it changes nothing.
 func FromCompany(c *pbx.Company) *Document {
 	d := &Document{
-		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: Recordings{Keep: Days(c.Recordings.Keep)},
+		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: documentRecordings(c.Recordings),
 		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions)},
 	}
 	for _, n := range keys(c.Extensions) {
 		e := c.Extensions[n]
 		x := Extension{
-			Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
+			Number: e.Number, Name: e.Name, Record: recordOf(e.Record, e.Notice), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 			Codecs: clone(e.Codecs), DTMF: string(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
 			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC,
 		}
@@ -270,7 +270,7 @@ func FromCompany(c *pbx.Company) *Document {
 		d.Prompts = append(d.Prompts, Prompt{Name: n, File: c.Prompts[n].File})
 	}
 	for _, r := range c.Rules {
-		rule := Rule{Number: r.Number, Owner: r.Owner, Record: r.Record}
+		rule := Rule{Number: r.Number, Owner: r.Owner, Record: recordOf(r.Record, r.Notice)}
 		for _, s := range r.Steps {
 			rule.Steps = append(rule.Steps, documentStep(s))
 		}

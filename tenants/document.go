@@ -57,7 +57,7 @@ type Extension struct {
 	Number    string   `yaml:"number" json:"number"`
 	Name      string   `yaml:"name" json:"name,omitempty"`
 	Password  string   `yaml:"password" json:"password,omitempty"` // "": stays what it is
-	Record    bool     `yaml:"record" json:"record,omitempty"`
+	Record    Record   `yaml:"record" json:"record,omitempty"`     // false, true, announce, beep or announce+beep
 	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
 	Email     string   `yaml:"email" json:"email,omitempty"`
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
@@ -156,8 +156,8 @@ type Prompt struct {
 // Rule says what happens to calls to one of the company's numbers.
 type Rule struct {
 	Number string `yaml:"number" json:"number"`
-	Owner  bool   `yaml:"owner" json:"owner,omitempty"` // ask the CRM first
-	Record bool   `yaml:"record" json:"record,omitempty"`
+	Owner  bool   `yaml:"owner" json:"owner,omitempty"`   // ask the CRM first
+	Record Record `yaml:"record" json:"record,omitempty"` // as of an extension
 	Steps  []Step `yaml:"steps" json:"steps"`
 	laterRule
 }

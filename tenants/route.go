@@ -112,6 +112,7 @@ func (c *checker) checkRules() {
 		} else if r.Number != "" && !bool(c.Rules[j].When) {
 			c.note(path, "is never reached: rules[%d] takes every call to %s", j, r.Number)
 		}
+		c.checkRecord(path+".record", r.Record)
 		switch {
 		case len(r.Steps) == 0:
 			c.note(path+".steps", "a rule needs steps")

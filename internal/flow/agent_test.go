@@ -20,6 +20,7 @@ const (
 	ringbackTone = 425
 	promptTone   = 340
 	intruderTone = 3400
+	beepTone     = 1400
 	firstTone    = 520
 	toneStep     = 60
 )

@@ -77,6 +77,8 @@ var fences = []fence{
 	{module: "github.com/pressly/goose", packages: []string{"store/..."}},
 	{module: "github.com/nats-io", packages: []string{"events/nats"}},
 	{module: "github.com/danielgtaylor/huma", packages: []string{"api"}},
+	{module: "github.com/minio/minio-go", packages: []string{"recordings"}},
+	{module: "github.com/johannesboyne/gofakes3", files: []string{"_test.go"}},
 	{module: "github.com/goccy/go-yaml", packages: []string{"internal/strict", "config", "tenants"}},
 	{module: "github.com/alecthomas/kong", packages: []string{"cmd/vpbx"}},
 	{module: "github.com/prometheus", packages: []string{"api", "internal/app"}, files: []string{"metrics.go", "_test.go"}},
