@@ -70,6 +70,7 @@ func TestInfoDigit(t *testing.T) {
 		}
 		info(4, "application/dtmf-relay", "nothing", "400")
 		info(5, "application/media_control+xml", "<x/>", "200")
+		info(6, "application/trickle-ice-sdpfrag", "a=candidate:1 1 udp 2113937151 192.0.2.7 4000 typ host\r\na=end-of-candidates\r\n", "200") // RFC 8840
 		info(6, "application/dtmf-relay", "Signal=hf\r\nDuration=100\r\n", "200")
 		if e := event[Pressed](r); e.Digit != '!' {
 			t.Errorf("%+v", e)

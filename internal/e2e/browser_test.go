@@ -83,7 +83,11 @@ func startBrowser(t *testing.T, s *server, library, user, codec string, tone flo
 	web := httptest.NewServer(b.handler(libraries(t)))
 	t.Cleanup(web.Close)
 	t.Cleanup(web.CloseClientConnections)
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "vpbx-e2e-page-")
+	if err != nil {
+		t.Fatalf("make a directory: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // what Chromium leaves running for a moment may still write there
 	page := web.URL + "/?" + url.Values{"lib": {library}, "user": {user}, "password": {"s3cret-" + user},
 		"codec": {codec}, "domain": {"acme.vpbx.test"}, "ws": {"ws://" + s.ws.String() + "/ws"}}.Encode()
 	b.process = start(t, library+" "+user, dir, "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
