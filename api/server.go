@@ -68,6 +68,18 @@ type Control interface {
 	Record(ctx context.Context, t pbx.TenantID, id pbx.CallID, o pbx.RecordOrder) error
 }
 
+// Conferences is call control for conferences. Errors are of the kinds NotFound,
+// Invalid and Conflict.
+type Conferences interface {
+	// Conferences lists those that go on.
+	Conferences(t pbx.TenantID) []pbx.ConferenceInfo
+	ChangeConference(ctx context.Context, t pbx.TenantID, number string, change pbx.ConferenceChange) error
+	// Invite calls somebody into a conference and gives the id of that call.
+	Invite(ctx context.Context, t pbx.TenantID, i pbx.ConferenceInvite) (pbx.CallID, error)
+	// ConferenceOf makes a conference of a call of two and gives its number.
+	ConferenceOf(ctx context.Context, t pbx.TenantID, id pbx.CallID, number string) (string, error)
+}
+
 // Sounds is where the sound files of recordings are.
 type Sounds interface {
 	// Open gives the sound file, its size in bytes and when it was closed.
@@ -101,7 +113,9 @@ type Config struct {
 	Sounds    Sounds
 	Keeper    Keeper
 	Tenants   Tenants
-	Bus       *events.Bus
+
+	Conferences Conferences
+	Bus         *events.Bus
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -174,6 +188,7 @@ func New(c Config) (*Server, error) {
 	s.addRegistrations()
 	s.addCalls()
 	s.addControl()
+	s.addConferences()
 	s.addRecordings()
 	s.addEvents()
 	s.addCaptures()

@@ -82,6 +82,13 @@ type Call struct {
 	auto        bool // phones are asked to answer by themselves
 	tight       bool // nothing more can be transcoded on this machine, which would have given more codecs
 
+	guest    *membership     // of the conference that the caller is in
+	admitted string          // number of a conference for which no PIN is asked
+	collects bool            // what the caller presses is for the step that goes on
+	sending  *sending        // the caller is to leave the conference for somebody else
+	into     *into           // the call is for bringing somebody into a conference
+	turns    *pbx.Conference // those who talk are to go on there
+
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
@@ -138,6 +145,10 @@ func (c *Call) run() {
 		c.superviseCall()
 		return
 	}
+	if c.into != nil {
+		c.bringIn()
+		return
+	}
 	if leg := c.caller.leg; leg.Replaces != nil {
 		c.replace(leg.Replaces)
 		return
@@ -159,7 +170,7 @@ func (c *Call) carryOut(steps []routing.Step) bool {
 			break
 		}
 	}
-	if c.cause.Reason == "" && c.transfer == nil && c.consult == nil {
+	if c.cause.Reason == "" && !c.moves() && c.consult == nil {
 		if c.failed.Reason == "" {
 			c.failed = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
 		}
@@ -185,6 +196,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.park(s)
 	case routing.Page:
 		return c.page(s)
+	case routing.Confer:
+		return c.confer(s)
 	case routing.Reject:
 		if t := c.transfer; t != nil {
 			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)
@@ -211,6 +224,9 @@ func (c *Call) begin() error {
 	if c.originate != "" {
 		return c.ringCaller()
 	}
+	if c.into != nil {
+		return nil
+	}
 	return c.openCaller()
 }
 
@@ -222,9 +238,14 @@ func (c *Call) arrival() pbx.CallEvent {
 		e.Identity = identityOf(c.caller.leg)
 	}
 	switch {
+	case c.into != nil && c.into.from != "":
+		e.Direction = pbx.InternalTo
+		if c.caller.number == "" {
+			e.Direction = pbx.In
+		}
 	case c.caller.trunk != "":
 		e.Direction, e.To = pbx.In, c.company.E164(c.dialled)
-	case c.supervise != nil || strings.HasPrefix(c.dialled, "*") || c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
+	case c.supervise != nil || strings.HasPrefix(c.dialled, "*") || c.company.Inside(c.dialled):
 		e.Direction = pbx.InternalTo
 	}
 	return e
@@ -295,21 +316,30 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		return false, c.offerAnswered(e)
 	case sip.Referred:
 		c.referred(e)
-		return c.transfer != nil, nil
+		return c.moves(), nil
 	case sip.Pressed:
 		c.byInfo(e)
 	case media.DTMF:
-		c.pressed(c.sounding(e.S), e.Digit)
-		return c.transfer != nil, nil
+		if p := c.sounding(e.S); !c.callers(p) {
+			c.pressed(p, e.Digit)
+			return c.moves(), nil
+		}
+		return c.key(e.Digit), nil
 	case media.KeyOut:
 		c.keyOut(e)
+	case cameIn, lonely, mutedNews, shownOut, roomRecording:
+		return false, c.fromRoom(e)
+	case referNews:
+		if c.party(e.l) != nil {
+			e.l.ReferProgress(e.status)
+		}
 	case surrender:
 		return false, c.surrender(e)
 	case adopt:
 		return c.adopt(e)
 	case command:
 		e.reply <- e.do(c)
-		return c.transfer != nil, nil
+		return c.moves() || c.sending != nil, nil
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
@@ -391,6 +421,9 @@ func (c *Call) finish() {
 	}
 	if k := c.consult; k != nil {
 		c.letGo(k.waits, c.cause)
+	}
+	if c.into != nil {
+		c.into.report(c.cause)
 	}
 	if !c.caller.over && c.caller.leg != nil { // nil: none of the caller's own phones has answered
 		c.letGo(c.caller, c.cause)
@@ -487,6 +520,11 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		i.State = e.Kind
 	case pbx.Parked:
 		i.State, i.With = e.Kind, e.To
+	case pbx.JoinedRoom:
+		i.State, i.With = e.Kind, e.To
+		if i.Answered == nil {
+			i.Answered = &e.At
+		}
 	case pbx.RecordStart, pbx.RecordResumed:
 		i.Recording = pbx.RecordingOn
 	case pbx.RecordPaused:

@@ -52,6 +52,9 @@ func (m *Manager) Transfer(ctx context.Context, tenant pbx.TenantID, id pbx.Call
 		return &pbx.Error{Kind: pbx.Invalid, Field: "to", Msg: "not a number"}
 	}
 	return m.do(ctx, tenant, id, func(c *Call) error {
+		if c.guest != nil {
+			return c.sendMember(t)
+		}
 		p, err := c.extension(t.By)
 		if err != nil {
 			return err

@@ -46,6 +46,8 @@ type handed struct {
 	who     string // of adopt: who talks with the party there
 	dialled string
 	cause   pbx.Cause
+
+	conference *pbx.Conference // instead of dialled: it was in that
 }
 
 // ask leaves a message for another call and waits for the reply. For await only.
@@ -101,11 +103,12 @@ func (c *Call) surrender(s surrender) error {
 	case by == nil || c.transfer != nil || c.consult != nil:
 		return refuse(pbx.NoReply)
 	case by == c.caller && c.peer == nil:
+		in := c.roomOf()
 		err := c.sentOn(by, s.to)
 		for _, p := range slices.Clone(c.parties) {
 			c.letGo(p, c.cause) // before it is called anew: many phones take one call at a time
 		}
-		s.reply <- handed{dialled: c.dialled}
+		s.reply <- handed{dialled: c.dialled, conference: in}
 		return err
 	case c.peer == nil || by != c.caller && by != c.peer:
 		return refuse(pbx.NoReply)
@@ -144,7 +147,7 @@ func (p *party) moving() *party {
 // left notes that another call has a party of this one now.
 func (c *Call) left(p *party) {
 	cause := pbx.NewCause(pbx.PartyPBX, pbx.Joined)
-	e := pbx.CallEvent{Kind: pbx.LegEnded, Who: p.who, Leg: p.leg.ID, Cause: &cause, Codec: p.media.Codec().Name}
+	e := pbx.CallEvent{Kind: pbx.LegEnded, Who: p.who, Leg: p.leg.ID, Cause: &cause, Codec: p.media.Codec().Name, SRTP: p.media.Security()}
 	if p.answered && slices.ContainsFunc(c.trace, func(e pbx.CallEvent) bool { return e.Kind == pbx.Bridged }) {
 		q := quality(p.media.Quality())
 		e.Quality = &q
@@ -192,7 +195,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 	case a.instead == nil, !a.p.answered && (c.peer == nil || old.number != a.p.number):
 		return refuse(pbx.NoReply) // RFC 3891: in a talk one's own other phone only
 	case old == c.caller && c.peer == nil:
-		a.reply <- handed{dialled: c.dialled}
+		a.reply <- handed{dialled: c.dialled, conference: c.roomOf()}
 		return false, c.sentOn(old, a.from)
 	case c.peer == nil || old != c.caller && old != c.peer:
 		return refuse(pbx.NoReply)

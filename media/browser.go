@@ -113,12 +113,14 @@ func (e *Engine) browserDrops() webrtc.Drops {
 	return e.web.Drops()
 }
 
-// stream is the index of the audio of a description that the session can carry.
-func (s *Session) stream(d sdp.Description) (int, error) {
+// stream is the index of the audio of an offer that the session can carry, and how its
+// keys are agreed on: those of a browser are its connection's, not the session's.
+func (s *Session) stream(d sdp.Description) (index int, method string, err error) {
 	if s.browser != nil {
-		return d.WebRTC()
+		index, err = d.WebRTC()
+		return index, unsecured, err
 	}
-	return d.Audio()
+	return pick(d, s.opt.Security)
 }
 
 // wayOf is what a browser's description says of the way of its packets.

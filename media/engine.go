@@ -26,6 +26,11 @@ var (
 	ErrNotAcceptable = sdp.ErrNotAcceptable
 	// ErrMalformed means that the bytes are not SDP (400).
 	ErrMalformed = sdp.ErrMalformed
+	// ErrInsecure means that the peer does not secure its sound and must (488).
+	ErrInsecure = fmt.Errorf("not secured by SRTP: %w", sdp.ErrNotAcceptable)
+	// ErrSecured means that the peer wants its sound secured, which is switched off
+	// for it (488).
+	ErrSecured = fmt.Errorf("SRTP is off: %w", sdp.ErrNotAcceptable)
 	// ErrClosed means that the engine is shutting down.
 	ErrClosed = errors.New("media engine is closed")
 )
@@ -83,9 +88,10 @@ type Engine struct {
 
 	ending chan struct{} // closed by Close
 
-	webMu   sync.Mutex   // guards the fields below
-	web     *webrtc.Port // nil before the first browser
-	webPair uint16       // of the range, that it takes; 0: none
+	webMu       sync.Mutex   // guards the fields below
+	web         *webrtc.Port // nil before the first browser
+	webPair     uint16       // of the range, that it takes; 0: none
+	certificate certificate  // of this node, for DTLS
 
 	refused [works]atomic.Uint64 // sessions for which the budget had no room
 
@@ -109,6 +115,10 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("media port %d of browsers: lies in %d-%d, which is for telephones", cfg.WebRTCPort, cfg.PortMin, cfg.PortMax)
 	}
 	e := &Engine{cfg: cfg, ports: p, live: map[*Session]struct{}{}, ending: make(chan struct{})}
+	var err error
+	if e.certificate, err = newCertificate(time.Now()); err != nil {
+		return nil, fmt.Errorf("make the certificate for DTLS: %w", err)
+	}
 	if cfg.WebRTCPort != 0 {
 		if _, err := e.browserPort(); err != nil {
 			return nil, err
@@ -168,7 +178,11 @@ type Options struct {
 	Peer netip.Addr // where the peer's signalling comes from
 	// WebRTC says that the peer is a browser: its media comes by ICE and DTLS.
 	WebRTC bool
-	Keys   Keys // how keys pass between the peer and us
+	// Security says whether the sound may or must be secured.
+	Security Security
+	// Datagrams says that the signalling goes in datagrams: offers must be short.
+	Datagrams bool
+	Keys      Keys // how keys pass between the peer and us
 	// Events receives FirstPacket, Timeout, DTMF, KeyOut and PlayDone. FirstPacket,
 	// DTMF and KeyOut are dropped and counted when it is full, the others wait until Gone is closed
 	// or the session is.

@@ -131,6 +131,7 @@ type keyer struct {
 	ends  int           // how often its end was sent
 	past  uint32        // of its duration, in segments that are over (RFC 4733 §2.5.1.3)
 	told  uint32        // of the segment, both in units of the events' clock
+	late  int           // frames by which the peer's decoder had to get used to our tones
 }
 
 // run presses keys until none waits or the session is closed.
@@ -175,7 +176,7 @@ func (s *Session) length(k *stroke, at time.Time) (held time.Duration, over bool
 
 // begin takes up a key.
 func (k *keyer) begin(a *agreed) {
-	k.by, k.begun, k.end, k.ends, k.past, k.told = k.s.takes(a), k.frames, -1, 0, 0, 0
+	k.by, k.begun, k.end, k.ends, k.past, k.told, k.late = k.s.takes(a), k.frames, -1, 0, 0, 0, 0
 	k.phases = [2]float64{}
 	if k.by != bySignal {
 		k.s.out.reserve(k)
@@ -189,6 +190,7 @@ func (k *keyer) frame(key *stroke, n int, at time.Time) bool {
 	if n == 0 {
 		k.begin(a)
 	}
+	n -= k.late
 	if k.end < 0 {
 		var over bool
 		if k.held, over = k.s.length(key, at); over {
@@ -206,7 +208,9 @@ func (k *keyer) frame(key *stroke, n int, at time.Time) bool {
 	case dst == nil || !a.dir.Receives():
 		k.ends = keyEnds
 	case k.by == byTones:
-		k.tone(a, *dst, key.digit, n, at)
+		if !k.tone(a, *dst, key.digit, n, at) {
+			k.late++
+		}
 	case k.ends == keyEnds:
 		k.s.out.reserve(nil) // the others are heard until the next key
 	default:
@@ -252,10 +256,11 @@ func (k *keyer) report(f *format, dst netip.AddrPort, digit byte, duration uint3
 	k.send(h, f.codec.Rate, dst, at)
 }
 
-// tone sends a frame of the two tones of a key (ITU-T Q.23), and silence after it.
-func (k *keyer) tone(a *agreed, dst netip.AddrPort, digit byte, n int, at time.Time) {
+// tone sends a frame of the two tones of a key (ITU-T Q.23), and silence after it; it is
+// false for a frame of silence before it.
+func (k *keyer) tone(a *agreed, dst netip.AddrPort, digit byte, n int, at time.Time) bool {
 	if !a.codec.Known() {
-		return
+		return true
 	}
 	low, high := audio.Key(digit)
 	pcm, second := k.pcm[0][:], k.pcm[1][:]
@@ -269,12 +274,13 @@ func (k *keyer) tone(a *agreed, dst netip.AddrPort, digit byte, n int, at time.T
 		k.phases[1] = audio.Tone(second[:sounds], promptRate, high, keyLevel, k.phases[1])
 		audio.Mix(pcm, second[:sounds])
 	}
-	end := k.mouth.code(k.s, a.codec.Audio(), pcm, k.seq)
+	end, said := k.mouth.code(k.s, k, a.codec.Audio(), pcm, k.seq)
 	if end == headerLen {
-		return
+		return true
 	}
 	h := header{pt: a.codec.PT, ts: k.frames * units(frameTime, a.codec.Rate), start: headerLen, end: end}
 	k.send(h, a.codec.Rate, dst, at)
+	return said
 }
 
 // send sends what is in the buffer behind a header.

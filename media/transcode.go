@@ -16,16 +16,18 @@ type transcoder struct {
 	to    *Session
 	codec audio.Codec // it makes
 
-	line  *audio.Listener
-	enc   *audio.Encoder
-	frame []int16 // what has come of the next frame
-	have  int
-	at    int64 // its place on the line
-	seq   uint16
-	begin bool // the next frame comes after a pause
-	event sentKey
+	line   *audio.Listener
+	enc    *audio.Encoder
+	settle settling
+	frame  []int16 // what has come of the next frame
+	have   int
+	at     int64  // its place on the line
+	epoch  uint32 // of the line
+	seq    uint16
+	begin  bool // the next frame comes after a pause
+	event  sentKey
 
-	buf [headerLen + audio.MaxFrame]byte
+	buf [headerLen + audio.MaxFrame + maxTag]byte
 }
 
 // unevenMost is the part of a second that timestamps may be uneven by without being
@@ -79,17 +81,16 @@ func (t *transcoder) hear(f *format, h header, payload []byte, pt uint8, at time
 	if dst == nil {
 		return dropAddress
 	}
-	epoch := t.line.Epoch()
 	pos, pcm := t.line.Hear(f.audio, h.ssrc, h.ts, payload)
 	if len(pcm) == 0 {
 		return dropLate
 	}
 	switch gap := pos - t.at - int64(t.have); {
-	case t.line.Epoch() != epoch || gap < 0 || gap > int64(t.enc.Rate()/unevenMost):
+	case t.line.Epoch() != t.epoch || gap < 0 || gap > int64(t.enc.Rate()/unevenMost):
 		if why := t.flush(pt, at); why != kept {
 			return why
 		}
-		t.at, t.begin = pos, true
+		t.at, t.begin, t.epoch = pos, true, t.line.Epoch()
 	case t.have == 0:
 		t.at = pos
 	}
@@ -117,14 +118,17 @@ func (t *transcoder) flush(pt uint8, at time.Time) reason {
 // send sends the frame.
 func (t *transcoder) send(pt uint8, at time.Time) reason {
 	t.to.adapt(t.enc, t.seq)
-	n := t.enc.Encode(t.buf[headerLen:], t.frame)
+	n := t.settle.frame(t.buf[headerLen:], &t.to.out, t, t.enc)
+	if n == 0 {
+		n = t.enc.Encode(t.buf[headerLen:], t.frame)
+	}
 	clock := t.codec.Clock()
 	h := header{pt: pt, marker: t.begin, ts: uint32(t.at * int64(clock) / int64(t.enc.Rate())), start: headerLen, end: headerLen + n}
 	t.at, t.have, t.begin = t.at+int64(len(t.frame)), 0, false
 	if n == 0 {
 		return dropPayload
 	}
-	return t.write(h, clock, t.line.Epoch(), at)
+	return t.write(h, clock, t.epoch, at)
 }
 
 // write gives a packet in the buffer the other's numbers and sends it.
@@ -214,23 +218,49 @@ func (s *Session) adapt(e *audio.Encoder, seq uint16) {
 	e.Lossy(loss)
 }
 
-// mouth codes sound of our own for a peer, in frames of 20 ms at 8 kHz. It belongs
-// to one goroutine.
+// mouth codes sound of our own for a peer, in frames of 20 ms at 8 or 16 kHz. It
+// belongs to one goroutine.
 type mouth struct {
-	enc *audio.Encoder
-	buf [headerLen + audio.MaxFrame]byte
+	enc    *audio.Encoder
+	settle settling
+	buf    [headerLen + audio.MaxFrame + maxTag]byte
 }
 
-// code codes a frame behind the header and says where it ends; headerLen for a
-// codec that is not known.
-func (m *mouth) code(s *Session, c audio.Codec, pcm []int16, seq uint16) int {
-	if m.enc == nil || m.enc.Codec() != c {
-		if m.enc = audio.NewEncoder(c, promptRate); m.enc == nil {
-			return headerLen
-		}
+// code codes a frame of a source behind the header and says where it ends; headerLen
+// for a codec that is not known. It is silent instead, and said is false, while the peer's
+// decoder gets used to a new source.
+func (m *mouth) code(s *Session, from any, c audio.Codec, pcm []int16, seq uint16) (end int, said bool) {
+	if !m.open(c, len(pcm)) {
+		return headerLen, true
+	}
+	if n := m.settle.frame(m.buf[headerLen:], &s.out, from, m.enc); n > 0 {
+		return headerLen + n, false
 	}
 	s.adapt(m.enc, seq)
-	return headerLen + m.enc.Encode(m.buf[headerLen:], pcm)
+	return headerLen + m.enc.Encode(m.buf[headerLen:], pcm), true
+}
+
+// open makes sure of an encoder for frames of that size. It is false for a codec
+// that is not known.
+func (m *mouth) open(c audio.Codec, frame int) bool {
+	was := m.enc
+	if was != nil && was.Codec() == c && was.Frame() == frame {
+		return true
+	}
+	if m.enc = audio.NewEncoder(c, frame*int(time.Second/frameTime)); m.enc == nil {
+		return false
+	}
+	if was != nil {
+		m.enc.Follow(was, nil)
+	}
+	return true
+}
+
+// follow goes on where another encoder is that spoke to the peer, or after a frame.
+func (m *mouth) follow(o *audio.Encoder, c audio.Codec, before []int16) {
+	if m.open(c, len(before)) {
+		m.enc.Follow(o, before)
+	}
 }
 
 // scale turns the duration of a telephone event (RFC 4733 §2.3.5) into another

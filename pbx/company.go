@@ -19,6 +19,8 @@ type Company struct {
 	Rates      []Rate                // in the order of the document
 	Prompts    map[string]*Prompt    // by name
 	CRM        CRM
+
+	Conferences map[string]*Conference // by number
 }
 
 // Trunk gives the trunk of that name, nil when there is none.
@@ -68,7 +70,7 @@ type Extension struct {
 	Voicemail bool     `json:"voicemail,omitempty"`
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
-	SRTP      string   `json:"srtp,omitempty"`   // off, offered, required
+	SRTP      string   `json:"srtp,omitempty"`   // off, offered, required, dtls; "": offered
 	Codecs    []string `json:"codecs,omitempty"` // order; empty: the default order
 	DTMF      DTMF     `json:"dtmf,omitempty"`
 	Caller    string   `json:"caller,omitempty"`     // number shown outside, or [Anonymous]
@@ -134,6 +136,7 @@ type Trunk struct {
 	Password  string         `json:"password,omitempty"` // needed in clear: we are the client
 	Register  bool           `json:"register,omitempty"`
 	Codecs    []string       `json:"codecs,omitempty"`
+	SRTP      string         `json:"srtp,omitempty"` // off, offered, required, dtls; "": offered
 	DTMF      DTMF           `json:"dtmf,omitempty"`
 	Proxy     string         `json:"proxy,omitempty"`   // host or host:port that all requests go to, "": to Host
 	Trusted   bool           `json:"trusted,omitempty"` // what it asserts of callers is believed, and it learns withheld numbers (RFC 3325 §2.3)
@@ -193,12 +196,14 @@ type Rule struct {
 type StepKind string
 
 // The kinds of a step. Target of StepRing is an extension or a group, of
-// StepPlay a prompt, of StepDial an outside number; StepReject uses Code.
+// StepPlay a prompt, of StepDial an outside number, of StepConference a
+// conference; StepReject uses Code.
 const (
-	StepRing   StepKind = "ring"
-	StepPlay   StepKind = "play"
-	StepDial   StepKind = "dial"
-	StepReject StepKind = "reject"
+	StepRing       StepKind = "ring"
+	StepPlay       StepKind = "play"
+	StepDial       StepKind = "dial"
+	StepReject     StepKind = "reject"
+	StepConference StepKind = "conference"
 )
 
 // Step is one thing a rule does with a caller.

@@ -15,9 +15,11 @@ type Quality struct {
 	Sent         uint64  `json:"sent"`
 	Received     uint64  `json:"received"`
 	Lost         uint64  `json:"lost"`
-	Dropped      uint64  `json:"dropped"`          // from strangers, or garbage
-	OneWay       bool    `json:"one_way"`          // we sent, nothing came
-	WebRTC       *WebRTC `json:"webrtc,omitempty"` // the peer is a browser
+	Dropped      uint64  `json:"dropped"`            // from strangers, or garbage
+	Unproven     uint64  `json:"unproven,omitempty"` // not secured with the agreed key (SRTP): forged, or keys are mixed up
+	Replayed     uint64  `json:"replayed,omitempty"` // taken before, or too old to tell (SRTP)
+	OneWay       bool    `json:"one_way"`            // we sent, nothing came
+	WebRTC       *WebRTC `json:"webrtc,omitempty"`   // the peer is a browser
 }
 
 // WebRTC is how a browser was connected when its leg ended.

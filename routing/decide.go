@@ -72,6 +72,9 @@ func (p *plan) dialled() {
 	case c.Groups[to] != nil:
 		p.To = to
 		p.ring(to, 0)
+	case c.Conferences[to] != nil:
+		p.To = to
+		p.confer(to)
 	case c.Numbers[p.To] != nil:
 		p.why(p.To + " is a number of this company: no trip through the provider")
 		p.rule(func(*pbx.Rule) {})
@@ -128,6 +131,8 @@ func (p *plan) step(s pbx.Step) {
 			p.Steps = append(p.Steps, dial)
 		}
 		p.why(why)
+	case pbx.StepConference:
+		p.confer(s.Target)
 	case pbx.StepReject:
 		cause := pbx.NewCause(pbx.PartyPBX, pbx.Rejected)
 		if s.Code >= 400 && s.Code <= 699 {
@@ -178,6 +183,17 @@ func (p *plan) ring(target string, d time.Duration) {
 		Group:  target,
 		Why:    "group " + target,
 	})
+}
+
+// confer lays out the way into a conference.
+func (p *plan) confer(number string) {
+	conference := p.req.Company.Conferences[number]
+	if conference == nil {
+		p.why(number + " is not a conference")
+		return
+	}
+	p.Steps = append(p.Steps, Confer{conference})
+	p.why("conference " + number)
 }
 
 // finish makes sure that a decision connects or refuses, and says whether the

@@ -49,6 +49,8 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 		Groups:     make(map[string]*pbx.Group, len(d.Groups)),
 		Numbers:    make(map[string]*pbx.Number, len(d.Numbers)),
 		Prompts:    make(map[string]*pbx.Prompt, len(d.Prompts)),
+
+		Conferences: make(map[string]*pbx.Conference, len(d.Conferences)),
 	}}
 	for i := range d.Extensions {
 		b.extension(fmt.Sprintf("extensions[%d]", i), &d.Extensions[i])
@@ -62,6 +64,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	for i := range d.Prompts {
 		b.prompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
+	b.conferences()
 	b.routes()
 	b.crm()
 	if err := m.err(); err != nil {
@@ -156,7 +159,7 @@ func trunkTransport(t *Trunk) string {
 func (b *build) trunk(path string, t *Trunk) {
 	x := &pbx.Trunk{
 		Name: t.Name, Host: t.Host, Transport: trunkTransport(t), From: clone(t.From), Calls: t.Calls,
-		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs), DTMF: pbx.DTMF(t.DTMF),
+		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs), DTMF: pbx.DTMF(t.DTMF), SRTP: t.SRTP,
 		Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, CallerID: pbx.CallerID(t.Caller),
 	}
 	if x.Username != "" && x.Password == "" {
@@ -208,6 +211,8 @@ func step(s Step) pbx.Step {
 		return pbx.Step{Kind: pbx.StepPlay, Target: s.Play}
 	case s.Dial != "":
 		return pbx.Step{Kind: pbx.StepDial, Target: s.Dial}
+	case s.Conference != "":
+		return pbx.Step{Kind: pbx.StepConference, Target: s.Conference}
 	}
 	return pbx.Step{Kind: pbx.StepReject, Code: s.Reject}
 }
@@ -254,7 +259,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
-			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs), DTMF: string(t.DTMF),
+			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs), DTMF: string(t.DTMF), SRTP: t.SRTP,
 			Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, Caller: CallerID(t.CallerID)})
 	}
 	for _, n := range keys(c.Numbers) {
@@ -268,6 +273,9 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, n := range keys(c.Prompts) {
 		d.Prompts = append(d.Prompts, Prompt{Name: n, File: c.Prompts[n].File})
+	}
+	for _, n := range keys(c.Conferences) {
+		d.Conferences = append(d.Conferences, documentConference(c.Conferences[n]))
 	}
 	for _, r := range c.Rules {
 		rule := Rule{Number: r.Number, Owner: r.Owner, Record: recordOf(r.Record, r.Notice)}
@@ -287,6 +295,8 @@ func documentStep(s pbx.Step) Step {
 		return Step{Play: s.Target}
 	case pbx.StepDial:
 		return Step{Dial: s.Target}
+	case pbx.StepConference:
+		return Step{Conference: s.Target}
 	}
 	return Step{Reject: s.Code}
 }

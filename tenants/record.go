@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +38,18 @@ func (r *Record) UnmarshalText(text []byte) error {
 
 // MarshalText writes the word.
 func (r Record) MarshalText() ([]byte, error) { return []byte(r), nil }
+
+// MarshalJSON writes true and false as such: what a client that knows no other words
+// reads.
+func (r Record) MarshalJSON() ([]byte, error) {
+	switch r {
+	case "":
+		return []byte("false"), nil
+	case "true":
+		return []byte("true"), nil
+	}
+	return strconv.AppendQuote(nil, string(r)), nil
+}
 
 // notice is how those who talk learn of it.
 func (r Record) notice() pbx.Notice {

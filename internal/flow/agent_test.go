@@ -21,8 +21,11 @@ const (
 	promptTone   = 340
 	intruderTone = 3400
 	beepTone     = 1400
-	firstTone    = 520
-	toneStep     = 60
+	// Of conferences.
+	arrivalTone   = 1567.98
+	departureTone = 987.77
+	firstTone     = 520
+	toneStep      = 60
 )
 
 // behaviour is what an agent does with calls.
@@ -183,6 +186,7 @@ func (a *agent) config() phone.Config {
 	if c.has("md5") {
 		cfg.Algorithm = "MD5"
 	}
+	cfg.SRTP = phone.SRTP{Mode: c.opts["srtp"], Suite: c.opts["suite"], Rekey: c.has("rekeys")}
 	if codecs := c.opts["codecs"]; codecs != "" {
 		cfg.Codecs = strings.Split(codecs, ",")
 	}

@@ -172,6 +172,9 @@ func partyText(p pbx.Participant) string {
 	if p.Codec != "" {
 		s += " " + p.Codec
 	}
+	if p.SRTP != "" {
+		s += " (" + p.SRTP + ")"
+	}
 	if q := p.Quality; q != nil {
 		s += " mos=" + mosText(*q)
 		if rtt := math.Round(q.RTTMs/10) * 10; rtt > 10 {
@@ -179,6 +182,12 @@ func partyText(p pbx.Participant) string {
 		}
 		if q.Dropped > 0 {
 			s += fmt.Sprintf(" dropped=%d", q.Dropped)
+		}
+		if q.Unproven > 0 {
+			s += fmt.Sprintf(" unproven=%d", q.Unproven)
+		}
+		if q.Replayed > 0 {
+			s += fmt.Sprintf(" replayed=%d", q.Replayed)
 		}
 		if q.OneWay {
 			s += " one-way"

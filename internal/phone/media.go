@@ -65,6 +65,7 @@ type media struct {
 	second          []byte // the recorded second
 	secondLaw       audio.Codec
 	header          rtp.Header
+	sdes            keying
 	keys            []keyStep // digits being sent
 	keyStart        uint32
 	echo            [][]byte
@@ -237,8 +238,8 @@ func (m *media) run() {
 		case <-m.stop:
 			return
 		case <-tick.C:
-			if n, to := m.frame(buf); n > 0 {
-				_, _ = m.conn.WriteToUDPAddrPort(buf[:n], to)
+			if raw, to := m.frame(buf); raw != nil {
+				_, _ = m.conn.WriteToUDPAddrPort(raw, to)
 			}
 		case <-report.C:
 			if raw, to := m.report(); raw != nil {
@@ -248,14 +249,15 @@ func (m *media) run() {
 	}
 }
 
-// frame writes the next packet into buf; 0 when there is none to send.
-func (m *media) frame(buf []byte) (int, netip.AddrPort) {
+// frame makes the next packet, in buf unless it is secured; nil when there is none to
+// send.
+func (m *media) frame(buf []byte) ([]byte, netip.AddrPort) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.header.Timestamp += uint32(m.clock() / 50)
 	if !m.mayWrite || m.muted || m.pt == noPayload || m.web != nil && !m.web.Connected() {
 		m.header.Marker = true // of the first packet after the pause, RFC 3551 §4.1
-		return 0, m.remote
+		return nil, m.remote
 	}
 	packet := rtp.Packet{Header: m.header}
 	packet.PayloadType = m.pt
@@ -271,13 +273,17 @@ func (m *media) frame(buf []byte) (int, netip.AddrPort) {
 	}
 	n, err := packet.MarshalTo(buf)
 	if err != nil {
-		return 0, m.remote
+		return nil, m.remote
+	}
+	raw, err := m.seal(buf[:n])
+	if err != nil {
+		return nil, m.remote
 	}
 	m.header.Marker = false
 	m.header.SequenceNumber++
 	m.stats.Sent++
 	m.octets += uint32(len(packet.Payload))
-	return n, m.remote
+	return raw, m.remote
 }
 
 // speak is the next 20 ms of what the phone says: an echo, its tone, or silence.
@@ -332,7 +338,11 @@ func (m *media) read() {
 			m.hearReport(buf[:n], time.Now())
 			continue
 		}
-		if err != nil || packet.Unmarshal(buf[:n]) != nil {
+		if err != nil {
+			continue
+		}
+		raw, err := m.open(buf[:n])
+		if err != nil || packet.Unmarshal(raw) != nil {
 			continue
 		}
 		m.hear(&packet, from, time.Now())

@@ -44,8 +44,9 @@ type Config struct {
 	Algorithm  string // MD5 or SHA-256 answers only that challenge; "" the strongest offered
 	ReuseNonce bool   // sends credentials unasked, counting nc, once a nonce is known
 
-	Codecs        []string      // in order; nil means PCMA, PCMU, telephone-event
-	Media         bool          // sends and receives RTP, 20 ms a packet
+	Codecs        []string // in order; nil means PCMA, PCMU, telephone-event
+	Media         bool     // sends and receives RTP, 20 ms a packet
+	SRTP          SRTP
 	WebRTC        bool          // its media goes as that of a browser: ICE, DTLS, SRTP
 	Forge         string        // with WebRTC: a fingerprint that is not its own
 	Tone          float64       // hertz of the tone it sends; 0 is silence

@@ -249,3 +249,12 @@ func writeSecurity(b *bytes.Buffer, m Media) {
 		b.WriteString("a=setup:" + m.Setup + "\r\n")
 	}
 }
+
+// NewFingerprint checks a fingerprint and brings it into our spelling.
+func NewFingerprint(hash, value string) (Fingerprint, error) {
+	f, ok := parseFingerprint(hash + " " + value)
+	if !ok {
+		return Fingerprint{}, fmt.Errorf("%w: fingerprint %.20q", ErrMalformed, hash)
+	}
+	return f, nil
+}
