@@ -21,6 +21,7 @@ type Config struct {
 	SIP        SIP        `yaml:"sip"`
 	Media      Media      `yaml:"media"`
 	Recordings Recordings `yaml:"recordings"`
+	Speech     Speech     `yaml:"speech"`
 	HTTP       HTTP       `yaml:"http"`
 	TLS        TLS        `yaml:"tls"`
 	Provision  []string   `yaml:"provision"` // company files
@@ -122,6 +123,7 @@ func Default() Config {
 			WebRTC:  WebRTC{TURN: TURN{URLs: []string{}, TTL: time.Hour}},
 		},
 		Recordings: Recordings{Storage: OnDisk, S3: S3{TLS: true}},
+		Speech:     Speech{Engine: "none", Command: []string{}, Timeout: 10 * time.Second, AtOnce: 2},
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
 		Provision:  []string{},
 		Log:        Log{Level: "info", Format: "text"},

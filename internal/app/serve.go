@@ -22,7 +22,7 @@ func (a *App) buildAPI(ctx context.Context) error {
 		return err
 	}
 	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper,
-		Tenants: reloading{a.tenants, a.sip}, Bus: a.bus, Registrations: a.sip.Registrations,
+		Tenants: reloading{a.tenants, a.sip}, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),

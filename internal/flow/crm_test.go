@@ -35,10 +35,13 @@ type standIn struct {
 	done     chan struct{}
 }
 
-func startCRM(l net.Listener, contacts map[string]contact, log *transcript) *standIn {
+func startCRM(l net.Listener, contacts map[string]contact, speech *speaking, log *transcript) *standIn {
 	s := &standIn{log: log, contacts: contacts, done: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /get_number_info", s.numberInfo)
+	if speech != nil {
+		mux.HandleFunc("POST /say", speech.say)
+	}
 	s.server.Handler = mux
 	go func() {
 		defer close(s.done)

@@ -119,6 +119,9 @@ func (w *world) writeFiles(s *script) error {
 			w.acme = replace(w.acme, c.block)
 		}
 	}
+	if err := w.writeSounds(); err != nil {
+		return err
+	}
 	samples := make([]int16, 2*8000)
 	audio.Tone(samples, 8000, promptTone, 0.3, 0)
 	if err := errors.Join(
@@ -240,7 +243,11 @@ func (w *world) startCRM(s *script) error {
 	if err != nil {
 		return err
 	}
-	w.crm = startCRM(l, contacts, &w.log)
+	speech, err := w.speechOf(s)
+	if err != nil {
+		return err
+	}
+	w.crm = startCRM(l, contacts, speech, &w.log)
 	return nil
 }
 
