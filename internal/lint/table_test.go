@@ -22,6 +22,7 @@ var imports = map[string]string{
 	"crm":             "pbx",
 	"crm/amocrm":      "pbx crm",
 	"crm/rtk":         "pbx crm",
+	"crm/webhook":     "pbx crm",
 	"recordings":      "pbx media/audio",
 	"call":            "pbx sip media routing recordings",
 	"store":           "pbx",
@@ -41,13 +42,14 @@ var imports = map[string]string{
 
 // product is everything that internal/app wires together.
 const product = "pbx config web media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer " +
-	"tenants crm crm/amocrm crm/rtk recordings call store api internal/strict internal/pcap"
+	"tenants crm crm/amocrm crm/rtk crm/webhook recordings call store api internal/strict internal/pcap"
 
 // testImports is what _test.go files may import beyond the line above; kit is
 // for the tests of every package.
 var testImports = map[string]string{
 	"store":          "store/storetest",
 	"api":            "recordings store media/audio",
+	"crm":            "store",
 	"recordings":     "store",
 	"internal/app":   "internal/demo",
 	"internal/flow":  product,
@@ -92,10 +94,13 @@ var tenantless = map[string]string{
 	"Store.Bindings":      "read once at start, for all tenants",
 	"Store.DropToken":     "the hash is the key",
 	"Store.Interrupted":   "read once at start, for all tenants",
+	"Store.OutboxOldest":  "a metric of the whole node",
 	"Store.OutboxPending": "a metric of the whole node",
+	"Store.OutboxTenants": "finds out whose events wait",
 	"Store.Ping":          "reads no rows",
 	"Store.SaveBindings":  "each binding names its tenant",
 	"Store.Spending":      "read once at start, for all tenants",
+	"Store.SweepNotices":  "forgets what is too old, of all tenants",
 	"Store.Token":         "finds out whose token it is",
 	"Spool.Replay":        "each spooled call names its tenant",
 }
