@@ -38,6 +38,8 @@ const (
 	RemoveRecordings  Permission = "recordings.remove"
 	ReadEvents        Permission = "events.read"
 	CaptureSIP        Permission = "sip.capture"
+	ReadDeliveries    Permission = "deliveries.read"
+	RetryDeliveries   Permission = "deliveries.retry"
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -46,10 +48,12 @@ var grants = map[Role]map[Permission]bool{
 	RoleAdmin: {
 		ReadAPI: true, ListTenants: true, ReadTenant: true, WriteTenant: true, WriteLimits: true, RemoveTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
+		ReadDeliveries: true, RetryDeliveries: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
+		ReadDeliveries: true, RetryDeliveries: true,
 	},
 }
 

@@ -265,7 +265,7 @@ func newRig(t *testing.T) *rig {
 	r.addToken(otherToken, "other")
 	r.Server, err = New(Config{
 		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Bus: &events.Bus{},
-		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Tenants: tenants.NewService(r.store), Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
+		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Deliveries: r.store, Tenants: tenants.NewService(r.store), Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
 		Registrations: r.bindings, Ladder: r.live.Ladder, Capture: r.capture,
 		Ready: func() error {
 			if err := r.ready.Load(); err != nil {

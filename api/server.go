@@ -103,6 +103,8 @@ type Config struct {
 	Tenants   Tenants
 	Bus       *events.Bus
 
+	Deliveries Deliveries
+
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
 
@@ -174,6 +176,7 @@ func New(c Config) (*Server, error) {
 	s.addRecordings()
 	s.addEvents()
 	s.addCaptures()
+	s.addDeliveries()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)
 	}

@@ -39,6 +39,7 @@ http:
   token: ""                     # first administrator token; made and printed once when empty
 tls: {cert: "", key: ""}        # for tls://, wss:// and https
 provision: []                   # company files, read at start and on SIGHUP
+webhooks: {networks: []}        # that CRMs of kind webhook may be in, beside public addresses
 log: {level: info, format: text}
 `
 
@@ -326,6 +327,8 @@ tls:
   cert: ""
   key: ""
 provision: []
+webhooks:
+  networks: []
 log:
   level: info
   format: text

@@ -60,6 +60,6 @@ var (
 	groupKinds = closed{[]string{"ring"}, []string{"queue"}}
 	strategies = closed{[]string{"all", "linear"}, []string{"round_robin", "least_recent", "random", "skills"}}
 	srtpModes  = closed{[]string{"off", "offered"}, []string{"required"}}
-	crmKinds   = closed{[]string{"none", "rtk"}, []string{"amocrm"}}
+	crmKinds   = closed{[]string{"none", "rtk", "webhook"}, []string{"amocrm"}}
 	transports = closed{[]string{"udp", "tcp", "tls"}, nil}
 )
