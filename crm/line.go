@@ -16,6 +16,7 @@ import (
 // How a CRM is told.
 const (
 	lanes      = 8                // calls of a company that are told of at once
+	fetch      = 64               // calls that are looked for at once; more than lanes
 	run        = 8                // events of a call that are settled together
 	tryTime    = 10 * time.Second // for one event
 	firstRetry = time.Second      // doubled with each try
@@ -40,8 +41,9 @@ type line struct {
 	running, poked bool      // of the Deliverer's goroutine, likewise due
 	due            time.Time // when to run
 
-	crm      pbx.CRM // as it was configured last
-	known    bool    // crm is set
+	waiting  []string // calls whose first event is due, of the goroutine, likewise
+	crm      pbx.CRM  // as it was configured last
+	known    bool     // crm is set
 	breaker  breaker
 	lastGood time.Time // when it last took an event
 }
@@ -69,6 +71,7 @@ type flown struct {
 func (l *line) run(ctx context.Context) time.Time {
 	flying := map[string]bool{}
 	landed := make(chan flown, lanes)
+	l.waiting = nil
 	for {
 		company, connector := l.settings(ctx, len(flying) == 0)
 		err := error(nil)
@@ -125,22 +128,28 @@ func (l *line) begin(ctx context.Context, c *pbx.Company, to Connector, flying m
 	if len(flying) >= lanes || l.breaker.resting(time.Now()) {
 		return nil
 	}
-	asking, cancel := context.WithTimeout(ctx, outboxBudget)
-	defer cancel()
-	first, err := l.d.outbox.DueNotices(asking, l.tenant, time.Now(), lanes) // those in flight are among them
-	if err != nil {
-		return err
+	if len(l.waiting) == 0 {
+		asking, cancel := context.WithTimeout(ctx, outboxBudget)
+		defer cancel()
+		first, err := l.d.outbox.DueNotices(asking, l.tenant, time.Now(), fetch)
+		if err != nil {
+			return err
+		}
+		for _, n := range first {
+			l.waiting = append(l.waiting, n.Call)
+		}
 	}
-	for _, n := range first {
-		if flying[n.Call] || len(flying) >= lanes {
-			continue
+	for len(l.waiting) > 0 && len(flying) < lanes {
+		call := l.waiting[0]
+		if !flying[call] {
+			if !l.breaker.allow(time.Now()) {
+				return nil
+			}
+			flying[call] = true
+			lastGood := l.lastGood
+			l.d.workers.Go(func() { landed <- l.fly(ctx, c, to, call, lastGood) })
 		}
-		if !l.breaker.allow(time.Now()) {
-			return nil
-		}
-		flying[n.Call] = true
-		lastGood := l.lastGood
-		l.d.workers.Go(func() { landed <- l.fly(ctx, c, to, n.Call, lastGood) })
+		l.waiting = l.waiting[1:]
 	}
 	return nil
 }

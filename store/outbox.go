@@ -104,20 +104,25 @@ func (s *Store) OutboxOldest(ctx context.Context) (time.Time, error) {
 	return fromMicros(oldest.Int64), nil
 }
 
-// OutboxTenants lists the companies of which events wait.
+// OutboxTenants lists the companies of which events wait. It steps from company
+// to company, however many events each has.
 func (s *Store) OutboxTenants(ctx context.Context) ([]pbx.TenantID, error) {
 	var all []pbx.TenantID
-	err := s.rows(ctx, func(rows *sql.Rows) error {
-		var t pbx.TenantID
-		all = append(all, "")
-		err := rows.Scan(&t)
-		all[len(all)-1] = t
-		return err
-	}, `SELECT DISTINCT tenant FROM outbox WHERE dead = 0 ORDER BY tenant`)
-	if err != nil {
-		return nil, fmt.Errorf("list companies with events: %w", err)
+	for last := ""; ; {
+		var next sql.NullString
+		var waits bool
+		err := s.readDB.QueryRowContext(ctx, `SELECT t.tenant, EXISTS (SELECT 1 FROM outbox o WHERE o.tenant = t.tenant AND o.dead = 0)
+			FROM (SELECT min(tenant) AS tenant FROM outbox WHERE tenant > $1) t`, last).Scan(&next, &waits)
+		if err != nil {
+			return nil, fmt.Errorf("list companies with events: %w", unavailable("read the outbox", err))
+		}
+		if !next.Valid {
+			return all, nil
+		}
+		if last = next.String; waits {
+			all = append(all, pbx.TenantID(last))
+		}
 	}
-	return all, nil
 }
 
 const (
