@@ -50,6 +50,7 @@ var testImports = map[string]string{
 	"store":          "store/storetest",
 	"api":            "recordings store media/audio",
 	"crm":            "store",
+	"crm/webhook":    "store",
 	"recordings":     "store",
 	"internal/app":   "internal/demo",
 	"internal/flow":  product,
