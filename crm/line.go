@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
-	"math/rand/v2"
 	"reflect"
 	"runtime/debug"
 	"time"
@@ -20,7 +20,8 @@ const (
 	run        = 8                // events of a call that are settled together
 	tryTime    = 10 * time.Second // for one event
 	firstRetry = time.Second      // doubled with each try
-	lastRetry  = 5 * time.Minute
+	lastRetry  = 5 * time.Minute  // of an event that fails while others do not
+	lastProbe  = time.Minute      // of any other: the breaker bounds how often the CRM is asked
 	maxStrikes = 12             // tries that failed while the CRM took others
 	maxAge     = 72 * time.Hour // of an event that the CRM does not take
 	maxRest    = time.Hour      // that a CRM can ask for
@@ -158,6 +159,7 @@ func (l *line) begin(ctx context.Context, c *pbx.Company, to Connector, flying m
 func (l *line) land(ctx context.Context, f flown, flying map[string]bool, landed <-chan flown) {
 	var settled []pbx.Settled
 	var back []string
+	wasDown := l.breaker.failures >= breakAfter
 	for {
 		back = append(back, f.call)
 		settled = append(settled, f.settled...)
@@ -184,6 +186,12 @@ func (l *line) land(ctx context.Context, f flown, flying map[string]bool, landed
 	}
 	for _, call := range back {
 		delete(flying, call)
+	}
+	if wasDown && l.breaker.failures == 0 {
+		l.log.Info("the CRM takes events again")
+		if err := l.d.outbox.HastenNotices(ctx, l.tenant); err != nil {
+			l.log.Warn("events not made due", "error", err)
+		}
 	}
 }
 
@@ -292,7 +300,11 @@ func (l *line) judge(n *pbx.Delivery, err error, lastGood time.Time) (pbx.Settle
 		l.log.Warn("an event is given up", "call", n.Call, "seq", n.Seq, "event", n.Event, "tries", n.Tries+1, "error", err)
 		return s, bad, 0
 	}
-	s.Next = now.Add(backoff(n.Tries))
+	most := lastProbe
+	if s.Strikes > n.Strikes {
+		most = lastRetry
+	}
+	s.Next = now.Add(backoff(l.tenant, n.Tries, most))
 	l.log.Info("event not delivered", "call", n.Call, "seq", n.Seq, "event", n.Event, "tries", n.Tries+1, "next", s.Next, "error", err)
 	var later *RetryAfter
 	if errors.As(err, &later) {
@@ -301,11 +313,15 @@ func (l *line) judge(n *pbx.Delivery, err error, lastGood time.Time) (pbx.Settle
 	return s, bad, 0
 }
 
-// backoff is how long an event waits after it failed once more.
-func backoff(tries int) time.Duration {
-	wait := lastRetry
+// backoff is how long an event waits after it failed once more: twice as long as
+// the last time, less or more by a fifth, so that companies whose CRMs were down
+// together do not come back together.
+func backoff(t pbx.TenantID, tries int, most time.Duration) time.Duration {
+	wait := most
 	if tries < 9 {
-		wait = min(firstRetry<<tries, lastRetry)
+		wait = min(firstRetry<<tries, most)
 	}
-	return wait*8/10 + rand.N(wait*4/10)
+	h := fnv.New32a()
+	fmt.Fprint(h, t, tries)
+	return wait*8/10 + wait*4/10*time.Duration(h.Sum32()%1000)/1000
 }
