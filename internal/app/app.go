@@ -250,6 +250,7 @@ func (a *App) Reload(ctx context.Context) error {
 		if err := a.store.Reload(ctx, c.ID); err != nil {
 			return fmt.Errorf("read company %s again: %w", c.ID, err)
 		}
+		a.deliverer.Wake(c.ID) // its CRM may be another
 	}
 	a.log.Info("company files and certificates are read again")
 	return nil
