@@ -85,8 +85,8 @@ func (l *liveCalls) Supervise(_ context.Context, t pbx.TenantID, s pbx.Supervise
 	return "c9", l.control(t, s.Call, fmt.Sprintf("%s by %q to %q", s.Mode, s.From, s.To))
 }
 
-func (l *liveCalls) Record(_ context.Context, t pbx.TenantID, id pbx.CallID, on bool) error {
-	return l.control(t, id, fmt.Sprintf("record %v", on))
+func (l *liveCalls) Record(_ context.Context, t pbx.TenantID, id pbx.CallID, o pbx.RecordOrder) error {
+	return l.control(t, id, fmt.Sprintf("record %s %v", o.Do, o.For))
 }
 
 func (l *liveCalls) Live(t pbx.TenantID) []pbx.CallInfo {
@@ -264,7 +264,7 @@ func newRig(t *testing.T) *rig {
 	r.addToken(acmeToken, "acme")
 	r.addToken(otherToken, "other")
 	r.Server, err = New(Config{
-		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Bus: &events.Bus{},
+		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Conferences: r.live, Bus: &events.Bus{},
 		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Deliveries: r.store, Tenants: tenants.NewService(r.store), Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
 		Registrations: r.bindings, Ladder: r.live.Ladder, Capture: r.capture,
 		Ready: func() error {

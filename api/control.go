@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -38,7 +39,7 @@ func (s *Server) addControl() {
 	handle(s, ControlCalls, liveOperation("hold", "hold-call", "Lets the other side of an extension wait"), s.hold)
 	handle(s, ControlCalls, liveOperation("resume", "resume-call", "Takes back who was put on hold by the API"), s.resume)
 	handle(s, ControlCalls, liveOperation("dtmf", "press-keys", "Sends keys to one of those who talk"), s.press)
-	handle(s, ControlCalls, liveOperation("record", "record-call", "Begins or ends the recording of a call"), s.record)
+	handle(s, ControlCalls, liveOperation("record", "record-call", "Begins, ends, pauses or resumes the recording of a call"), s.record)
 	s.addSupervision(pbx.Listen, "Rings an extension and lets it hear both sides of a call")
 	s.addSupervision(pbx.Whisper, "Rings an extension and lets it hear both sides and be heard by one")
 	s.addSupervision(pbx.Barge, "Rings an extension and lets it hear both sides and be heard by both")
@@ -124,13 +125,27 @@ func (s *Server) press(ctx context.Context, q *request, in *inPress) (*struct{},
 type inRecord struct {
 	InCall
 	Body struct {
-		_  struct{} `additionalProperties:"false"`
-		On bool     `json:"on" doc:"Begin or end"`
+		_   struct{}         `additionalProperties:"false"`
+		On  *bool            `json:"on,omitempty" doc:"true begins, false ends: the short form of do"`
+		Do  pbx.RecordAction `json:"do,omitempty" enum:"on,off,pause,resume" doc:"Begin, end, leave out what is said from now on, or record it again"`
+		For int              `json:"for,omitempty" minimum:"1" maximum:"3600" doc:"Of pause: seconds after which it ends by itself; left out: as the company says"`
 	} `nameHint:"Record"`
 }
 
 func (s *Server) record(ctx context.Context, q *request, in *inRecord) (*struct{}, error) {
-	return nil, s.c.Control.Record(ctx, q.tenant(), in.ID, in.Body.On)
+	o := pbx.RecordOrder{Do: in.Body.Do, For: time.Duration(in.Body.For) * time.Second}
+	switch on := in.Body.On; {
+	case (on == nil) == (o.Do == ""):
+		return nil, &pbx.Error{Kind: pbx.Invalid, Field: "do", Msg: "one of do and on is needed"}
+	case on != nil && *on:
+		o.Do = pbx.RecordOn
+	case on != nil:
+		o.Do = pbx.RecordOff
+	}
+	if o.For != 0 && o.Do != pbx.RecordHalt {
+		return nil, &pbx.Error{Kind: pbx.Invalid, Field: "for", Msg: "goes with pause only"}
+	}
+	return nil, s.c.Control.Record(ctx, q.tenant(), in.ID, o)
 }
 
 func (s *Server) originate(ctx context.Context, q *request, in *inOriginate) (*originateOut, error) {

@@ -16,10 +16,10 @@ const deliveriesPath = "/api/v1/tenants/{tenant}/deliveries"
 // implements it.
 type Deliveries interface {
 	Deliveries(ctx context.Context, t pbx.TenantID, q pbx.DeliveryQuery) (items []pbx.Delivery, next string, err error)
-	// RetryNotice makes one due, NotFound when there is no such; RetryNotices
+	// RetryNotification makes one due, NotFound when there is no such; RetryNotifications
 	// makes all due and gives their number.
-	RetryNotice(ctx context.Context, t pbx.TenantID, id string) error
-	RetryNotices(ctx context.Context, t pbx.TenantID) (int, error)
+	RetryNotification(ctx context.Context, t pbx.TenantID, id string) error
+	RetryNotifications(ctx context.Context, t pbx.TenantID) (int, error)
 }
 
 type inDeliveries struct {
@@ -79,11 +79,11 @@ func (s *Server) deliveries(ctx context.Context, q *request, in *inDeliveries) (
 }
 
 func (s *Server) retryDelivery(ctx context.Context, q *request, in *inDelivery) (*struct{}, error) {
-	return nil, s.c.Deliveries.RetryNotice(ctx, q.tenant(), in.ID)
+	return nil, s.c.Deliveries.RetryNotification(ctx, q.tenant(), in.ID)
 }
 
 func (s *Server) retryDeliveries(ctx context.Context, q *request, _ *InTenant) (*outRetried, error) {
-	n, err := s.c.Deliveries.RetryNotices(ctx, q.tenant())
+	n, err := s.c.Deliveries.RetryNotifications(ctx, q.tenant())
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func TestDeliveries(t *testing.T) {
 		return p
 	}
 	all := list("")
-	if len(all.Items) < 3 || all.Next != "" || all.Items[0].ID != fmt.Sprintf("%s-1", cdr.ID) || all.Items[0].Event != pbx.NoticeArrived || all.Items[0].State != pbx.DeliveryPending {
+	if len(all.Items) < 3 || all.Next != "" || all.Items[0].ID != fmt.Sprintf("%s-1", cdr.ID) || all.Items[0].Event != pbx.NotifyArrived || all.Items[0].State != pbx.DeliveryPending {
 		t.Fatalf("deliveries %+v", all)
 	}
 	first := list("?state=pending&limit=1")
@@ -40,7 +40,7 @@ func TestDeliveries(t *testing.T) {
 		t.Errorf("pages %+v, %+v", first, second)
 	}
 	dead := pbx.Settled{Call: string(cdr.ID), Seq: 1, At: time.Now(), Dead: true, Error: "HTTP status 422"}
-	r.check(r.store.SettleNotices(t.Context(), "acme", []pbx.Settled{dead}))
+	r.check(r.store.SettleNotifications(t.Context(), "acme", []pbx.Settled{dead}))
 	if d := list("?state=dead"); len(d.Items) != 1 || d.Items[0].Error != dead.Error || d.Items[0].Next != nil || d.Items[0].Tries != 1 || d.Items[0].Tried == nil {
 		t.Errorf("dead %+v", d)
 	}

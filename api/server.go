@@ -64,8 +64,20 @@ type Control interface {
 	// Supervise rings an extension and lets it take part in the call; it gives the
 	// id of the call that is made for that.
 	Supervise(ctx context.Context, t pbx.TenantID, s pbx.Supervise) (pbx.CallID, error)
-	// Record begins or ends a recording.
-	Record(ctx context.Context, t pbx.TenantID, id pbx.CallID, on bool) error
+	// Record begins, ends, pauses or resumes a recording.
+	Record(ctx context.Context, t pbx.TenantID, id pbx.CallID, o pbx.RecordOrder) error
+}
+
+// Conferences is call control for conferences. Errors are of the kinds NotFound,
+// Invalid and Conflict.
+type Conferences interface {
+	// Conferences lists those that go on.
+	Conferences(t pbx.TenantID) []pbx.ConferenceInfo
+	ChangeConference(ctx context.Context, t pbx.TenantID, number string, change pbx.ConferenceChange) error
+	// Invite calls somebody into a conference and gives the id of that call.
+	Invite(ctx context.Context, t pbx.TenantID, i pbx.ConferenceInvite) (pbx.CallID, error)
+	// ConferenceOf makes a conference of a call of two and gives its number.
+	ConferenceOf(ctx context.Context, t pbx.TenantID, id pbx.CallID, number string) (string, error)
 }
 
 // Sounds is where the sound files of recordings are.
@@ -101,7 +113,9 @@ type Config struct {
 	Sounds    Sounds
 	Keeper    Keeper
 	Tenants   Tenants
-	Bus       *events.Bus
+
+	Conferences Conferences
+	Bus         *events.Bus
 
 	Deliveries Deliveries
 
@@ -173,6 +187,7 @@ func New(c Config) (*Server, error) {
 	s.addRegistrations()
 	s.addCalls()
 	s.addControl()
+	s.addConferences()
 	s.addRecordings()
 	s.addEvents()
 	s.addCaptures()

@@ -107,6 +107,8 @@ func (t *talk) follow(c *Call, e pbx.CallEvent) {
 		t.orbit = ""
 	case pbx.Bridged:
 		t.orbit, t.to = "", named(c, e.Who)
+	case pbx.JoinedRoom:
+		t.orbit, t.to = "", other{e.To, e.Text}
 	}
 	was := t.caller
 	if t.caller = ""; c.caller.leg != nil {
@@ -145,6 +147,9 @@ func (n *line) follow(e pbx.CallEvent) {
 func named(c *Call, number string) other {
 	if e := c.company.Extensions[number]; e != nil {
 		return other{number, e.Name}
+	}
+	if x := c.company.Conferences[number]; x != nil {
+		return other{number, x.Name}
 	}
 	return other{number, ""}
 }

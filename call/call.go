@@ -64,6 +64,7 @@ type Call struct {
 
 	redirected string // where the phone that has ended last sends the call
 	recorder   *recordings.Recorder
+	tape       tape
 	failed     pbx.Cause // what the last step came to
 	signaled   bool      // the caller has been told that it rings, or been answered
 
@@ -80,6 +81,13 @@ type Call struct {
 	conference  *media.Conference
 	auto        bool // phones are asked to answer by themselves
 	tight       bool // nothing more can be transcoded on this machine, which would have given more codecs
+
+	guest    *membership     // of the conference that the caller is in
+	admitted string          // number of a conference for which no PIN is asked
+	collects bool            // what the caller presses is for the step that goes on
+	sending  *sending        // the caller is to leave the conference for somebody else
+	into     *into           // the call is for bringing somebody into a conference
+	turns    *pbx.Conference // those who talk are to go on there
 
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
@@ -137,6 +145,10 @@ func (c *Call) run() {
 		c.superviseCall()
 		return
 	}
+	if c.into != nil {
+		c.bringIn()
+		return
+	}
 	if leg := c.caller.leg; leg.Replaces != nil {
 		c.replace(leg.Replaces)
 		return
@@ -158,7 +170,7 @@ func (c *Call) carryOut(steps []routing.Step) bool {
 			break
 		}
 	}
-	if c.cause.Reason == "" && c.transfer == nil && c.consult == nil {
+	if c.cause.Reason == "" && !c.moves() && c.consult == nil {
 		if c.failed.Reason == "" {
 			c.failed = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
 		}
@@ -184,6 +196,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.park(s)
 	case routing.Page:
 		return c.page(s)
+	case routing.Confer:
+		return c.confer(s)
 	case routing.Reject:
 		if t := c.transfer; t != nil {
 			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)
@@ -210,6 +224,9 @@ func (c *Call) begin() error {
 	if c.originate != "" {
 		return c.ringCaller()
 	}
+	if c.into != nil {
+		return nil
+	}
 	return c.openCaller()
 }
 
@@ -221,9 +238,14 @@ func (c *Call) arrival() pbx.CallEvent {
 		e.Identity = identityOf(c.caller.leg)
 	}
 	switch {
+	case c.into != nil && c.into.from != "":
+		e.Direction = pbx.InternalTo
+		if c.caller.number == "" {
+			e.Direction = pbx.In
+		}
 	case c.caller.trunk != "":
 		e.Direction, e.To = pbx.In, c.company.E164(c.dialled)
-	case c.supervise != nil || strings.HasPrefix(c.dialled, "*") || c.company.Extensions[c.dialled] != nil || c.company.Groups[c.dialled] != nil:
+	case c.supervise != nil || strings.HasPrefix(c.dialled, "*") || c.company.Inside(c.dialled):
 		e.Direction = pbx.InternalTo
 	}
 	return e
@@ -239,11 +261,12 @@ func (c *Call) route() (routing.Decision, error) {
 	c.asked = routing.Request{Company: c.company, Direction: c.trace[0].Direction, From: c.caller.who, To: c.dialled,
 		Trunk: c.caller.trunk, Caller: c.company.Extensions[c.caller.number], At: time.Now()}
 	r := c.asked
-	d, err := await(c, func(ctx context.Context) routing.Decision { return c.m.Router.Route(ctx, r, c.id) })
+	found, err := await(c, func(ctx context.Context) routed { return routed{c.m.Router.Route(ctx, r, c.id), c.announcement()} })
+	d := found.d
 	if err != nil {
 		return d, err
 	}
-	c.decision = d
+	c.decision, c.tape.notice = d, found.notice
 	if d.Lookup != nil {
 		c.note(pbx.CallEvent{Kind: pbx.LookedUp, CRM: d.Lookup})
 	}
@@ -265,6 +288,8 @@ func (c *Call) next(timer <-chan time.Time) (any, error) {
 			if pass, err := c.handle(e); err != nil || pass {
 				return e, err
 			}
+		case <-c.dues():
+			c.attendTape()
 		case <-timer:
 			return expired{}, nil
 		case <-c.limit.C:
@@ -291,25 +316,34 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		return false, c.offerAnswered(e)
 	case sip.Referred:
 		c.referred(e)
-		return c.transfer != nil, nil
+		return c.moves(), nil
 	case sip.Pressed:
-		c.passOn(c.party(e.L), e.Digit)
-		c.pressed(c.party(e.L), byte(e.Digit))
-		return c.transfer != nil, nil
+		c.byInfo(e)
 	case media.DTMF:
-		c.pressed(c.sounding(e.S), e.Digit)
-		return c.transfer != nil, nil
+		if p := c.sounding(e.S); !c.callers(p) {
+			c.pressed(p, e.Digit)
+			return c.moves(), nil
+		}
+		return c.key(e.Digit), nil
+	case media.KeyOut:
+		c.keyOut(e)
+	case cameIn, lonely, mutedNews, shownOut, roomRecording:
+		return false, c.fromRoom(e)
+	case referNews:
+		if c.party(e.l) != nil {
+			e.l.ReferProgress(e.status)
+		}
 	case surrender:
 		return false, c.surrender(e)
 	case adopt:
 		return c.adopt(e)
 	case command:
 		e.reply <- e.do(c)
-		return c.transfer != nil, nil
+		return c.moves() || c.sending != nil, nil
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
-		return c.caller.media == e.S, nil
+		return c.caller.media == e.S || c.announcing(e.S), nil
 	case result:
 		return e.n == c.awaits, nil
 	case hangup:
@@ -388,6 +422,9 @@ func (c *Call) finish() {
 	if k := c.consult; k != nil {
 		c.letGo(k.waits, c.cause)
 	}
+	if c.into != nil {
+		c.into.report(c.cause)
+	}
 	if !c.caller.over && c.caller.leg != nil { // nil: none of the caller's own phones has answered
 		c.letGo(c.caller, c.cause)
 	}
@@ -430,7 +467,8 @@ func (c *Call) note(e pbx.CallEvent) {
 
 // repeatable tells whether a peer alone decides how often an event happens.
 func repeatable(k pbx.EventKind) bool {
-	return k == pbx.Ringing || k == pbx.EarlyMedia || k == pbx.Held || k == pbx.Resumed || k == pbx.Pressed
+	return k == pbx.Ringing || k == pbx.EarlyMedia || k == pbx.Held || k == pbx.Resumed || k == pbx.Pressed ||
+		k == pbx.RecordPaused || k == pbx.RecordResumed
 }
 
 // why adds a line to what a manager reads, with no event of its own kind.
@@ -482,6 +520,17 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		i.State = e.Kind
 	case pbx.Parked:
 		i.State, i.With = e.Kind, e.To
+	case pbx.JoinedRoom:
+		i.State, i.With = e.Kind, e.To
+		if i.Answered == nil {
+			i.Answered = &e.At
+		}
+	case pbx.RecordStart, pbx.RecordResumed:
+		i.Recording = pbx.RecordingOn
+	case pbx.RecordPaused:
+		i.Recording = pbx.RecordingPaused
+	case pbx.RecordEnd:
+		i.Recording = ""
 	}
 	c.info.Store(&i)
 }

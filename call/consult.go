@@ -29,7 +29,7 @@ func (c *Call) startConsult(t *transfer) []routing.Step {
 		Caller: c.company.Extensions[t.who], At: time.Now()}
 	d := routing.Consult(c.asked, t.waits.number)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
-	c.decision.Record = c.decision.Record || d.Record
+	c.recordAlso(d.Record, d.Notice)
 	return d.Steps
 }
 

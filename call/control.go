@@ -2,11 +2,9 @@ package call
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
-	"vpbx/media"
 	"vpbx/pbx"
 	"vpbx/sip"
 )
@@ -54,6 +52,9 @@ func (m *Manager) Transfer(ctx context.Context, tenant pbx.TenantID, id pbx.Call
 		return &pbx.Error{Kind: pbx.Invalid, Field: "to", Msg: "not a number"}
 	}
 	return m.do(ctx, tenant, id, func(c *Call) error {
+		if c.guest != nil {
+			return c.sendMember(t)
+		}
 		p, err := c.extension(t.By)
 		if err != nil {
 			return err
@@ -147,32 +148,6 @@ func (m *Manager) Press(ctx context.Context, tenant pbx.TenantID, id pbx.CallID,
 	})
 }
 
-// Record begins or ends the recording of those who talk. Ended, it is a whole
-// recording; begun again, it is another.
-func (m *Manager) Record(ctx context.Context, tenant pbx.TenantID, id pbx.CallID, on bool) error {
-	return m.do(ctx, tenant, id, func(c *Call) error {
-		switch {
-		case c.peer == nil:
-			return &pbx.Error{Kind: pbx.Conflict, Msg: "nobody talks in this call now"}
-		case on && c.recorder != nil:
-			return &pbx.Error{Kind: pbx.Conflict, Msg: "the call is being recorded already"}
-		case !on && c.recorder == nil:
-			return &pbx.Error{Kind: pbx.Conflict, Msg: "the call is not being recorded"}
-		}
-		if on && errors.Is(errors.Join(c.caller.media.Admit(media.Record), c.peer.media.Admit(media.Record)), media.ErrBusy) {
-			return &pbx.Error{Kind: pbx.Unavailable, Msg: "no room to record another call"}
-		}
-		if c.decision.Record = on; !on {
-			c.stopRecording()
-			return nil
-		}
-		if c.startRecording(); c.recorder == nil {
-			return &pbx.Error{Kind: pbx.Unavailable, Msg: "the recording could not be started"}
-		}
-		return nil
-	})
-}
-
 // talking finds who talks, by extension or number; "" is the extension, where
 // there is only one.
 func (c *Call) talking(who string) (*party, error) {
@@ -218,7 +193,11 @@ const (
 
 // pressed takes a key, which is not noted: people press card numbers.
 func (c *Call) pressed(p *party, digit byte) {
-	if p == nil || c.mayTransfer(p) != 0 {
+	if p == nil {
+		return
+	}
+	defer c.recordKey(p, digit)
+	if c.mayTransfer(p) != 0 {
 		return
 	}
 	p.keys += string(digit)
@@ -245,20 +224,6 @@ func (c *Call) pressed(p *party, digit byte) {
 		c.startTransfer(t)
 	}
 	p.keys = ""
-}
-
-// passOn lets the other side hear a key that came by INFO (RFC 6086). A phone that
-// has agreed on telephone events sends those, too, and they get there by themselves.
-func (c *Call) passOn(p *party, digit rune) {
-	switch {
-	case p == nil || c.peer == nil || p != c.peer && p != c.caller:
-		return
-	case c.transfer != nil || c.holder != nil || p.media.Events():
-		return
-	}
-	if err := c.other(p).media.Press(string(digit)); err != nil {
-		c.log.Debug("key not passed on", "party", p.who, "error", err)
-	}
 }
 
 // maxKeys bounds a number that is pressed.

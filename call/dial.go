@@ -94,7 +94,7 @@ func nextTrunk(c pbx.Cause, alerted bool) bool {
 	switch c.Reason {
 	case pbx.NoReply, pbx.OverLimit, pbx.NoRoute:
 		return true
-	case pbx.NoCodec:
+	case pbx.NoCodec, pbx.NoSRTP:
 		return c.SIP == 488 || c.SIP == 415
 	case pbx.Refused:
 		switch c.SIP {

@@ -13,13 +13,16 @@
 // owns every field of the Call and blocks in one place only, [Call.next].
 // await starts at most one helper per call, for work that may take time. The
 // Manager has none but those that write what was spent, one for each time that
-// money is reserved or given back; Close waits for them.
+// money is reserved or given back; Close waits for them. A conference that goes on
+// is a room with one goroutine, which owns its fields and lasts as long as anybody
+// has a seat in it; a member is a call of its own (decision 16).
 //
 // Invariants: a call has one trace; it begins with Arrived, ends with Ended,
 // and the record is a pure function of it. A call keeps the configuration it
 // began with. A leg has one owner. Nothing of one company is looked up with
 // the id of another: all look-ups start at c.company. No call holds a pointer
-// to another call. Nothing is dialled at a trunk without a grant of
+// to another call, and none waits for another or for a room but in await, or for a
+// room that it leaves: a room waits for no call that has left. Nothing is dialled at a trunk without a grant of
 // [Manager.admitOutside], and what is spent in a day, with what is reserved, is
 // never more than its limit. A call is forwarded maxForwards times at most, and
 // routing.MaxHops times in a row. What phones are shown of an extension that

@@ -74,7 +74,7 @@ func (c *Call) forward(hop routing.Hop) bool {
 	}
 	f := routing.Forward(c.asked, c.hops)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Who: hop.By, To: hop.To, Why: f.Why})
-	c.decision.Record = c.decision.Record || f.Record
+	c.recordAlso(f.Record, f.Notice)
 	before := c.failed
 	if len(f.Steps) == 0 {
 		c.failed = f.Cause

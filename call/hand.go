@@ -30,7 +30,8 @@ type adopt struct {
 	p       *party
 	from    pbx.CallID
 	instead *sip.Leg
-	record  bool        // the talk there is to be recorded
+	record  bool // the talk there is to be recorded
+	notice  pbx.Notice
 	reply   chan handed // has room for one
 
 	supervise *supervision // nil: to talk
@@ -41,9 +42,12 @@ type adopt struct {
 type handed struct {
 	p       *party // of surrender
 	record  bool   // likewise: the talk there is to be recorded
+	notice  pbx.Notice
 	who     string // of adopt: who talks with the party there
 	dialled string
 	cause   pbx.Cause
+
+	conference *pbx.Conference // instead of dialled: it was in that
 }
 
 // ask leaves a message for another call and waits for the reply. For await only.
@@ -99,11 +103,12 @@ func (c *Call) surrender(s surrender) error {
 	case by == nil || c.transfer != nil || c.consult != nil:
 		return refuse(pbx.NoReply)
 	case by == c.caller && c.peer == nil:
+		in := c.roomOf()
 		err := c.sentOn(by, s.to)
 		for _, p := range slices.Clone(c.parties) {
 			c.letGo(p, c.cause) // before it is called anew: many phones take one call at a time
 		}
-		s.reply <- handed{dialled: c.dialled}
+		s.reply <- handed{dialled: c.dialled, conference: in}
 		return err
 	case c.peer == nil || by != c.caller && by != c.peer:
 		return refuse(pbx.NoReply)
@@ -121,7 +126,7 @@ func (c *Call) surrender(s surrender) error {
 	c.left(goes)
 	p.leg.Own(s.mail, s.gone)
 	p.media.Own(s.mail, s.gone)
-	s.reply <- handed{p: p, record: c.decision.Record}
+	s.reply <- handed{p: p, record: c.decision.Record, notice: c.decision.Notice}
 	return c.sentOn(by, s.to)
 }
 
@@ -142,7 +147,7 @@ func (p *party) moving() *party {
 // left notes that another call has a party of this one now.
 func (c *Call) left(p *party) {
 	cause := pbx.NewCause(pbx.PartyPBX, pbx.Joined)
-	e := pbx.CallEvent{Kind: pbx.LegEnded, Who: p.who, Leg: p.leg.ID, Cause: &cause, Codec: p.media.Codec().Name}
+	e := pbx.CallEvent{Kind: pbx.LegEnded, Who: p.who, Leg: p.leg.ID, Cause: &cause, Codec: p.media.Codec().Name, SRTP: p.media.Security()}
 	if p.answered && slices.ContainsFunc(c.trace, func(e pbx.CallEvent) bool { return e.Kind == pbx.Bridged }) {
 		q := quality(p.media.Quality())
 		e.Quality = &q
@@ -157,7 +162,7 @@ func (c *Call) left(p *party) {
 
 // giveTo gives p to another call. An error means that this call is over.
 func (c *Call) giveTo(to pbx.CallID, p *party, instead *sip.Leg) (handed, error) {
-	a := adopt{p: p.moving(), from: c.id, instead: instead, record: c.decision.Record, reply: make(chan handed, 1)}
+	a := adopt{p: p.moving(), from: c.id, instead: instead, record: c.decision.Record, notice: c.decision.Notice, reply: make(chan handed, 1)}
 	h, err := await(c, func(ctx context.Context) handed { return c.m.ask(ctx, to, a, a.reply) })
 	if err == nil && h.cause.Reason == "" && h.dialled == "" {
 		c.part()
@@ -190,7 +195,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 	case a.instead == nil, !a.p.answered && (c.peer == nil || old.number != a.p.number):
 		return refuse(pbx.NoReply) // RFC 3891: in a talk one's own other phone only
 	case old == c.caller && c.peer == nil:
-		a.reply <- handed{dialled: c.dialled}
+		a.reply <- handed{dialled: c.dialled, conference: c.roomOf()}
 		return false, c.sentOn(old, a.from)
 	case c.peer == nil || old != c.caller && old != c.peer:
 		return refuse(pbx.NoReply)
@@ -206,7 +211,7 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 	a.reply <- handed{who: c.caller.who}
 	c.pickUp(a.p, sdp)
 	c.note(pbx.CallEvent{Kind: pbx.Transferred, Who: old.who, To: a.p.who, Why: []string{old.who + " transfers to " + a.p.who}})
-	c.decision.Record = c.decision.Record || a.record
+	c.recordAlso(a.record, a.notice)
 	c.connect(a.p)
 	c.joined(a.p)
 	cause := pbx.NewCause(pbx.PartyCallee, pbx.SentOn)
@@ -221,11 +226,11 @@ func (c *Call) adopt(a adopt) (pass bool, err error) {
 // taken takes somebody who picks up a call that rings or is parked; nil when that
 // cannot be.
 func (c *Call) taken(a adopt) *party {
-	recorded := c.decision.Record
-	c.decision.Record = recorded || a.record
+	was := c.decision
+	c.recordAlso(a.record, a.notice)
 	sdp, ok := agree(a.p, c.codecs(nil))
 	if !ok {
-		c.decision.Record = recorded
+		c.decision = was
 		a.reply <- handed{cause: pbx.NewCause(pbx.PartyPBX, pbx.NoCodec)}
 		return nil
 	}
@@ -331,7 +336,7 @@ func (c *Call) replace(r *sip.Replaces) {
 		return
 	}
 	if ext := c.company.Extensions[c.caller.number]; ext != nil {
-		c.decision.Record = ext.Record
+		c.decision.Record, c.decision.Notice = ext.Record, ext.Notice
 	}
 	c.pickFrom(to, leg)
 }

@@ -59,6 +59,8 @@ type Manager struct {
 	calls    map[pbx.CallID]*Call
 	legs     map[*sip.Leg]pbx.CallID // which call has a leg
 	parked   map[string]pbx.CallID   // by usage key of the orbit
+	rooms    map[string]*room        // conferences that go on, by usage key
+	pins     map[string]*pinGate     // who guesses at PINs, likewise
 	used     map[string]int          // calls at once, by usage key
 	started  map[string]minute       // new calls in the running minute, likewise
 	spent    map[payer]*account      // of the day
@@ -82,6 +84,8 @@ func NewManager(c Config) *Manager {
 		calls:   make(map[pbx.CallID]*Call),
 		legs:    make(map[*sip.Leg]pbx.CallID),
 		parked:  make(map[string]pbx.CallID),
+		rooms:   make(map[string]*room),
+		pins:    make(map[string]*pinGate),
 		used:    make(map[string]int),
 		started: make(map[string]minute),
 		spent:   make(map[payer]*account),

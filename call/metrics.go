@@ -19,6 +19,8 @@ type metrics struct {
 	lost   prometheus.Counter
 
 	guarded *prometheus.CounterVec
+	rooms   prometheus.Gauge
+	pins    prometheus.Counter
 }
 
 func (m *metrics) register(r prometheus.Registerer) {
@@ -35,7 +37,9 @@ func (m *metrics) register(r prometheus.Registerer) {
 	for _, reason := range []pbx.Reason{pbx.OverLimit, pbx.Forbidden, pbx.Premium, pbx.Spent} {
 		m.guarded.WithLabelValues(string(reason))
 	}
-	r.MustRegister(m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
+	m.rooms = prometheus.NewGauge(prometheus.GaugeOpts{Name: "vpbx_conferences_active", Help: "Conferences that are going on."})
+	m.pins = prometheus.NewCounter(prometheus.CounterOpts{Name: "vpbx_conference_wrong_pins_total", Help: "PINs of conferences that were wrong."})
+	r.MustRegister(m.rooms, m.pins, m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
 	for _, d := range []pbx.Direction{pbx.In, pbx.Out, pbx.InternalTo} {
 		for _, o := range pbx.Outcomes {
 			m.total.WithLabelValues(string(d), string(o))

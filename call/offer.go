@@ -58,6 +58,7 @@ func (c *Call) noteHold(p *party) {
 		kind = pbx.Held
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: p.who, Leg: p.leg.ID})
+	c.holdsRoom(p)
 }
 
 // offerAnswered takes the answer to an offer of ours.

@@ -16,25 +16,27 @@ import (
 
 // party is a participant: who it is, its leg and its sound.
 type party struct {
-	who      string // extension or outside number, as the record shows it
-	number   string // extension, "" for an outside party
-	trunk    string
-	name     string // display name it gave
-	leg      *sip.Leg
-	media    *media.Session
-	grant    *grant   // to call it outside, nil inside
-	out      outgoing // how its trunk is told who calls
-	usage    string   // what it counts against, "" for the caller and the other phones of an extension
-	answered bool
-	over     bool
-	alerted  bool          // its phone has rung (180)
-	waited   time.Duration // how long it rang until we gave up
-	held     bool          // it has put the other side on hold
-	calling  bool          // it is the caller of the record
-	seat     int           // side of the recording
-	keys     string        // what it presses for the PBX
-	barges   bool          // it supervises, and is heard by both
-	tapped   *recordings.Recorder
+	who        string // extension or outside number, as the record shows it
+	number     string // extension, "" for an outside party
+	trunk      string
+	name       string // display name it gave
+	leg        *sip.Leg
+	media      *media.Session
+	grant      *grant   // to call it outside, nil inside
+	out        outgoing // how its trunk is told who calls
+	usage      string   // what it counts against, "" for the caller and the other phones of an extension
+	answered   bool
+	over       bool
+	alerted    bool          // its phone has rung (180)
+	waited     time.Duration // how long it rang until we gave up
+	held       bool          // it has put the other side on hold
+	calling    bool          // it is the caller of the record
+	seat       int           // side of the recording
+	keys       string        // what it presses for the PBX
+	recordKeys string        // likewise, for the recording
+	barges     bool          // it supervises, and is heard by both
+	security   media.Security
+	tapped     *recordings.Recorder
 }
 
 // party finds whose leg l is, among those who are still there.
@@ -76,7 +78,7 @@ func (c *Call) sounding(s *media.Session) *party {
 // openCaller makes the session of a caller who called us.
 func (c *Call) openCaller() error {
 	leg := c.caller.leg
-	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Events: c.mail, Gone: c.gone})
+	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Security: c.securityOf(leg), Datagrams: leg.Datagrams(), Keys: c.keysOf(c.caller), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
@@ -85,6 +87,7 @@ func (c *Call) openCaller() error {
 		return nil // a delayed offer: ours goes with the answer (RFC 3261 §13.2.1)
 	}
 	if err := s.SetOffer(leg.SDP); err != nil {
+		c.insecure(c.caller.who, err)
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
 	return nil
@@ -100,6 +103,8 @@ func (c *Call) mediaCause(who pbx.Party, err error) pbx.Cause {
 	case errors.Is(err, media.ErrNoPorts):
 		c.why("no media port is free")
 		return pbx.NewCause(pbx.PartyPBX, pbx.NoPorts)
+	case errors.Is(err, media.ErrInsecure), errors.Is(err, media.ErrSecured):
+		return pbx.NewCause(who, pbx.NoSRTP)
 	case errors.Is(err, media.ErrNoCodec), errors.Is(err, media.ErrNotAcceptable):
 		return pbx.NewCause(who, pbx.NoCodec)
 	}
@@ -195,7 +200,8 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	if len(codecs) == 0 {
 		return media.ErrNoCodec
 	}
-	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Events: c.mail, Gone: c.gone})
+	p.security = c.security(p.number, t.Trunk, t.Secure())
+	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Security: p.security, Datagrams: t.Datagrams(), Keys: c.keysOf(p), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return fmt.Errorf("open session for %s: %w", p.who, err)
 	}
@@ -209,7 +215,7 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	c.parties = append(c.parties, p)
 	c.keep(p)
 	kind := pbx.Dialled
-	if c.caller.leg == nil {
+	if c.caller.leg == nil && c.into == nil {
 		kind = pbx.CallerDialled
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: p.who, Leg: p.leg.ID, Trunk: p.trunk})
@@ -323,7 +329,7 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 		c.m.mu.Unlock()
 	}
 	if p.media != nil {
-		e.Codec = p.media.Codec().Name
+		e.Codec, e.SRTP = p.media.Codec().Name, p.media.Security()
 		if p.answered {
 			q := quality(p.media.Quality())
 			e.Quality = &q
@@ -404,15 +410,22 @@ func (c *Call) failure(p *party, cause pbx.Cause) string {
 	case pbx.Declined:
 		return who + " declined"
 	case pbx.NoCodec:
+		if p.security == media.Required || p.security == media.RequiredDTLS {
+			return who + " did not take a call with SRTP, which is required for it, or shares no codec with the caller"
+		}
 		return who + " shares no codec with the caller"
+	case pbx.NoSRTP:
+		return who + " did not secure its sound by SRTP, which is required for it"
 	case pbx.NoReply:
 		return who + " did not reply"
 	}
 	return fmt.Sprintf("%s: %s (SIP %d)", who, cause.Reason, cause.SIP)
 }
 
-// part notes that caller and callee no longer hear each other, once.
+// part notes that caller and callee no longer hear each other, once, or that the
+// caller has left the conference.
 func (c *Call) part() {
+	c.standUp()
 	if c.peer != nil && !c.parted {
 		c.parted = true
 		c.note(pbx.CallEvent{Kind: pbx.Unbridged, Who: c.peer.who, Leg: c.peer.leg.ID})
@@ -438,7 +451,7 @@ func quality(q media.Quality) pbx.Quality {
 	return pbx.Quality{MOS: digits(q.MOS, 2), Loss: digits(q.Loss, 4), JitterMs: digits(q.JitterMs, 1), RTTMs: digits(q.RTTMs, 1),
 		MaxJitter: digits(q.MaxJitterMs, 1), RemoteMOS: digits(q.RemoteMOS, 2), RemoteLoss: digits(q.RemoteLoss, 4), RemoteJitter: digits(q.RemoteJitterMs, 1),
 		FirstRTPMs: digits(q.FirstRTPMs, 1), LongestGap: digits(q.LongestGapMs, 1),
-		Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, OneWay: q.OneWay}
+		Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, Unproven: q.Unproven, Replayed: q.Replayed, OneWay: q.OneWay}
 }
 
 // digits rounds v to n digits behind the point.

@@ -91,6 +91,7 @@ type prompts struct {
 	done  *media.Prompt
 
 	waiting *media.Prompt
+	beep    *media.Prompt
 }
 
 type promptKey struct {

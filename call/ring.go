@@ -23,7 +23,7 @@ func (c *Call) ring(s routing.Ring) bool {
 		defer func() { c.auto = false }()
 		return c.ringAll(s.Who, s.For)
 	}
-	if s.Group == "" && len(s.Who) == 1 {
+	if s.Group == "" && len(s.Who) == 1 && c.into == nil {
 		return c.ringOne(s)
 	}
 	if !s.Linear {
@@ -114,6 +114,9 @@ func (c *Call) race(d time.Duration) bool {
 		return false
 	}
 	c.dropOthers(p)
+	if c.into != nil && c.guest == nil && !c.into.entered {
+		return c.bring(p)
+	}
 	if err := c.join(p); err != nil {
 		return c.cause.Reason != ""
 	}
@@ -161,6 +164,9 @@ func (c *Call) rang(p *party, e sip.Rang) {
 	p.alerted = p.alerted || e.Code == 180
 	c.note(pbx.CallEvent{Kind: pbx.Ringing, Who: p.who, Leg: p.leg.ID})
 	c.progress(e.Code)
+	if c.into != nil {
+		c.into.progress(e.Code)
+	}
 	if c.caller.leg == nil {
 		return // it is the caller's own phone that rings (click-to-call)
 	}
@@ -307,6 +313,9 @@ func (c *Call) join(p *party) error {
 	}
 	c.answerCaller(sdp)
 	c.caller.media.StopPlay()
+	if err := c.announce(p); err != nil {
+		return err
+	}
 	if c.early != p || c.conference != nil {
 		c.unbridge()
 		c.connect(p)
@@ -340,7 +349,7 @@ func (c *Call) answerCaller(sdp []byte) {
 // talk is the time in which the two hear each other. It ends with the call or
 // when one of them is sent on.
 func (c *Call) talk() bool {
-	for c.transfer == nil {
+	for !c.moves() {
 		if _, err := c.next(nil); err != nil {
 			return true
 		}

@@ -27,7 +27,9 @@ type transfer struct {
 	waits *party     // with a consultation first: who waits meanwhile
 	refer bool       // asked for by REFER: its progress is told
 	begun bool
-	place string // what the transferor counts against, while it stays taken
+
+	conference *pbx.Conference // instead of to: where the other side is let in
+	place      string          // what the transferor counts against, while it stays taken
 }
 
 // referred takes a phone's wish to send the other side on (RFC 3515).
@@ -35,6 +37,10 @@ func (c *Call) referred(e sip.Referred) {
 	p := c.party(e.L)
 	if p == nil {
 		return // another call has the leg by now, and hears of it again
+	}
+	if c.guest != nil && p == c.caller {
+		c.referredInRoom(e)
+		return
 	}
 	t := &transfer{by: p, to: e.User, refer: true}
 	if e.Replaces != nil {
@@ -81,6 +87,9 @@ func (c *Call) startTransfer(t *transfer) {
 // or, when that has come to nothing, the way back.
 func (c *Call) move() []routing.Step {
 	t := c.transfer
+	if c.turns != nil {
+		return c.turn()
+	}
 	if t == nil { // who was to be consulted cannot be reached
 		c.backFrom()
 		c.talk()
@@ -96,7 +105,11 @@ func (c *Call) move() []routing.Step {
 	c.note(pbx.CallEvent{Kind: pbx.Transferring, Who: t.who, Leg: t.by.leg.ID, To: t.to, Other: t.with})
 	c.setAside(t)
 	t.place, t.by.usage = t.by.usage, ""
-	if t.with != "" {
+	switch {
+	case t.conference != nil:
+		c.freePlace(t)
+		return c.letIn(t.conference)
+	case t.with != "":
 		return c.attend(t)
 	}
 	return c.blind(t)
@@ -110,7 +123,7 @@ func (c *Call) blind(t *transfer) []routing.Step {
 		Caller: c.company.Extensions[t.who], At: time.Now()}
 	d := routing.Transfer(c.asked, c.caller.number)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
-	c.decision.Record = c.decision.Record || d.Record
+	c.recordAlso(d.Record, d.Notice)
 	c.failed = d.Cause
 	if !slices.ContainsFunc(d.Steps, func(s routing.Step) bool { _, outside := s.(routing.Dial); return outside }) {
 		c.freePlace(t)
@@ -240,6 +253,9 @@ func (c *Call) attend(t *transfer) []routing.Step {
 	switch {
 	case err != nil:
 		return nil
+	case h.conference != nil:
+		c.freePlace(t)
+		return c.letIn(h.conference)
 	case h.dialled != "":
 		t.to = h.dialled
 		return c.blind(t)
@@ -254,7 +270,7 @@ func (c *Call) attend(t *transfer) []routing.Step {
 		c.transferred(h.who)
 		return nil
 	}
-	c.decision.Record = c.decision.Record || h.record
+	c.recordAlso(h.record, h.notice)
 	if !outside(c.caller, h.p) {
 		c.freePlace(t)
 	}

@@ -13,18 +13,19 @@ import (
 
 // Config is the whole of vpbx.yaml.
 type Config struct {
-	Node      string   `yaml:"node"`     // this machine's name, unique among the nodes
-	Region    string   `yaml:"region"`   // whose tenants are served here
-	Data      string   `yaml:"data"`     // directory of the SQLite file, recordings, journal and spool
-	Database  string   `yaml:"database"` // "sqlite" or a postgres:// URL
-	Events    string   `yaml:"events"`   // "embedded" or a nats:// URL
-	SIP       SIP      `yaml:"sip"`
-	Media     Media    `yaml:"media"`
-	HTTP      HTTP     `yaml:"http"`
-	TLS       TLS      `yaml:"tls"`
-	Provision []string `yaml:"provision"` // company files
-	Webhooks  Webhooks `yaml:"webhooks"`
-	Log       Log      `yaml:"log"`
+	Node       string     `yaml:"node"`     // this machine's name, unique among the nodes
+	Region     string     `yaml:"region"`   // whose tenants are served here
+	Data       string     `yaml:"data"`     // directory of the SQLite file, recordings, journal and spool
+	Database   string     `yaml:"database"` // "sqlite" or a postgres:// URL
+	Events     string     `yaml:"events"`   // "embedded" or a nats:// URL
+	SIP        SIP        `yaml:"sip"`
+	Media      Media      `yaml:"media"`
+	Recordings Recordings `yaml:"recordings"`
+	HTTP       HTTP       `yaml:"http"`
+	TLS        TLS        `yaml:"tls"`
+	Provision  []string   `yaml:"provision"` // company files
+	Webhooks   Webhooks   `yaml:"webhooks"`
+	Log        Log        `yaml:"log"`
 }
 
 // SIP is where signalling is heard and which address peers are told.
@@ -111,10 +112,11 @@ func Default() Config {
 			Timeout: 30 * time.Second,
 			Budget:  Budget{Share: 0.7, Relay: Auto, Transcode: Auto, Mix: Auto, Record: Auto},
 		},
-		HTTP:      HTTP{Listen: "127.0.0.1:8080"},
-		Provision: []string{},
-		Webhooks:  Webhooks{Networks: []netip.Prefix{}},
-		Log:       Log{Level: "info", Format: "text"},
+		Recordings: Recordings{Storage: OnDisk, S3: S3{TLS: true}},
+		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
+		Provision:  []string{},
+		Webhooks:   Webhooks{Networks: []netip.Prefix{}},
+		Log:        Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -34,6 +34,9 @@ media:
   ports: 20000-29999
   timeout: 30s                  # no RTP (not on hold): the call ends
   budget: {share: 0.7, relay: auto, transcode: auto, mix: auto, record: auto}   # sessions at once by kind of work
+recordings:
+  storage: disk                 # or s3: finished recordings go to the S3-compatible storage below
+  s3: {endpoint: "", bucket: "", prefix: "", region: "", access_key: "", secret_key: "", tls: true, path_style: false}
 http:
   listen: 127.0.0.1:8080        # API, pages, metrics
   token: ""                     # first administrator token; made and printed once when empty
@@ -259,10 +262,40 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"VPBX_SIP_LISTEN": "", "VPBX_SIP_EXTERNAL": "x", "VPBX_SIP_LOCAL_NETS": "x", "VPBX_SIP_ORIGINS": "x", "VPBX_MEDIA_LISTEN": "x",
 		"VPBX_MEDIA_EXTERNAL": "x", "VPBX_MEDIA_PORTS": "x", "VPBX_MEDIA_TIMEOUT": "x", "VPBX_HTTP_LISTEN": "x",
 		"VPBX_HTTP_TOKEN": "a b", "VPBX_TLS_CERT": "x", "VPBX_TLS_KEY": "x", "VPBX_PROVISION": "nosuchfile",
-		"VPBX_LOG_LEVEL": "x", "VPBX_LOG_FORMAT": "x",
+		"VPBX_LOG_LEVEL": "x", "VPBX_LOG_FORMAT": "x", "VPBX_RECORDINGS_STORAGE": "tape", "VPBX_RECORDINGS_S3_ENDPOINT": "https://x",
+		"VPBX_RECORDINGS_S3_BUCKET": "B", "VPBX_RECORDINGS_S3_ACCESS_KEY": "x", "VPBX_RECORDINGS_S3_SECRET_KEY": "x",
+		"VPBX_RECORDINGS_S3_TLS": "x", "VPBX_RECORDINGS_S3_PATH_STYLE": "x",
 	} {
 		if _, err := config.Load("", []string{name + "=" + value}); err == nil {
 			t.Errorf("%s=%s changed nothing", name, value)
+		}
+	}
+}
+
+// TestS3 checks what is said of the storage of recordings, and that no key is in it.
+func TestS3(t *testing.T) {
+	const good = "endpoint: s3.test:9000, bucket: calls, access_key: AKID, secret_key: topsecret"
+	for text, want := range map[string]string{
+		"{storage: s3, s3: {" + good + "}}": "",
+		"{s3: {" + good + "}}":              "", // read only
+		"{storage: s3, s3: {endpoint: '[::1]:9000', bucket: calls, prefix: a/b.c, region: ru-1, access_key: a, secret_key: b, tls: false, path_style: true}}": "",
+		"{storage: s3}":                       "4 mistakes", // endpoint, bucket and both keys
+		"{storage: tape}":                     "recordings.storage: must be disk or s3",
+		"{s3: {access_key: a}}":               "recordings.s3.bucket: is missing",
+		"{s3: {" + good + ", prefix: /a}}":    "recordings.s3.prefix",
+		"{s3: {" + good + ", prefix: a//b}}":  "recordings.s3.prefix",
+		"{s3: {" + good + ", prefix: ../b}}":  "recordings.s3.prefix",
+		"{s3: {" + good + ", region: 'a b'}}": "recordings.s3.region",
+		"{s3: {endpoint: 'https://s3.test', bucket: calls, access_key: a, secret_key: b}}":      "recordings.s3.endpoint: must be host or host:port",
+		"{s3: {endpoint: 's3.test:0', bucket: calls, access_key: a, secret_key: b}}":            "recordings.s3.endpoint",
+		"{s3: {endpoint: 'a:b:c', bucket: calls, access_key: a, secret_key: b}}":                "recordings.s3.endpoint",
+		"{s3: {endpoint: 's3.test', bucket: 'a..b', access_key: a, secret_key: b}}":             "recordings.s3.bucket",
+		"{s3: {endpoint: 's3.test', bucket: Calls, access_key: a, secret_key: b}}":              "recordings.s3.bucket",
+		"{s3: {endpoint: 's3.test', bucket: calls, access_key: a, secret_key: \"top secret\"}}": "recordings.s3.secret_key",
+	} {
+		_, err := load(t, "recordings: "+text+"\n")
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret_key: top") || strings.Contains(err.Error(), "topsecret")) {
+			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
 }
@@ -284,6 +317,8 @@ func TestMasked(t *testing.T) {
 	c.HTTP.Token = "s3cret"
 	c.SIP.HEP = config.HEP{Address: "homer.test:9060", ID: 7, Password: "s3cret"}
 	c.SIP.External = config.Addrs{netip.MustParseAddr("198.51.100.7")}
+	c.Recordings = config.Recordings{Storage: config.OnS3, S3: config.S3{Endpoint: "s3.example.com", Bucket: "calls", Prefix: "pbx",
+		AccessKey: "s3cret", SecretKey: "s3cret", TLS: true}}
 	text, err := c.Masked()
 	if err != nil {
 		t.Fatal(err)
@@ -320,6 +355,17 @@ media:
     transcode: auto
     mix: auto
     record: auto
+recordings:
+  storage: s3
+  s3:
+    endpoint: s3.example.com
+    bucket: calls
+    prefix: pbx
+    region: ""
+    access_key: "********"
+    secret_key: "********"
+    tls: true
+    path_style: false
 http:
   listen: 127.0.0.1:8080
   token: "********"
@@ -338,6 +384,7 @@ log:
 	}
 	again, err := load(t, text)
 	c.HTTP.Token, c.SIP.HEP.Password = "********", "********"
+	c.Recordings.S3.AccessKey, c.Recordings.S3.SecretKey = "********", "********"
 	if err != nil || !reflect.DeepEqual(again, c) {
 		t.Errorf("what is printed reads as %+v, %v", again, err)
 	}

@@ -12,7 +12,7 @@ import (
 const mask = "********"
 
 // Masked is the configuration as a file, with every secret replaced: the
-// administrator token, the password of the Homer server and what the database and events URLs hold besides user,
+// administrator token, the password of the Homer server, the keys of the S3 storage and what the database and events URLs hold besides user,
 // host and path.
 func (c Config) Masked() (string, error) {
 	if c.HTTP.Token != "" {
@@ -20,6 +20,12 @@ func (c Config) Masked() (string, error) {
 	}
 	if c.SIP.HEP.Password != "" {
 		c.SIP.HEP.Password = mask
+	}
+	if c.Recordings.S3.SecretKey != "" {
+		c.Recordings.S3.SecretKey = mask
+	}
+	if c.Recordings.S3.AccessKey != "" {
+		c.Recordings.S3.AccessKey = mask
 	}
 	c.Database = maskURL(c.Database)
 	c.Events = maskURL(c.Events)

@@ -25,7 +25,7 @@ type Connector interface {
 	// event is given up, with a [RetryAfter] the CRM is left alone for that time,
 	// with any other the event is tried again. As to ctx and what it reads it is
 	// bound like Owner.
-	Deliver(ctx context.Context, c *pbx.Company, n *pbx.Notice) error
+	Deliver(ctx context.Context, c *pbx.Company, n *pbx.Notification) error
 }
 
 // ErrBadAnswer is in the chain of an error when a CRM answered what is no

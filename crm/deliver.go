@@ -21,21 +21,21 @@ const (
 type Outbox interface {
 	// OutboxTenants lists the companies of which events wait.
 	OutboxTenants(ctx context.Context) ([]pbx.TenantID, error)
-	// DueNotices gives of each call the first event that waits, when it is due.
-	DueNotices(ctx context.Context, t pbx.TenantID, now time.Time, limit int) ([]pbx.Delivery, error)
-	// CallNotices gives the events of a call that wait, in their order.
-	CallNotices(ctx context.Context, t pbx.TenantID, call string, limit int) ([]pbx.Delivery, error)
-	// NextNotice gives when DueNotices will have something, the zero time when
+	// DueNotifications gives of each call the first event that waits, when it is due.
+	DueNotifications(ctx context.Context, t pbx.TenantID, now time.Time, limit int) ([]pbx.Delivery, error)
+	// CallNotifications gives the events of a call that wait, in their order.
+	CallNotifications(ctx context.Context, t pbx.TenantID, call string, limit int) ([]pbx.Delivery, error)
+	// NextNotification gives when DueNotifications will have something, the zero time when
 	// nothing waits.
-	NextNotice(ctx context.Context, t pbx.TenantID) (time.Time, error)
-	// SettleNotices notes what came of tries.
-	SettleNotices(ctx context.Context, t pbx.TenantID, list []pbx.Settled) error
-	// GiveUpNotices gives up all that waits.
-	GiveUpNotices(ctx context.Context, t pbx.TenantID, why string) (int, error)
-	// HastenNotices makes all that waits due.
-	HastenNotices(ctx context.Context, t pbx.TenantID) error
-	// SweepNotices forgets what was given up long ago.
-	SweepNotices(ctx context.Context, now time.Time) (int, error)
+	NextNotification(ctx context.Context, t pbx.TenantID) (time.Time, error)
+	// SettleNotifications notes what came of tries.
+	SettleNotifications(ctx context.Context, t pbx.TenantID, list []pbx.Settled) error
+	// GiveUpNotifications gives up all that waits.
+	GiveUpNotifications(ctx context.Context, t pbx.TenantID, why string) (int, error)
+	// HastenNotifications makes all that waits due.
+	HastenNotifications(ctx context.Context, t pbx.TenantID) error
+	// SweepNotifications forgets what was given up long ago.
+	SweepNotifications(ctx context.Context, now time.Time) (int, error)
 }
 
 // Deliverer takes events out of the outbox and tells the CRMs of them.
@@ -204,7 +204,7 @@ func (d *Deliverer) sweep(ctx context.Context, n int) {
 	if n%forgetEvery != 0 {
 		return
 	}
-	forgotten, err := d.outbox.SweepNotices(ctx, time.Now())
+	forgotten, err := d.outbox.SweepNotifications(ctx, time.Now())
 	if (err != nil || forgotten > 0) && ctx.Err() == nil {
 		d.Log.Warn("events that were given up long ago are forgotten", "events", forgotten, "error", err)
 	}

@@ -21,7 +21,7 @@ import (
 
 // books is a CRM that notes what it is told, and answers as say says.
 type books struct {
-	say func(n *pbx.Notice) (time.Duration, error)
+	say func(n *pbx.Notification) (time.Duration, error)
 
 	mu   sync.Mutex
 	seen map[pbx.CallID][]int
@@ -33,14 +33,14 @@ type books struct {
 }
 
 func newBooks() *books {
-	return &books{seen: map[pbx.CallID][]int{}, busy: map[pbx.CallID]bool{}, say: func(*pbx.Notice) (time.Duration, error) { return 20 * time.Millisecond, nil }}
+	return &books{seen: map[pbx.CallID][]int{}, busy: map[pbx.CallID]bool{}, say: func(*pbx.Notification) (time.Duration, error) { return 20 * time.Millisecond, nil }}
 }
 
 func (*books) Owner(context.Context, *pbx.Company, string, string, pbx.CallID) (pbx.Contact, error) {
 	return pbx.Contact{}, nil
 }
 
-func (b *books) Deliver(ctx context.Context, _ *pbx.Company, n *pbx.Notice) error {
+func (b *books) Deliver(ctx context.Context, _ *pbx.Company, n *pbx.Notification) error {
 	b.mu.Lock()
 	b.at = append(b.at, time.Now())
 	if b.busy[n.Call] {
@@ -203,7 +203,7 @@ func TestDeliver100000(t *testing.T) {
 		o := newOffice(t)
 		begin := time.Now()
 		up := begin.Add(time.Hour)
-		o.crm.say = func(*pbx.Notice) (time.Duration, error) {
+		o.crm.say = func(*pbx.Notification) (time.Duration, error) {
 			if time.Now().Before(up) {
 				return 2 * time.Second, errors.New("connection refused")
 			}
@@ -252,7 +252,7 @@ func TestDeliverHeadOfLine(t *testing.T) {
 		o := newOffice(t)
 		defer o.close()
 		poison := true
-		o.crm.say = func(n *pbx.Notice) (time.Duration, error) {
+		o.crm.say = func(n *pbx.Notification) (time.Duration, error) {
 			if poison && n.Call == "bad" && n.Seq == 2 {
 				return time.Millisecond, errors.New("HTTP status 500")
 			}
@@ -278,7 +278,7 @@ func TestDeliverHeadOfLine(t *testing.T) {
 		o.crm.mu.Lock()
 		poison = false
 		o.crm.mu.Unlock()
-		o.must(o.store.RetryNotice(t.Context(), "acme", "bad-2"))
+		o.must(o.store.RetryNotification(t.Context(), "acme", "bad-2"))
 		time.Sleep(time.Second)
 		if got := o.crm.seen["bad"]; !slices.Equal(got, []int{1, 3, 4, 5, 6, 2}) || o.pending()+len(o.dead()) != 0 {
 			t.Errorf("of the bad call %v was told", got)
@@ -293,7 +293,7 @@ func TestDeliverHeadOfLine(t *testing.T) {
 func TestDeliverHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t)
-		o.crm.say = func(n *pbx.Notice) (time.Duration, error) {
+		o.crm.say = func(n *pbx.Notification) (time.Duration, error) {
 			if n.Call == "hangs" {
 				return time.Hour, nil
 			}
@@ -335,7 +335,7 @@ func TestDeliverSays(t *testing.T) {
 				o := newOffice(t)
 				defer o.close()
 				begin := time.Now()
-				o.crm.say = func(*pbx.Notice) (time.Duration, error) {
+				o.crm.say = func(*pbx.Notification) (time.Duration, error) {
 					if !test.forGood && time.Since(begin) > test.after {
 						return 0, nil
 					}
@@ -367,7 +367,7 @@ func TestDeliverTooOld(t *testing.T) {
 		o := newOffice(t)
 		defer o.close()
 		begin := time.Now()
-		o.crm.say = func(*pbx.Notice) (time.Duration, error) { return 0, errors.New("no") }
+		o.crm.say = func(*pbx.Notification) (time.Duration, error) { return 0, errors.New("no") }
 		o.call("acme", "c")
 		time.Sleep(71 * time.Hour)
 		if o.pending() != 6 || o.crm.tries(begin) > 71*80 {
@@ -391,7 +391,7 @@ func TestDeliverConfig(t *testing.T) {
 		o := newOffice(t)
 		defer o.close()
 		down := true
-		o.crm.say = func(*pbx.Notice) (time.Duration, error) {
+		o.crm.say = func(*pbx.Notification) (time.Duration, error) {
 			if down {
 				return 0, errors.New("401")
 			}
@@ -422,7 +422,7 @@ func TestDeliverConfig(t *testing.T) {
 		o.call("acme", "unheard")
 		set(false)
 		o.put("acme", "rtk", "http://b")
-		if n, err := o.store.RetryNotices(t.Context(), "acme"); n != 6 || err != nil {
+		if n, err := o.store.RetryNotifications(t.Context(), "acme"); n != 6 || err != nil {
 			t.Errorf("%d sent again, %v", n, err)
 		}
 		time.Sleep(time.Second)
@@ -447,7 +447,7 @@ func TestDeliverCompanies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t)
 		defer o.close()
-		o.crm.say = func(n *pbx.Notice) (time.Duration, error) {
+		o.crm.say = func(n *pbx.Notification) (time.Duration, error) {
 			if strings.HasPrefix(string(n.Call), "hang") {
 				return time.Hour, nil
 			}
@@ -501,12 +501,12 @@ func (b *brokenOutbox) set(off bool) {
 	b.off = off
 }
 
-func (b *brokenOutbox) DueNotices(ctx context.Context, t pbx.TenantID, now time.Time, limit int) ([]pbx.Delivery, error) {
+func (b *brokenOutbox) DueNotifications(ctx context.Context, t pbx.TenantID, now time.Time, limit int) ([]pbx.Delivery, error) {
 	b.mu.Lock()
 	off := b.off
 	b.mu.Unlock()
 	if off {
 		return nil, errors.New("locked")
 	}
-	return b.Store.DueNotices(ctx, t, now, limit)
+	return b.Store.DueNotifications(ctx, t, now, limit)
 }

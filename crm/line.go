@@ -22,10 +22,10 @@ const (
 	firstRetry = time.Second      // doubled with each try
 	lastRetry  = 5 * time.Minute  // of an event that fails while others do not
 	lastProbe  = time.Minute      // of any other: the breaker bounds how often the CRM is asked
-	maxStrikes = 12             // tries that failed while the CRM took others
-	maxAge     = 72 * time.Hour // of an event that the CRM does not take
-	maxRest    = time.Hour      // that a CRM can ask for
-	maxError   = 300            // bytes kept of an error
+	maxStrikes = 12               // tries that failed while the CRM took others
+	maxAge     = 72 * time.Hour   // of an event that the CRM does not take
+	maxRest    = time.Hour        // that a CRM can ask for
+	maxError   = 300              // bytes kept of an error
 )
 
 // crmOff is why events are given up that nobody wants any more.
@@ -106,7 +106,7 @@ func (l *line) settings(ctx context.Context, idle bool) (*pbx.Company, Connector
 		return nil, nil
 	}
 	if connector == nil {
-		n, err := l.d.outbox.GiveUpNotices(ctx, l.tenant, crmOff)
+		n, err := l.d.outbox.GiveUpNotifications(ctx, l.tenant, crmOff)
 		if (err != nil || n > 0) && ctx.Err() == nil {
 			l.log.Warn("events are given up, for there is no CRM", "events", n, "error", err)
 		}
@@ -115,7 +115,7 @@ func (l *line) settings(ctx context.Context, idle bool) (*pbx.Company, Connector
 	}
 	if l.known && !reflect.DeepEqual(l.crm, company.CRM) {
 		l.breaker = breaker{}
-		if err := l.d.outbox.HastenNotices(ctx, l.tenant); err != nil && ctx.Err() == nil {
+		if err := l.d.outbox.HastenNotifications(ctx, l.tenant); err != nil && ctx.Err() == nil {
 			l.log.Warn("events not made due", "error", err)
 		}
 	}
@@ -132,7 +132,7 @@ func (l *line) begin(ctx context.Context, c *pbx.Company, to Connector, flying m
 	if len(l.waiting) == 0 {
 		asking, cancel := context.WithTimeout(ctx, outboxBudget)
 		defer cancel()
-		first, err := l.d.outbox.DueNotices(asking, l.tenant, time.Now(), fetch)
+		first, err := l.d.outbox.DueNotifications(asking, l.tenant, time.Now(), fetch)
 		if err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (l *line) land(ctx context.Context, f flown, flying map[string]bool, landed
 	// What the CRM has is noted even while we are being stopped.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outboxBudget)
 	defer cancel()
-	if err := l.d.outbox.SettleNotices(ctx, l.tenant, settled); err != nil {
+	if err := l.d.outbox.SettleNotifications(ctx, l.tenant, settled); err != nil {
 		l.log.Warn("delivered events come again, for that is not noted", "events", len(settled), "error", err)
 		l.breaker.rest(time.Now().Add(lookAgain))
 	}
@@ -189,7 +189,7 @@ func (l *line) land(ctx context.Context, f flown, flying map[string]bool, landed
 	}
 	if wasDown && l.breaker.failures == 0 {
 		l.log.Info("the CRM takes events again")
-		if err := l.d.outbox.HastenNotices(ctx, l.tenant); err != nil {
+		if err := l.d.outbox.HastenNotifications(ctx, l.tenant); err != nil {
 			l.log.Warn("events not made due", "error", err)
 		}
 	}
@@ -207,7 +207,7 @@ func (l *line) again(ctx context.Context, to Connector, err error) time.Time {
 	defer cancel()
 	var next time.Time
 	if err == nil {
-		next, err = l.d.outbox.NextNotice(ctx, l.tenant)
+		next, err = l.d.outbox.NextNotification(ctx, l.tenant)
 	}
 	if err != nil {
 		l.log.Warn("outbox not read", "error", err)
@@ -221,7 +221,7 @@ func (l *line) fly(ctx context.Context, c *pbx.Company, to Connector, call strin
 	f := flown{call: call, outcome: abandoned}
 	asking, cancel := context.WithTimeout(ctx, outboxBudget)
 	defer cancel()
-	list, err := l.d.outbox.CallNotices(asking, l.tenant, call, run)
+	list, err := l.d.outbox.CallNotifications(asking, l.tenant, call, run)
 	if err != nil {
 		f.rest = lookAgain
 		return f
@@ -258,7 +258,7 @@ func (l *line) try(ctx context.Context, c *pbx.Company, to Connector, n *pbx.Del
 			l.log.Error("connector panicked", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	if err = to.Deliver(ctx, c, &n.Notice); err != nil && ctx.Err() != nil {
+	if err = to.Deliver(ctx, c, &n.Notification); err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("no answer in %v: %w", tryTime, err)
 	}
 	return err

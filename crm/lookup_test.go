@@ -20,7 +20,7 @@ type desk struct {
 	asked  atomic.Int32
 }
 
-func (*desk) Deliver(context.Context, *pbx.Company, *pbx.Notice) error { return nil }
+func (*desk) Deliver(context.Context, *pbx.Company, *pbx.Notification) error { return nil }
 
 func (d *desk) Owner(ctx context.Context, _ *pbx.Company, from, _ string, _ pbx.CallID) (pbx.Contact, error) {
 	d.asked.Add(1)

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -49,6 +50,34 @@ func TestAdvisoryCVE2018_1000098(t *testing.T) {
 			if len(pa.hear()) != 1 || len(pb.hear()) != 1 {
 				t.Fatalf("no audio after %.200q", text)
 			}
+		}
+	})
+}
+
+// A flood of SRTP that nobody has secured, from the peer's own address, ended calls
+// (GHSA-jh42-prph-gp36): it is counted, and the call goes on.
+func TestAdvisoryCVE2021_41105(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		a, _, pa, pb := r.secured("AES_CM_128_HMAC_SHA1_80")
+		a.Expect()
+		pa.voice(1)
+		bad := pa.sealed(66)
+		for i := range 1000 {
+			bad[len(bad)-1]++
+			bad[2], bad[3] = byte(i>>8), byte(i)
+			pa.raw(bytes.Clone(bad))
+		}
+		pa.voice(2)
+		if got := fills(pb.hear()); got != "1 2" {
+			t.Errorf("heard %s", got)
+		}
+		for e := a.next(); e != nil; e = a.next() {
+			if _, ok := e.(Timeout); ok {
+				t.Error("the flood counts as silence")
+			}
+		}
+		if q := a.Quality(); q.Unproven+q.Replayed != 1000 || q.Received != 2 {
+			t.Errorf("%+v", q)
 		}
 	})
 }

@@ -106,6 +106,9 @@ func (s *Session) rejoin() {
 	if s.bridge != nil {
 		s.bridge.connect()
 	}
+	if s.seat != nil && s.seat.c.mixer != nil {
+		s.seat.c.mix()
+	}
 }
 
 func newRoute(from, to *Session) *route {
@@ -177,8 +180,8 @@ func (s *Session) relay(r *route, a *agreed, f *format, h header, b []byte, at t
 }
 
 func (r *route) send(s *Session, a *agreed, f *format, h header, b []byte, at time.Time) reason {
-	place := int(a.index[h.pt]) - 1
-	if r.from != a || r.exits[place].pt == noPT {
+	place := int(a.index[h.pt]) - 1 // −1 for comfort noise, which is not passed on
+	if place < 0 || r.from != a || r.exits[place].pt == noPT {
 		return dropPayload // r.from differs for the instant between two agreements
 	}
 	if !r.receives {

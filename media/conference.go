@@ -7,7 +7,7 @@ import (
 )
 
 // maxMembers is how many sessions a conference takes.
-const maxMembers = 32
+const maxMembers = 100
 
 // ErrFull means that a conference has as many members as it can.
 var ErrFull = errors.New("conference is full")
@@ -20,14 +20,20 @@ type Role struct {
 	Deaf bool     // hears nobody
 	Mute bool     // is heard by nobody
 	Only *Session // is heard by this one only; nil: by all
+
+	// Private: keys that it presses are for the owner alone. It is mixed even with one
+	// other, so that none gets through a relay.
+	Private bool
 }
 
 // Conference lets many sessions of one engine hear each other. Two who both hear
 // the other are a relay, of any codec, as in a Bridge; all others are mixed, every
-// 20 ms, at 8 kHz, for which everybody needs a codec that is known here: whoever
-// agrees on another later hears nothing and is not heard. It changes from one to the other and back by
+// 20 ms, for which everybody needs a codec that is known here: whoever
+// agrees on another later hears nothing and is not heard. The mix is of 16 kHz when
+// two or more speak a wideband codec, otherwise of 8. Of all who speak at once the
+// eight loudest are heard. It changes from relay to mix and back by
 // itself, and each peer goes on hearing one stream. Whoever is alone hears silence.
-// Keys that a member presses are pressed for those who hear it. It belongs to one
+// Keys that a member presses are pressed for those who hear it, in the way of each. It belongs to one
 // owner, who need not be that of the sessions.
 //
 // A bridged pair becomes supervised by adding both to a conference and then the
@@ -39,6 +45,8 @@ type Conference struct {
 	seats  []*seat // in the order of joining
 	relay  *Bridge // of the two, while they are no more
 	mixer  *mixer  // while it mixes
+	plays  bool    // a prompt, for which even two are mixed
+	tap    *mixTap // for which they are, too
 	closed bool
 }
 
@@ -47,7 +55,8 @@ type seat struct {
 	c    *Conference
 	s    *Session
 	role Role
-	ear  *ear // while the conference mixes
+	gain int32 // of what it says, in 256ths
+	ear  *ear  // while the conference mixes
 }
 
 // NewConference makes an empty conference. It has a goroutine only while it mixes.
@@ -69,17 +78,17 @@ func (c *Conference) Add(s *Session, r Role) error {
 	seats := slices.Clone(c.seats)
 	i := slices.IndexFunc(seats, func(x *seat) bool { return x.s == s })
 	if i < 0 {
-		seats = append(seats, &seat{c: c, s: s, role: r})
+		seats = append(seats, &seat{c: c, s: s, role: r, gain: unity})
 	} else {
-		seats[i] = &seat{c: c, s: s, role: r, ear: seats[i].ear}
+		seats[i] = &seat{c: c, s: s, role: r, gain: seats[i].gain, ear: seats[i].ear}
 	}
 	if len(seats) > maxMembers {
 		return fmt.Errorf("join conference: %w", ErrFull)
 	}
-	if len(seats) > 1 && !isPair(seats) && slices.ContainsFunc(seats, func(x *seat) bool { return !x.s.Codec().Known() }) {
+	if len(seats) > 1 && !c.relays(seats) && foreign(seats) {
 		return fmt.Errorf("join conference: %w", ErrNoCodec)
 	}
-	if len(seats) > 1 && !isPair(seats) && !c.admit(seats) {
+	if len(seats) > 1 && !c.relays(seats) && !c.admit(seats) {
 		return fmt.Errorf("join conference: %w", ErrBusy)
 	}
 	if i < 0 {
@@ -157,6 +166,29 @@ func (a *seat) hears(b *seat) bool {
 	return a != b && !a.role.Deaf && !b.role.Mute && (b.role.Only == nil || b.role.Only == a.s)
 }
 
+// Speaking lists the members who say something now that others may hear.
+func (c *Conference) Speaking() []*Session {
+	c.e.bridging.Lock()
+	defer c.e.bridging.Unlock()
+	var list []*Session
+	for _, x := range c.seats {
+		if x.ear != nil && !x.role.Mute && x.ear.speaks.Load() {
+			list = append(list, x.s)
+		}
+	}
+	return list
+}
+
+// foreign reports whether somebody has not agreed on a codec that is known here.
+func foreign(seats []*seat) bool {
+	return slices.ContainsFunc(seats, func(x *seat) bool { return !x.s.Codec().Known() })
+}
+
+// relays reports whether members need not be mixed.
+func (c *Conference) relays(seats []*seat) bool {
+	return isPair(seats) && !seats[0].role.Private && !seats[1].role.Private && seats[0].gain == unity && seats[1].gain == unity && !c.plays && c.tap == nil
+}
+
 // isPair reports whether there are but two who hear each other.
 func isPair(seats []*seat) bool {
 	return len(seats) == 2 && seats[0].hears(seats[1]) && seats[1].hears(seats[0])
@@ -167,7 +199,7 @@ func (c *Conference) arrange() {
 	for _, x := range c.seats {
 		x.s.seat = x
 	}
-	if isPair(c.seats) {
+	if c.relays(c.seats) {
 		c.pair(c.seats[0].s, c.seats[1].s)
 		return
 	}
@@ -202,6 +234,7 @@ func (c *Conference) still() {
 		close(c.mixer.stop)
 		c.mixer = nil
 	}
+	c.plays = false
 }
 
 // stand takes a member from the mixer.
@@ -216,25 +249,54 @@ func (x *seat) stand() {
 func (c *Conference) mix() {
 	begin := c.mixer == nil
 	if begin {
-		c.mixer = newMixer()
+		c.mixer = newMixer(c.played)
+		c.mixer.tap.Store(c.tap)
 	}
-	places := make([]place, len(c.seats))
+	t := &table{rate: c.rate(), places: make([]place, len(c.seats))}
 	for i, x := range c.seats {
-		for k, other := range c.seats {
-			if x.hears(other) {
-				places[i].hears |= 1 << k
-			}
-		}
 		if x.ear == nil {
 			x.ear = newEar(x.s, c.mixer)
 		}
-		places[i].ear = x.ear
+		t.places[i] = place{ear: x.ear, deaf: x.role.Deaf, private: x.role.Private, by: c.heardBy(x), level: x.gain}
+		x.ear.silence(t.places[i].by == byNobody)
+		if t.places[i].by >= 0 {
+			t.whispers = append(t.whispers, i)
+		}
 	}
-	c.mixer.places.Store(&places)
+	c.mixer.table.Store(t)
 	for _, x := range c.seats {
 		x.s.ear.Store(x.ear)
 	}
 	if begin {
 		c.e.wg.Go(c.mixer.run)
 	}
+}
+
+// heardBy says who hears a member: the number of one seat, byAll or byNobody.
+func (c *Conference) heardBy(x *seat) int {
+	switch {
+	case x.role.Mute:
+		return byNobody
+	case x.role.Only == nil:
+		return byAll
+	}
+	i := slices.IndexFunc(c.seats, func(o *seat) bool { return o != x && o.s == x.role.Only })
+	if i < 0 {
+		return byNobody
+	}
+	return i
+}
+
+// rate is that of the mix: wideband where there are two who hear it.
+func (c *Conference) rate() int {
+	wide := 0
+	for _, x := range c.seats {
+		if x.s.Codec().Audio().Rate() >= wideRate {
+			wide++
+		}
+	}
+	if wide >= 2 {
+		return wideRate
+	}
+	return promptRate
 }

@@ -277,7 +277,7 @@ func TestConferenceRefuses(t *testing.T) {
 }
 
 func TestConferenceIsBounded(t *testing.T) {
-	bubble(t, nil, func(r *rig) {
+	bubble(t, func(c *Config) { c.PortMax = 20999 }, func(r *rig) {
 		list := r.members(maxMembers + 1)
 		c := r.e.NewConference()
 		defer c.Close()

@@ -11,10 +11,6 @@ const keyNames = "0123456789*#ABCD"
 // keyPause ends a key whose end packets were all lost.
 const keyPause = 500 * time.Millisecond
 
-// longPress is when a key that is held down counts as pressed, without waiting
-// for its end.
-const longPress = 3 * time.Second
-
 // press is a key that was pressed for a while.
 type press struct {
 	digit byte
@@ -26,7 +22,6 @@ type press struct {
 // are sent three times (RFC 4733 §2.5.1.4).
 type keypad struct {
 	open     bool
-	told     bool // it has been reported before its end
 	digit    byte
 	ts       uint32 // of the current segment
 	units    uint32 // duration of the current segment
@@ -35,15 +30,16 @@ type keypad struct {
 	last     time.Time
 	finished uint32 // timestamp of the last key that has ended
 	any      bool   // there was one
+	count    int    // of keys that have begun
 }
 
 // hear takes a packet's payload and says when a key has ended: by its end bit, by
-// the beginning of another, or because nothing more of it came. A key held down
-// for long is reported before.
+// the beginning of another, or because nothing more of it came. A key may begin and
+// end with one packet; of two with one packet, the second is open behind it.
 func (k *keypad) hear(ts uint32, payload []byte, f *format, at time.Time) (press, bool) {
 	if !f.event {
 		if k.open && at.Sub(k.last) >= keyPause {
-			return k.end()
+			return k.end(), true
 		}
 		return press{}, false
 	}
@@ -65,28 +61,29 @@ func (k *keypad) hear(ts uint32, payload []byte, f *format, at time.Time) (press
 	var ended bool
 	switch {
 	case !k.open:
-		*k = keypad{open: true, digit: digit, ts: ts, finished: k.finished, any: k.any}
-	case ts != k.ts && digit == k.digit && k.units == 0xFFFF && ts == k.ts+k.units:
-		k.earlier, k.ts, k.units = k.earlier+k.units, ts, 0
+		k.begin(digit, ts)
+	case digit == k.digit && ts == k.ts+keySpan:
+		k.earlier, k.ts, k.units = k.earlier+keySpan, ts, 0
 	case ts != k.ts:
-		before, ended = k.end()
-		*k = keypad{open: true, digit: digit, ts: ts, finished: k.finished, any: k.any}
+		before, ended = k.end(), true
+		k.begin(digit, ts)
 	}
 	k.units, k.rate, k.last = max(k.units, units), f.codec.Rate, at
 	if over && !ended {
-		return k.end()
-	}
-	if !ended && !k.told && k.held() >= longPress {
-		k.told = true
-		return press{digit: k.digit, held: k.held()}, true
+		return k.end(), true
 	}
 	return before, ended
 }
 
-// end closes the current key; true unless it has been reported before.
-func (k *keypad) end() (press, bool) {
+// begin opens a key.
+func (k *keypad) begin(digit byte, ts uint32) {
+	*k = keypad{open: true, digit: digit, ts: ts, finished: k.finished, any: k.any, count: k.count + 1}
+}
+
+// end closes the current key.
+func (k *keypad) end() press {
 	k.open, k.finished, k.any = false, k.ts, true
-	return press{digit: k.digit, held: k.held()}, !k.told
+	return press{digit: k.digit, held: k.held()}
 }
 
 // held is how long the current key has been down.

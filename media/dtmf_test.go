@@ -42,11 +42,12 @@ func TestDTMFPassesAndIsHeard(t *testing.T) {
 	})
 }
 
-// The other side has no telephone events: they are heard here and dropped.
+// The other side takes no keys at all: they are heard here and dropped.
 func TestDTMFWithoutExit(t *testing.T) {
 	bubble(t, nil, func(r *rig) {
 		a, b := r.open("198.51.100.1"), r.open("198.51.100.2")
 		pa, pb := r.phone("198.51.100.1:4000", a), r.phone("198.51.100.2:5000", b)
+		b.opt.Keys = KeysEvents
 		a.answer(t, describe("198.51.100.1:4000"))
 		b.answer(t, describeCodecs("198.51.100.2:5000", "8"))
 		Join(a.Session, b.Session)
@@ -96,12 +97,14 @@ func TestKeypad(t *testing.T) {
 		{"swapped packets", []packet{{0, 100, event(1, false, 320)}, {0, 100, event(1, false, 160)}, {0, 100, event(1, true, 480)}},
 			[]press{{'1', 60 * ms}}},
 		{"key in two segments", []packet{{0, 1, event(9, false, 0xFFFF)}, {20 * ms, 0x10000, event(9, false, 160)}, {20 * ms, 0x10000, event(9, true, 465)}},
-			[]press{{'9', 8192 * ms}}},
+			[]press{{'9', 8250 * ms}}},
 		{"held down for long", []packet{{0, 0, event(9, false, 8000)}, {20 * ms, 0, event(9, false, 24000)}, {20 * ms, 0, event(9, false, 0xFFFF)}, {20 * ms, 0xFFFF, event(9, false, 160)},
 			{20 * ms, 0xFFFF, event(9, true, 465)}, {20 * ms, 0xFFFF, event(9, true, 465)}, {900 * ms, 100000, event(9, true, 800)}},
-			[]press{{'9', 3 * time.Second}, {'9', 100 * ms}}},
-		{"another after a long one whose end is lost", []packet{{0, 0, event(9, false, 24000)}, {20 * ms, 24160, event(8, true, 800)}},
+			[]press{{'9', 8250 * ms}, {'9', 100 * ms}}},
+		{"another after a long one whose end is lost", []packet{{0, 0, event(9, false, 24000)}, {20 * ms, 24160, event(8, true, 800)}, {0, 24160, event(8, true, 800)}},
 			[]press{{'9', 3 * time.Second}, {'8', 100 * ms}}},
+		{"the end of a segment is lost", []packet{{0, 1, event(9, false, 65000)}, {20 * ms, 0x10000, event(9, false, 160)}, {20 * ms, 0x10000, event(9, true, 465)}},
+			[]press{{'9', 8250 * ms}}},
 		{"only the end of a long one", []packet{{0, 0, event(9, true, 40000)}, {0, 0, event(9, true, 40000)}},
 			[]press{{'9', 5 * time.Second}}},
 		{"timestamp wraps", []packet{{0, 0xFFFFFF00, event(3, true, 800)}, {100 * ms, 600, event(4, true, 800)}},

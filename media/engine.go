@@ -25,6 +25,11 @@ var (
 	ErrNotAcceptable = sdp.ErrNotAcceptable
 	// ErrMalformed means that the bytes are not SDP (400).
 	ErrMalformed = sdp.ErrMalformed
+	// ErrInsecure means that the peer does not secure its sound and must (488).
+	ErrInsecure = fmt.Errorf("not secured by SRTP: %w", sdp.ErrNotAcceptable)
+	// ErrSecured means that the peer wants its sound secured, which is switched off
+	// for it (488).
+	ErrSecured = fmt.Errorf("SRTP is off: %w", sdp.ErrNotAcceptable)
 	// ErrClosed means that the engine is shutting down.
 	ErrClosed = errors.New("media engine is closed")
 )
@@ -77,6 +82,8 @@ type Engine struct {
 	// mostLost is the highest count of lost packets ever shown.
 	mostLost uint64
 
+	certificate certificate // of this node, for DTLS
+
 	refused [works]atomic.Uint64 // sessions for which the budget had no room
 
 	unregister func()
@@ -96,6 +103,10 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("media ports %d-%d: no even port with an odd one after it", cfg.PortMin, cfg.PortMax)
 	}
 	e := &Engine{cfg: cfg, ports: p, live: map[*Session]struct{}{}}
+	var err error
+	if e.certificate, err = newCertificate(time.Now()); err != nil {
+		return nil, fmt.Errorf("make the certificate for DTLS: %w", err)
+	}
 	unregister, err := register(cfg.Metrics, e)
 	if err != nil {
 		return nil, fmt.Errorf("register media metrics: %w", err)
@@ -148,8 +159,13 @@ func routeTo(peer netip.Addr) netip.Addr {
 type Options struct {
 	Name string     // for the log
 	Peer netip.Addr // where the peer's signalling comes from
-	// Events receives FirstPacket, Timeout, DTMF and PlayDone. FirstPacket and DTMF
-	// are dropped and counted when it is full, the others wait until Gone is closed
+	// Security says whether the sound may or must be secured.
+	Security Security
+	// Datagrams says that the signalling goes in datagrams: offers must be short.
+	Datagrams bool
+	Keys      Keys // how keys pass between the peer and us
+	// Events receives FirstPacket, Timeout, DTMF, KeyOut and PlayDone. FirstPacket,
+	// DTMF and KeyOut are dropped and counted when it is full, the others wait until Gone is closed
 	// or the session is.
 	Events chan<- any
 	Gone   <-chan struct{} // closed when nobody reads Events any more

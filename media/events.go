@@ -10,10 +10,17 @@ type (
 	// time-out; once per silence.
 	Timeout struct{ S *Session }
 	// DTMF says that a key was pressed and let go, or is held down for long; once
-	// per key (RFC 4733).
+	// per key, in whatever way it came.
 	DTMF struct {
 		S        *Session
 		Digit    byte // '0' to '9', '*', '#', 'A' to 'D'
+		Duration time.Duration
+	}
+	// KeyOut asks the owner to press a key for the peer by its signalling
+	// (KeysSignal).
+	KeyOut struct {
+		S        *Session
+		Digit    byte
 		Duration time.Duration
 	}
 	// PlayDone says that a prompt was played to its end; not after StopPlay.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -233,9 +234,12 @@ func TestRouteTo(t *testing.T) {
 // FuzzNegotiation feeds a session both roles of a peer.
 func FuzzNegotiation(f *testing.F) {
 	f.Add(describe("198.51.100.1:4000", "a=sendonly", "a=rtcp-mux"), []byte("v=0\nc=IN IP4 0.0.0.0\nm=audio 9 RTP/AVP 8"))
+	f.Add(profiled("198.51.100.1:4000", "RTP/SAVP", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4"),
+		profiled("198.51.100.1:4000", "UDP/TLS/RTP/SAVP", "a=setup:passive", "a=fingerprint:sha-1 "+strings.Repeat("0A:", 19)+"0A"))
 	f.Add([]byte("v=0\nc=IN IP6 ::1\nm=image 1 udptl t38\nm=audio 4/2 RTP/AVPF 111 9\na=rtpmap:111 opus/48000/2"), []byte("v=0\nm=audio 0 x y"))
 	f.Fuzz(func(t *testing.T, offer, answer []byte) {
 		s, packet, src := relaying(t)
+		defer s.dtls.close()
 		if s.SetOffer(offer) == nil {
 			if text, err := s.Answer(s.Codecs()); err == nil {
 				if _, err := sdp.Parse(text); err != nil {

@@ -36,6 +36,8 @@ type negotiation struct {
 	audio  int             // index of the audio stream in layout
 
 	offered []sdp.Codec // in our latest offer
+	keys    keying
+	how     string      // how the peer's latest offer is to be secured
 	known   []sdp.Codec // every payload type ever used in this session, which keeps its meaning (§8.3.2)
 }
 
@@ -60,7 +62,12 @@ type format struct {
 	codec sdp.Codec // with the payload type that the peer expects
 	audio audio.Codec
 	event bool
+	noise bool // comfort noise (RFC 3389)
 }
+
+// comfort is the static payload type of comfort noise. We never ask for it, as
+// packets that do not come look like a lost connection, but some devices send it.
+var comfort = format{codec: sdp.Codec{PT: 13, Name: sdp.ComfortNoise, Rate: 8000, Channels: 1}, audio: audio.Other, noise: true}
 
 // agreed is the outcome of an exchange as the packet path needs it. It is never
 // changed, only replaced.
@@ -71,15 +78,20 @@ type agreed struct {
 	xr     sdp.XR        // reports that the peer wants (RFC 3611)
 	dir    sdp.Direction // the peer's
 	codec  Codec         // the first; zero until both sides have spoken
+	guard  *guard        // nil: not secured
 
 	formats []format
 	index   [128]uint8 // payload type the peer sends → place in formats, plus 1
 }
 
-// format is nil for a payload type that was not negotiated.
+// format is nil for a payload type that was not negotiated, but for that of comfort
+// noise beside audio of its clock.
 func (a *agreed) format(pt uint8) *format {
 	if i := a.index[pt&0x7f]; i > 0 {
 		return &a.formats[i-1]
+	}
+	if pt == comfort.codec.PT && a.codec.Rate == comfort.codec.Rate {
+		return &comfort
 	}
 	return nil
 }
@@ -105,7 +117,7 @@ func (s *Session) SetOffer(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("read offer: %w", err)
 	}
-	i, err := d.Audio()
+	i, how, err := pick(d, s.opt.Security)
 	if err != nil {
 		return fmt.Errorf("read offer: %w", err)
 	}
@@ -115,7 +127,7 @@ func (s *Session) SetOffer(text []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := &s.nego
-	n.offer, n.index, n.asked = d, i, true
+	n.offer, n.index, n.how, n.asked = d, i, how, true
 	n.said = newSaid(text, d.Media[i])
 	return nil
 }
@@ -149,7 +161,7 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		return nil, fmt.Errorf("answer: %w", ErrNoCodec)
 	}
 	list := []sdp.Codec{chosen}
-	if e, ok := eventFor(chosen, theirs.Codecs); ok {
+	if e, ok := eventFor(chosen, theirs.Codecs); ok && s.opt.Keys.events() {
 		e.Fmtp = digits
 		list = append(list, e)
 	}
@@ -158,12 +170,16 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		a.add(c.PT, c)
 		n.remember(c)
 	}
+	mine := sdp.Media{Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, XR: theirs.XR, Direction: theirs.Direction.Reverse()}
+	var err error
+	if a.guard, err = s.answerKeys(theirs, n.how, &mine); err != nil {
+		return nil, fmt.Errorf("answer: %w", err)
+	}
 	if err := s.settle(a, theirs, theirs.Mux); err != nil {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
-	n.layout = sdp.Answer(n.offer, n.index, sdp.Media{
-		Port: s.port, Codecs: list, PTime: ptime(list), Mux: theirs.Mux, XR: theirs.XR, Direction: theirs.Direction.Reverse(),
-	})
+	s.shake(a, theirs, mine.Setup == sdp.Active)
+	n.layout = sdp.Answer(n.offer, n.index, mine)
 	n.audio, n.agreed = n.index, n.said
 	s.face(theirs.Addr)
 	n.local = n.origin.Describe(s.local, n.layout)
@@ -223,20 +239,27 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := &s.nego
-	list := n.number(codecs)
+	list := n.number(codecs, s.opt.Keys.events())
 	if len(list) == 0 {
 		return nil, fmt.Errorf("offer: %w", ErrNoCodec)
 	}
 	media := slices.Clone(n.layout)
 	if len(media) == 0 {
-		media = []sdp.Media{{Type: "audio", Proto: "RTP/AVP"}}
+		media = []sdp.Media{{Type: "audio"}}
 	}
 	mine := &media[n.audio]
+	if err := s.offerKeys(mine); err != nil {
+		return nil, fmt.Errorf("offer: %w", err)
+	}
 	mine.Port, mine.Codecs, mine.PTime, mine.Mux, mine.Direction = s.port, list, ptime(list), true, sdp.SendRecv
 	mine.XR = sdp.XR{Voice: true, RTT: true}
 	n.layout, n.offered = media, list
 	n.local = n.origin.Describe(s.local, media)
-	s.agreed.Store(hoping(s.agreed.Load(), list))
+	a := hoping(s.agreed.Load(), list)
+	if a.guard == nil && n.keys.method != unsecured {
+		a.guard = newGuard(n.keys.method, nil)
+	}
+	s.agreed.Store(a)
 	return slices.Clone(n.local), nil
 }
 
@@ -249,7 +272,7 @@ func hoping(before *agreed, list []sdp.Codec) *agreed {
 		a.formats = slices.Clone(before.formats)
 	}
 	for _, c := range list {
-		if a.format(c.PT) == nil {
+		if a.index[c.PT&0x7f] == 0 {
 			a.add(c.PT, c)
 		}
 	}
@@ -257,8 +280,8 @@ func hoping(before *agreed, list []sdp.Codec) *agreed {
 }
 
 // number gives each codec a payload type, and adds the telephone events for their
-// clocks.
-func (n *negotiation) number(codecs []Codec) []sdp.Codec {
+// clocks where they are wanted.
+func (n *negotiation) number(codecs []Codec, events bool) []sdp.Codec {
 	var list []sdp.Codec
 	var clocks []int
 	for _, c := range codecs[:min(len(codecs), maxCodecs)] {
@@ -267,7 +290,7 @@ func (n *negotiation) number(codecs []Codec) []sdp.Codec {
 			continue
 		}
 		list = append(list, d)
-		if (d.Rate == 8000 || d.Rate == 48000) && !slices.Contains(clocks, d.Rate) {
+		if events && (d.Rate == 8000 || d.Rate == 48000) && !slices.Contains(clocks, d.Rate) {
 			clocks = append(clocks, d.Rate)
 		}
 	}
@@ -346,16 +369,21 @@ func (s *Session) setAnswer(d sdp.Description, text []byte) error {
 		return fmt.Errorf("%w: %d streams of %d answered", ErrNotAcceptable, len(d.Media), len(n.layout))
 	}
 	theirs := d.Media[n.audio]
-	if theirs.Port == 0 || theirs.Type != "audio" || theirs.Proto != n.layout[n.audio].Proto {
+	if theirs.Port == 0 {
 		return fmt.Errorf("%w: audio is refused", ErrNotAcceptable)
 	}
 	a := match(n.offered, theirs.Codecs)
 	if a.codec.Name == "" {
 		return ErrNoCodec
 	}
+	var err error
+	if a.guard, err = s.answeredKeys(theirs); err != nil {
+		return err
+	}
 	if err := s.settle(a, theirs, theirs.Mux); err != nil {
 		return err
 	}
+	s.shake(a, theirs, theirs.Setup == sdp.Passive)
 	n.said = newSaid(text, theirs)
 	n.agreed = n.said
 	return nil

@@ -18,7 +18,8 @@ type player struct {
 	loop   bool
 	stop   chan struct{}
 	mouth  mouth
-	pcm    [frameBytes]int16
+	read   promptReader
+	shift  int // frames of silence before the prompt
 }
 
 // Play sends a prompt to the peer in place of the bridge, in a loop until
@@ -61,7 +62,7 @@ func (pl *player) run() {
 		due := int(at.Sub(start)/frameTime) + 1
 		n = max(n, due-maxCatchUp)
 		for ; n < due; n++ {
-			if !pl.loop && n >= pl.prompt.frames() {
+			if !pl.loop && n-pl.shift >= pl.prompt.frames() {
 				pl.finish()
 				return
 			}
@@ -106,13 +107,16 @@ func (pl *player) send(n int, at time.Time) {
 	}
 }
 
-// code puts the n-th frame behind the header and says where it ends: that of the
+// code puts the frame that is due behind the header and says where it ends: that of the
 // prompt where it has been coded so, otherwise what the codec makes of it.
 func (pl *player) code(n int, c audio.Codec) int {
-	n %= pl.prompt.frames()
+	n = (n - pl.shift) % pl.prompt.frames()
 	if payload := pl.prompt.frame(n, c); payload != nil {
 		return headerLen + copy(pl.mouth.buf[headerLen:], payload)
 	}
-	audio.DecodeALaw(pl.pcm[:], pl.prompt.frame(n, audio.PCMA))
-	return pl.mouth.code(pl.s, c, pl.pcm[:], uint16(n))
+	end, said := pl.mouth.code(pl.s, pl, c, pl.read.read(pl.prompt, n, pl.prompt.rate()), uint16(n))
+	if !said {
+		pl.shift++
+	}
+	return end
 }

@@ -234,3 +234,54 @@ func TestLoadWAV(t *testing.T) {
 	_, err = LoadWAV(bytes.NewReader(f.b[:44]))
 	is(t, err, audio.ErrNotWAV)
 }
+
+// Wideband sound is heard as such by who can hear it, and as before by the others.
+func TestWidebandPrompt(t *testing.T) {
+	pcm := make([]int16, wideRate)
+	audio.Tone(pcm, wideRate, 5000, 0.3, 0)
+	low := make([]int16, wideRate)
+	audio.Tone(low, wideRate, 1000, 0.3, 0)
+	audio.Mix(pcm, low)
+	p, err := NewPrompt(pcm, wideRate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		codec Codec
+		high  bool
+	}{{PCMA, false}, {G722, true}, {Opus, true}} {
+		bubble(t, nil, func(r *rig) {
+			a := r.speaker(1, tt.codec, 0, 440)
+			a.Play(p, false)
+			a.speak(900 * time.Millisecond)
+			l := audio.NewListener(wideRate)
+			var out []int16
+			for _, h := range a.all {
+				_, got := l.Hear(tt.codec.Audio(), h.ssrc, h.ts, h.payload)
+				out = append(out, got...)
+			}
+			if share := audio.Goertzel(out[4000:], wideRate, 5000); (share > 0.2) != tt.high {
+				t.Errorf("%v: %.2f of it is the upper tone", tt.codec.Name, share)
+			}
+			if share := audio.Goertzel(out[4000:], wideRate, 1000); share < 0.3 {
+				t.Errorf("%v: %.2f of it is the lower tone", tt.codec.Name, share)
+			}
+		})
+	}
+}
+
+func TestNewPromptRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		n, rate int
+		err     error
+	}{{0, 8000, audio.ErrNotWAV}, {1, 7999, audio.ErrNotWAV}, {1, 48001, audio.ErrNotWAV}, {8000*600 + 1, 8000, audio.ErrTooLong}} {
+		_, err := NewPrompt(make([]int16, tt.n), tt.rate)
+		is(t, err, tt.err)
+	}
+	for _, rate := range []int{8000, 11025, 44100, 48000} {
+		p, err := NewPrompt(make([]int16, rate), rate)
+		if err != nil || p.Duration() != time.Second || (p.wide != nil) != (rate >= wideRate) {
+			t.Errorf("%d: %v, %v", rate, p.Duration(), err)
+		}
+	}
+}

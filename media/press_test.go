@@ -145,17 +145,17 @@ func TestPressInBand(t *testing.T) {
 				pa.voice(0x12)
 			}
 			got := pb.hear()
-			if len(got) != slotFrames+1 {
+			if len(got) != 10+1 {
 				t.Fatalf("%d packets", len(got))
 			}
 			pcm := make([]int16, frameBytes)
-			for i, h := range got[:slotFrames] {
+			for i, h := range got[:10] {
 				audio.Decode(pcm, h.payload, law.Audio())
 				low, high := audio.Goertzel(pcm, 8000, 852), audio.Goertzel(pcm, 8000, 1209)
-				if i < keyFrames && (low < 0.4 || high < 0.4) {
+				if i < 5 && (low < 0.4 || high < 0.4) {
 					t.Errorf("frame %d: 852 Hz %.2f, 1209 Hz %.2f", i, low, high)
 				}
-				if i >= keyFrames && !bytes.Equal(h.payload, bytes.Repeat(h.payload[:1], frameBytes)) {
+				if i >= 5 && !bytes.Equal(h.payload, bytes.Repeat(h.payload[:1], frameBytes)) {
 					t.Errorf("frame %d is no silence", i)
 				}
 				if h.seq != got[0].seq+uint16(i) || h.ts != got[0].ts+uint32(i)*frameBytes {

@@ -14,6 +14,8 @@ type Quality struct {
 	Lost        uint64  // packets of the peer that never came
 	Duplicates  uint64  // packets of the peer that came twice
 	Dropped     uint64  // packets at our port that are none of the peer's: from strangers, or garbage
+	Unproven    uint64  // packets at our port that are not secured with the peer's key (SRTP)
+	Replayed    uint64  // packets that were taken before, or are too old to tell (SRTP)
 	Loss        float64 // Lost as a share of what the peer sent, 0 to 1
 	JitterMs    float64 // RFC 3550 A.8, now
 	MaxJitterMs float64 // its highest value
@@ -60,6 +62,7 @@ func (r *receiver) quality(codec string, sent uint64, end time.Time) Quality {
 		FirstRTPMs: -1, OneWay: !r.expectAt.IsZero(),
 	}
 	q.Dropped = r.drops[dropMalformed] + r.drops[dropSource]
+	q.Unproven, q.Replayed = r.drops[dropAuth], r.drops[dropReplay]
 	q.RemoteMOS = r.heardOfUs(codec, sent)
 	if expected > 0 {
 		q.Loss = float64(lost) / float64(expected)

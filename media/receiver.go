@@ -20,6 +20,9 @@ const (
 	dropPlaying          // the other side hears a prompt
 	dropAddress          // the other side's address is not known yet
 	dropWrite            // the socket refused it
+	dropAuth             // SRTP: not secured with the agreed key
+	dropReplay           // SRTP: it came before, or is too old to tell
+	dropKeys             // SRTP: there are no keys yet
 	dropEvent            // an event, not a packet: the call's mailbox was full
 	reasons
 )
@@ -27,7 +30,7 @@ const (
 // String is the metric's label.
 func (r reason) String() string {
 	return [...]string{"kept", "malformed", "source", "payload_type", "duplicate", "sequence", "late",
-		"direction", "playing", "address", "write", "event", ""}[min(r, reasons)]
+		"direction", "playing", "address", "write", "auth", "replay", "keys", "event", ""}[min(r, reasons)]
 }
 
 // Bounds of RFC 3550 A.1.

@@ -114,9 +114,13 @@ func (s *Session) control(b []byte, src netip.AddrPort, l *latch, at time.Time) 
 		s.in.count(dropSource)
 		return
 	}
-	packets, ok := parseRTCP(b)
-	if !ok {
-		s.in.count(dropMalformed)
+	if a.guard != nil && isDTLS(b) {
+		s.shakes(a, b, src, &s.dtls.rtcp)
+		return
+	}
+	packets, why := a.reports(b)
+	if why != kept {
+		s.in.count(why)
 		return
 	}
 	switch l.admit(src, binary.BigEndian.Uint32(b[4:]), from, at) {
@@ -143,12 +147,25 @@ func (s *Session) muxed(b []byte, src netip.AddrPort, at time.Time) {
 		s.in.count(dropSource)
 		return
 	}
-	packets, ok := parseRTCP(b)
-	if !ok {
-		s.in.count(dropMalformed)
+	packets, why := a.reports(b)
+	if why != kept {
+		s.in.count(why)
 		return
 	}
 	s.heard(packets, at)
+}
+
+// reports opens and reads a datagram of RTCP.
+func (a *agreed) reports(b []byte) ([]rtcp.Packet, reason) {
+	b, why := a.unsealControl(b)
+	if why != kept {
+		return nil, why
+	}
+	packets, ok := parseRTCP(b)
+	if !ok {
+		return nil, dropMalformed
+	}
+	return packets, kept
 }
 
 // parseRTCP accepts a compound packet that begins with a report (RFC 3550 §6.1).
@@ -285,6 +302,14 @@ func (s *Session) sendControl(packets []rtcp.Packet) {
 	b, err := rtcp.Marshal(packets)
 	if err != nil {
 		s.log.Error("cannot build RTCP", "error", err)
+		return
+	}
+	b, why := a.sealControl(b)
+	if why == dropKeys {
+		return // it is early, or the handshake has come to nothing
+	}
+	if why != kept {
+		s.in.count(why)
 		return
 	}
 	if _, err := conn.WriteToUDPAddrPort(b, to); err != nil {

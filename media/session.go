@@ -24,10 +24,11 @@ type Session struct {
 	port      uint16     // of RTP; RTCP is the next
 	rtp, rtcp PacketConn
 
-	mu     sync.Mutex // guards the fields below
-	nego   negotiation
-	closed bool
-	keying []byte // keys to be pressed, the one under way first
+	mu      sync.Mutex // guards the fields below
+	nego    negotiation
+	closed  bool
+	keying  []*stroke // keys to be pressed, the one under way first
+	doubles heardKeys // of the peer, which may come in two ways
 
 	bridge *Bridge // guarded by Engine.bridging
 	seat   *seat   // in a conference, likewise
@@ -44,10 +45,11 @@ type Session struct {
 	wanted  wanted
 
 	latch latch       // of the "rtp" goroutine
-	keys  keypad      // of the "rtp" goroutine
+	keys  keyEar      // of the "rtp" goroutine
 	trans *transcoder // of the "rtp" goroutine; nil: nothing was turned into another codec
 	in    receiver    // has its own lock
 	out   stream      // has its own lock
+	dtls  *handshakes // of both sockets
 	done  chan struct{}
 	wg    sync.WaitGroup
 	cname uint64                    // our random name in RTCP (RFC 7022)
@@ -67,6 +69,7 @@ func newSession(e *Engine, o Options, local netip.Addr, port uint16, rtp, rtcp P
 		local: local, port: port, rtp: rtp, rtcp: rtcp,
 		latch: latch{silence: rtpSilence}, done: make(chan struct{}), cname: rand.Uint64(),
 	}
+	s.dtls = newHandshakes(s)
 	s.owner.Store(newOwner(o.Events, o.Gone))
 	s.nego.begin()
 	s.out.begin()
@@ -98,9 +101,9 @@ const maxReadErrors = 100
 
 // readRTP is the packet path.
 func (s *Session) readRTP() {
-	buf := make([]byte, maxPacket+1) // one more, to see what is too large
+	buf := make([]byte, maxPacket+1+maxTag) // one more, to see what is too large, and what SRTP adds
 	for errs := 0; errs < maxReadErrors; {
-		n, src, err := s.rtp.ReadFromUDPAddrPort(buf)
+		n, src, err := s.rtp.ReadFromUDPAddrPort(buf[:maxPacket+1])
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || s.isDone() {
 				return
@@ -131,8 +134,17 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 		s.in.count(dropSource)
 		return
 	}
+	if a.guard != nil && isDTLS(b) {
+		s.shakes(a, b, src, &s.dtls.rtp)
+		return
+	}
 	if a.mux && isRTCP(b) {
 		s.muxed(b, src, at)
+		return
+	}
+	b, why := a.unseal(b, src.Addr(), s.opt.Peer)
+	if why != kept {
+		s.in.count(why)
 		return
 	}
 	h, ok := parseHeader(b)
@@ -161,17 +173,16 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 		s.post(FirstPacket{S: s})
 	}
 	payload := b[h.start:h.end]
-	if key, ok := s.keys.hear(h.ts, payload, f, at); ok {
-		s.post(DTMF{S: s, Digit: key.digit, Duration: key.held})
-		if e := s.ear.Load(); e != nil {
-			e.press(key.digit)
-		}
-	}
-	if t := s.tap.Load(); t != nil && !f.event && len(payload) > 0 {
+	passes := s.hearKeys(a, f, h, payload, at)
+	if t := s.tap.Load(); t != nil && !f.event && !f.noise && len(payload) > 0 {
 		(*t).RTP(f.audio, h.seq, h.ts, h.marker, payload, at)
 	}
+	if !passes && !hush(f, payload) {
+		s.leaveOut(h)
+		return
+	}
 	if e := s.ear.Load(); e != nil && !f.event && len(payload) > 0 {
-		if why := e.hear(f, h, payload); why != kept {
+		if why := e.hear(f, h, payload, at); why != kept {
 			s.in.count(why)
 		}
 	}
@@ -181,7 +192,12 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 }
 
 // write sends a packet of RTP to the peer: the one way out for whoever speaks to it.
+// It has the slice to itself.
 func (s *Session) write(p []byte, to netip.AddrPort) reason {
+	p, why := s.sealed(p)
+	if why != kept {
+		return why
+	}
 	if _, err := s.rtp.WriteToUDPAddrPort(p, to); err != nil {
 		return dropWrite
 	}
@@ -274,6 +290,7 @@ func (s *Session) Close() error {
 	s.leave()
 	s.StopPlay()
 	s.bye(at)
+	s.dtls.close()
 	close(s.done)
 	err := errors.Join(s.rtp.Close(), s.rtcp.Close())
 	s.wg.Wait()

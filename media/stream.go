@@ -35,9 +35,11 @@ type stream struct {
 	octets  uint64
 }
 
-// begin gives the stream its random start (RFC 3550 §5.1).
+// begin gives the stream its random start (RFC 3550 §5.1), the sequence number in
+// the lower half, so that it does not wrap before the peer has heard some of it (RFC
+// 3711 §3.3.1).
 func (o *stream) begin() {
-	o.ssrc, o.seq, o.ts = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
+	o.ssrc, o.seq, o.ts = rand.Uint32(), uint16(rand.Uint32N(1<<15)), rand.Uint32()
 }
 
 // next turns a source's header into the stream's: same order, same distances, own
@@ -51,7 +53,8 @@ func (o *stream) next(from any, h header, rate int, at time.Time) (header, reaso
 		return header{}, dropPlaying
 	}
 	jump := int16(h.seq - o.inSeq)
-	if !o.started || o.from != from || o.fromSSRC != h.ssrc || jump > maxDropout || jump < -maxMisorder {
+	if !o.started || o.from != from || o.fromSSRC != h.ssrc || jump > maxDropout || jump < -maxMisorder ||
+		jump > 0 && o.leaps(h.ts+o.tsShift, rate, at) {
 		o.join(from, h, rate, at)
 		h.marker = true // RFC 3551 §4.1: a new talkspurt lets the receiver adapt
 	}
@@ -76,6 +79,32 @@ func (o *stream) next(from any, h header, rate int, at time.Time) (header, reaso
 		o.seq, o.ts, o.rate = h.seq, h.ts, rate
 	}
 	return h, kept
+}
+
+// clockLeap is by how much a source's timestamps may differ from the time that has
+// passed, before it counts as another clock.
+const clockLeap = 2 * time.Second
+
+// leaps reports whether the timestamp of a new packet has nothing to do with the one
+// before, by the wall's clock: the source began to count anew, or did not count on while it
+// was silent. The packets of one event have one timestamp, however long it takes.
+func (o *stream) leaps(ts uint32, rate int, at time.Time) bool {
+	if rate != o.rate || rate <= 0 || ts == o.ts {
+		return false
+	}
+	off := time.Duration(int32(ts-o.ts))*time.Second/time.Duration(rate) - at.Sub(o.at)
+	return off > clockLeap || off < -clockLeap
+}
+
+// skip leaves out a packet of a source: the numbers go on as if there had been none,
+// so that the peer takes the gap for a pause, not for loss.
+func (o *stream) skip(from any, h header) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.from == from && o.fromSSRC == h.ssrc && int16(h.seq-o.inSeq) > 0 {
+		o.inSeq = h.seq
+		o.seqShift--
+	}
 }
 
 // reserve lets nothing but one source feed the stream; nil lets everything again.

@@ -16,16 +16,18 @@ type transcoder struct {
 	to    *Session
 	codec audio.Codec // it makes
 
-	line  *audio.Listener
-	enc   *audio.Encoder
-	frame []int16 // what has come of the next frame
-	have  int
-	at    int64 // its place on the line
-	seq   uint16
-	begin bool // the next frame comes after a pause
-	event sentKey
+	line   *audio.Listener
+	enc    *audio.Encoder
+	settle settling
+	frame  []int16 // what has come of the next frame
+	have   int
+	at     int64  // its place on the line
+	epoch  uint32 // of the line
+	seq    uint16
+	begin  bool // the next frame comes after a pause
+	event  sentKey
 
-	buf [headerLen + audio.MaxFrame]byte
+	buf [headerLen + audio.MaxFrame + maxTag]byte
 }
 
 // unevenMost is the part of a second that timestamps may be uneven by without being
@@ -34,11 +36,14 @@ const unevenMost = 200
 
 // sentKey is the latest key of a peer that a transcoder has sent on.
 type sentKey struct {
-	heard bool
-	ssrc  uint32
-	ts    uint32    // the peer's
-	out   uint32    // what it became
-	at    time.Time // when it began
+	heard  bool
+	ssrc   uint32
+	code   byte
+	ts     uint32    // of the peer's current segment
+	before uint32    // duration of the segments before it, in the peer's units
+	out    uint32    // the timestamp it got
+	sent   uint32    // duration of our segments before the current one
+	at     time.Time // when it began
 }
 
 // transcode makes of a packet what the other party takes, and sends it.
@@ -76,17 +81,16 @@ func (t *transcoder) hear(f *format, h header, payload []byte, pt uint8, at time
 	if dst == nil {
 		return dropAddress
 	}
-	epoch := t.line.Epoch()
 	pos, pcm := t.line.Hear(f.audio, h.ssrc, h.ts, payload)
 	if len(pcm) == 0 {
 		return dropLate
 	}
 	switch gap := pos - t.at - int64(t.have); {
-	case t.line.Epoch() != epoch || gap < 0 || gap > int64(t.enc.Rate()/unevenMost):
+	case t.line.Epoch() != t.epoch || gap < 0 || gap > int64(t.enc.Rate()/unevenMost):
 		if why := t.flush(pt, at); why != kept {
 			return why
 		}
-		t.at, t.begin = pos, true
+		t.at, t.begin, t.epoch = pos, true, t.line.Epoch()
 	case t.have == 0:
 		t.at = pos
 	}
@@ -114,14 +118,17 @@ func (t *transcoder) flush(pt uint8, at time.Time) reason {
 // send sends the frame.
 func (t *transcoder) send(pt uint8, at time.Time) reason {
 	t.to.adapt(t.enc, t.seq)
-	n := t.enc.Encode(t.buf[headerLen:], t.frame)
+	n := t.settle.frame(t.buf[headerLen:], &t.to.out, t, t.enc)
+	if n == 0 {
+		n = t.enc.Encode(t.buf[headerLen:], t.frame)
+	}
 	clock := t.codec.Clock()
 	h := header{pt: pt, marker: t.begin, ts: uint32(t.at * int64(clock) / int64(t.enc.Rate())), start: headerLen, end: headerLen + n}
 	t.at, t.have, t.begin = t.at+int64(len(t.frame)), 0, false
 	if n == 0 {
 		return dropPayload
 	}
-	return t.write(h, clock, t.line.Epoch(), at)
+	return t.write(h, clock, t.epoch, at)
 }
 
 // write gives a packet in the buffer the other's numbers and sends it.
@@ -141,21 +148,41 @@ func (t *transcoder) write(h header, clock int, epoch uint32, at time.Time) reas
 }
 
 // press sends a packet of a telephone event on: it keeps one timestamp, and its
-// duration becomes one of the other clock.
+// duration becomes one of the other clock. What is too long for one event of either
+// clock are segments of its own (RFC 4733 §2.5.1.3).
 func (t *transcoder) press(f *format, h header, payload []byte, x *exit, at time.Time) reason {
 	if len(payload) < 4 {
 		return dropPayload
 	}
-	if e := &t.event; !e.heard || e.ssrc != h.ssrc || e.ts != h.ts {
-		if e.heard && e.ssrc == h.ssrc && int32(h.ts-e.ts) < 0 {
-			return dropLate
-		}
-		*e = sentKey{heard: true, ssrc: h.ssrc, ts: h.ts, out: t.place(h, at), at: at}
+	e := &t.event
+	switch {
+	case e.heard && e.ssrc == h.ssrc && e.ts == h.ts:
+	case e.heard && e.ssrc == h.ssrc && int32(h.ts-e.ts) < 0:
+		return dropLate
+	case e.heard && e.ssrc == h.ssrc && e.code == payload[0] && h.ts == e.ts+keySpan:
+		e.ts, e.before = h.ts, e.before+keySpan
+	default:
+		*e = sentKey{heard: true, ssrc: h.ssrc, code: payload[0], ts: h.ts, out: t.place(h, at), at: at}
 	}
+	lasts := uint64(e.before) + uint64(binary.BigEndian.Uint16(payload[2:]))
+	lasts = lasts * uint64(x.rate) / uint64(f.codec.Rate)
+	if lasts < uint64(e.sent) || lasts > uint64(keyMost.Seconds())*uint64(x.rate) {
+		return dropLate
+	}
+	for ; lasts-uint64(e.sent) > keySpan; e.sent += keySpan {
+		if why := t.report(payload[0], payload[1]&^0x80, keySpan, x.pt, h.marker && e.sent == 0, at); why != kept {
+			return why
+		}
+	}
+	return t.report(payload[0], payload[1], uint16(lasts-uint64(e.sent)), x.pt, h.marker && e.sent == 0, at)
+}
+
+// report sends how long the current segment of a key is.
+func (t *transcoder) report(code, flags byte, lasts uint16, pt uint8, marker bool, at time.Time) reason {
 	p := t.buf[headerLen:][:4]
-	copy(p, payload)
-	scale(p, f.codec.Rate, x.rate)
-	h = header{pt: x.pt, marker: h.marker, ts: t.event.out, start: headerLen, end: headerLen + len(p)}
+	p[0], p[1] = code, flags
+	binary.BigEndian.PutUint16(p[2:], lasts)
+	h := header{pt: pt, marker: marker, ts: t.event.out + t.event.sent, start: headerLen, end: headerLen + len(p)}
 	return t.write(h, t.codec.Clock(), t.line.Epoch(), at)
 }
 
@@ -191,23 +218,49 @@ func (s *Session) adapt(e *audio.Encoder, seq uint16) {
 	e.Lossy(loss)
 }
 
-// mouth codes sound of our own for a peer, in frames of 20 ms at 8 kHz. It belongs
-// to one goroutine.
+// mouth codes sound of our own for a peer, in frames of 20 ms at 8 or 16 kHz. It
+// belongs to one goroutine.
 type mouth struct {
-	enc *audio.Encoder
-	buf [headerLen + audio.MaxFrame]byte
+	enc    *audio.Encoder
+	settle settling
+	buf    [headerLen + audio.MaxFrame + maxTag]byte
 }
 
-// code codes a frame behind the header and says where it ends; headerLen for a
-// codec that is not known.
-func (m *mouth) code(s *Session, c audio.Codec, pcm []int16, seq uint16) int {
-	if m.enc == nil || m.enc.Codec() != c {
-		if m.enc = audio.NewEncoder(c, promptRate); m.enc == nil {
-			return headerLen
-		}
+// code codes a frame of a source behind the header and says where it ends; headerLen
+// for a codec that is not known. It is silent instead, and said is false, while the peer's
+// decoder gets used to a new source.
+func (m *mouth) code(s *Session, from any, c audio.Codec, pcm []int16, seq uint16) (end int, said bool) {
+	if !m.open(c, len(pcm)) {
+		return headerLen, true
+	}
+	if n := m.settle.frame(m.buf[headerLen:], &s.out, from, m.enc); n > 0 {
+		return headerLen + n, false
 	}
 	s.adapt(m.enc, seq)
-	return headerLen + m.enc.Encode(m.buf[headerLen:], pcm)
+	return headerLen + m.enc.Encode(m.buf[headerLen:], pcm), true
+}
+
+// open makes sure of an encoder for frames of that size. It is false for a codec
+// that is not known.
+func (m *mouth) open(c audio.Codec, frame int) bool {
+	was := m.enc
+	if was != nil && was.Codec() == c && was.Frame() == frame {
+		return true
+	}
+	if m.enc = audio.NewEncoder(c, frame*int(time.Second/frameTime)); m.enc == nil {
+		return false
+	}
+	if was != nil {
+		m.enc.Follow(was, nil)
+	}
+	return true
+}
+
+// follow goes on where another encoder is that spoke to the peer, or after a frame.
+func (m *mouth) follow(o *audio.Encoder, c audio.Codec, before []int16) {
+	if m.open(c, len(before)) {
+		m.enc.Follow(o, before)
+	}
 }
 
 // scale turns the duration of a telephone event (RFC 4733 §2.3.5) into another

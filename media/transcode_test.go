@@ -361,9 +361,12 @@ func TestWeSpeakEveryCodec(t *testing.T) {
 				if err := a.Press("5"); err != nil {
 					t.Fatal(err)
 				}
-				a.all = nil
+				if c.Name == G722.Name { // a silence in which its decoder settles
+					a.speak(settleFrames * frameTime)
+				}
 				a.speak(80 * time.Millisecond)
-				pcm := a.sounds(t)[160:]
+				pcm := a.sounds(t)
+				pcm = pcm[len(pcm)-480:]
 				if low, high := audio.Goertzel(pcm, 8000, 770), audio.Goertzel(pcm, 8000, 1336); low < 0.3 || high < 0.3 {
 					t.Errorf("the tones of a key hold %.2f and %.2f", low, high)
 				}
@@ -507,8 +510,8 @@ func BenchmarkTranscode(b *testing.B) {
 			from, into := tt[0].Audio(), tt[1].Audio()
 			rate := audio.Between(from, into)
 			enc := audio.NewEncoder(from, rate)
-			pcm := make([]int16, 50*enc.Frame())
-			audio.Tone(pcm, rate, 440, 0.3, 0)
+			pcm := speech(b, rate)
+			pcm = pcm[:len(pcm)/enc.Frame()*enc.Frame()]
 			var list [][]byte
 			buf := make([]byte, audio.MaxFrame)
 			for f := range slices.Chunk(pcm, enc.Frame()) {
@@ -522,16 +525,15 @@ func BenchmarkTranscode(b *testing.B) {
 			t := a.transcoding(rate, into, to)
 			f := &format{codec: sdp.Codec(tt[0]), audio: from}
 			at := time.Unix(1000, 0)
-			b.ReportAllocs()
 			n := 0
-			for b.Loop() {
+			cpu(b, 1, func() {
 				h := header{ts: uint32(n * tt[0].Rate / 50), ssrc: 1}
 				if why := t.hear(f, h, list[n%len(list)], tt[1].PT, at); why != kept {
 					b.Fatal(why)
 				}
 				at = at.Add(frameTime)
 				n++
-			}
+			})
 		})
 	}
 }

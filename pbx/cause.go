@@ -33,6 +33,7 @@ const (
 	UnknownNumber  Reason = "unknown_number"  // nobody has that number
 	Unregistered   Reason = "unregistered"    // no phone of the callee is registered
 	NoCodec        Reason = "no_codec"        // 488: the two sides share no codec
+	NoSRTP         Reason = "no_srtp"         // 488: one side must secure its sound, or must not, and the other does otherwise
 	NoMedia        Reason = "no_media"        // no RTP came any more
 	NoACK          Reason = "no_ack"          // our 200 was never acknowledged
 	NoReply        Reason = "no_reply"        // the peer did not answer our request (408)
@@ -46,6 +47,7 @@ const (
 	NoRoute        Reason = "no_route"        // no rule and no trunk for it
 	OverLimit      Reason = "over_limit"      // a limit of the company is reached
 	Premium        Reason = "premium"         // a premium-rate number, which our rules do not allow
+	WrongPIN       Reason = "wrong_pin"       // who wanted into a conference did not know its PIN
 	Spent          Reason = "spent"           // what may be spent in a day is spent
 	NoPorts        Reason = "no_ports"        // the media port range is used up
 	Overloaded     Reason = "overloaded"      // the machine has no room for more sound of that kind
@@ -149,6 +151,7 @@ var reasons = map[Reason]reasonText{
 	UnknownNumber:  {404, 1, "the number is not known", "номер не существует"},
 	Unregistered:   {480, 20, "no phone of the called number is registered", "телефон вызываемого номера не зарегистрирован"},
 	NoCodec:        {488, 79, "the two sides share no codec", "у сторон нет общего кодека"},
+	NoSRTP:         {488, 79, "%s and the PBX do not agree on SRTP", "%s и АТС не договорились о шифровании звука"},
 	NoMedia:        {408, 102, "no sound came any more", "пропал звук"},
 	NoACK:          {408, 102, "%s never confirmed the answer", "%s не подтвердил ответ"},
 	NoReply:        {408, 102, "%s did not reply", "%s не отвечает на запросы"},
@@ -162,6 +165,7 @@ var reasons = map[Reason]reasonText{
 	NoRoute:        {404, 3, "there is no way to the called number", "нет маршрута к набранному номеру"},
 	OverLimit:      {503, 34, "a limit of the company is reached", "достигнут лимит компании"},
 	Premium:        {403, 21, "calls to premium-rate numbers are not allowed", "вызовы на платные номера запрещены"},
+	WrongPIN:       {403, 21, "the PIN of the conference was not given", "не введён верный PIN-код конференции"},
 	Spent:          {403, 21, "the day's limit of spending was reached", "достигнут дневной лимит расходов на связь"},
 	NoPorts:        {503, 34, "no media port is free", "нет свободных портов для звука"},
 	Overloaded:     {503, 42, "the PBX had no room for another call", "АТС перегружена"},

@@ -44,8 +44,9 @@ type CDR struct {
 	Parties    []Participant `json:"parties"` // who was called, in the order of dialling
 	Recordings []Recording   `json:"recordings"`
 	CRM        *Lookup       `json:"crm"`
-	Identity   *Identity     `json:"identity,omitempty"`  // of a caller from outside, when its network says something
-	Continued  CallID        `json:"continued,omitempty"` // the call in which it goes on: an attended transfer, a pickup
+	Conference *InConference `json:"conference,omitempty"` // it was in, the last of several
+	Identity   *Identity     `json:"identity,omitempty"`   // of a caller from outside, when its network says something
+	Continued  CallID        `json:"continued,omitempty"`  // the call in which it goes on: an attended transfer, a pickup
 
 	// Ladder is the SIP messages of all legs in the order of time. It is stored
 	// beside the record, which must stay small: the record of one call carries
@@ -67,6 +68,7 @@ type Participant struct {
 	Answered *time.Time `json:"answered"`
 	Ended    *time.Time `json:"ended"`
 	Codec    string     `json:"codec,omitempty"`
+	SRTP     string     `json:"srtp,omitempty"` // how the sound was secured: sdes or dtls and the crypto suite; "": not at all
 	Quality  *Quality   `json:"quality,omitempty"`
 	Cause    *Cause     `json:"cause,omitempty"`
 }
@@ -88,6 +90,7 @@ func Summarize(tenant TenantID, id CallID, trace []CallEvent) CDR {
 type fold struct {
 	cdr     CDR
 	bridged time.Time // since when the two are joined; zero: they are not
+	inRoom  bool      // it is in a conference
 	cause   Cause
 	last    time.Time
 }
@@ -108,6 +111,9 @@ func (f *fold) add(e CallEvent) {
 			c.Direction, c.To = e.Direction, e.To
 		}
 	case Dialled, Entered:
+		if e.Kind == Entered && e.Leg == c.Caller.Leg {
+			break // it has come from another call, and this one is its own
+		}
 		c.Parties = append(c.Parties, Participant{Who: e.Who, Leg: e.Leg, Trunk: e.Trunk})
 	case Answered:
 		if p := f.party(e.Leg); p == nil && e.Who == c.Caller.Who {
@@ -124,6 +130,18 @@ func (f *fold) add(e CallEvent) {
 			at := e.At
 			c.Answered = &at
 		}
+	case JoinedRoom:
+		f.joinedRoom(e)
+	case LeftRoom:
+		f.unbridge(e.At)
+		f.inRoom = false
+		if c.Conference != nil {
+			c.Conference.With = e.With
+		}
+	case RecordStart:
+		if f.inRoom && e.Recording != nil {
+			c.Conference.Recordings = append(c.Conference.Recordings, e.Recording.ID)
+		}
 	case Unbridged:
 		f.unbridge(e.At)
 	case RecordEnd:
@@ -137,7 +155,7 @@ func (f *fold) add(e CallEvent) {
 		}
 		if p := f.party(e.Leg); p != nil {
 			at := e.At
-			p.Ended, p.Codec, p.Quality, p.Cause = &at, e.Codec, e.Quality, e.Cause
+			p.Ended, p.Codec, p.SRTP, p.Quality, p.Cause = &at, e.Codec, e.SRTP, e.Quality, e.Cause
 		}
 	case Ended:
 		c.Ended, c.Continued = e.At, e.Other
@@ -145,6 +163,17 @@ func (f *fold) add(e CallEvent) {
 			f.cause = *e.Cause
 		}
 	}
+}
+
+// joinedRoom is Bridged for somebody who comes into a conference.
+func (f *fold) joinedRoom(e CallEvent) {
+	f.unbridge(e.At)
+	f.bridged, f.inRoom = e.At, true
+	if f.cdr.Answered == nil {
+		at := e.At
+		f.cdr.Answered = &at
+	}
+	f.cdr.Conference = &InConference{Number: e.To, Name: e.Text}
 }
 
 func (f *fold) finish() CDR {
@@ -189,7 +218,7 @@ func (f *fold) outcome() Outcome {
 	switch f.cause.Reason {
 	case Busy:
 		return OutcomeBusy
-	case Declined, Rejected, Forbidden, Premium, Spent:
+	case Declined, Rejected, Forbidden, Premium, Spent, WrongPIN:
 		return OutcomeRejected
 	case Cancelled, SentOn:
 		return OutcomeAbandoned

@@ -20,6 +20,8 @@ type Company struct {
 	Rates      []Rate                // in the order of the document
 	Prompts    map[string]*Prompt    // by name
 	CRM        CRM
+
+	Conferences map[string]*Conference // by number
 }
 
 // Trunk gives the trunk of that name, nil when there is none.
@@ -65,11 +67,13 @@ type Extension struct {
 	HA1MD5    string   `json:"ha1_md5"`    // hex MD5(number:domain:password)
 	HA1SHA256 string   `json:"ha1_sha256"` // hex SHA-256 of the same
 	Record    bool     `json:"record,omitempty"`
+	Notice    Notice   `json:"notice,omitzero"` // where Record
 	Voicemail bool     `json:"voicemail,omitempty"`
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
-	SRTP      string   `json:"srtp,omitempty"`       // off, offered, required
-	Codecs    []string `json:"codecs,omitempty"`     // order; empty: the default order
+	SRTP      string   `json:"srtp,omitempty"`   // off, offered, required, dtls; "": offered
+	Codecs    []string `json:"codecs,omitempty"` // order; empty: the default order
+	DTMF      DTMF     `json:"dtmf,omitempty"`
 	Caller    string   `json:"caller,omitempty"`     // number shown outside, or [Anonymous]
 	Calls     int      `json:"calls,omitempty"`      // calls at once, 0: as the company's limits say
 	PerMinute int      `json:"per_minute,omitempty"` // new calls a minute, 0: likewise
@@ -79,6 +83,19 @@ type Extension struct {
 	// replaced, never changed.
 	Personal *Personal `json:"personal,omitempty"`
 }
+
+// DTMF says in which way keys pass between us and a phone or a trunk.
+type DTMF string
+
+// DTMFAuto, which "" means too, is telephone events (RFC 4733) where the two agree
+// on them and tones in the sound otherwise. With each of the others no other way is
+// used; keys that come by INFO are always taken.
+const (
+	DTMFAuto    DTMF = "auto"
+	DTMFRFC4733 DTMF = "rfc4733"
+	DTMFInband  DTMF = "inband"
+	DTMFInfo    DTMF = "info" // SIP INFO, application/dtmf-relay
+)
 
 // Forward says where calls to an extension go when it cannot take them.
 type Forward struct {
@@ -119,6 +136,8 @@ type Trunk struct {
 	Password  string         `json:"password,omitempty"` // needed in clear: we are the client
 	Register  bool           `json:"register,omitempty"`
 	Codecs    []string       `json:"codecs,omitempty"`
+	SRTP      string         `json:"srtp,omitempty"` // off, offered, required, dtls; "": offered
+	DTMF      DTMF           `json:"dtmf,omitempty"`
 	Proxy     string         `json:"proxy,omitempty"`   // host or host:port that all requests go to, "": to Host
 	Trusted   bool           `json:"trusted,omitempty"` // what it asserts of callers is believed, and it learns withheld numbers (RFC 3325 §2.3)
 	Strip     int            `json:"strip,omitempty"`   // first characters taken off a number that is dialled there
@@ -169,6 +188,7 @@ type Rule struct {
 	Number string `json:"number"`
 	Owner  bool   `json:"owner,omitempty"` // ask the CRM for the owner first
 	Record bool   `json:"record,omitempty"`
+	Notice Notice `json:"notice,omitzero"` // where Record
 	Steps  []Step `json:"steps"`
 }
 
@@ -176,12 +196,14 @@ type Rule struct {
 type StepKind string
 
 // The kinds of a step. Target of StepRing is an extension or a group, of
-// StepPlay a prompt, of StepDial an outside number; StepReject uses Code.
+// StepPlay a prompt, of StepDial an outside number, of StepConference a
+// conference; StepReject uses Code.
 const (
-	StepRing   StepKind = "ring"
-	StepPlay   StepKind = "play"
-	StepDial   StepKind = "dial"
-	StepReject StepKind = "reject"
+	StepRing       StepKind = "ring"
+	StepPlay       StepKind = "play"
+	StepDial       StepKind = "dial"
+	StepReject     StepKind = "reject"
+	StepConference StepKind = "conference"
 )
 
 // Step is one thing a rule does with a caller.
@@ -213,18 +235,18 @@ type CRM struct {
 func (c *CRM) InUse() bool { return c.Kind != "" && c.Kind != "none" }
 
 // Wants tells whether the CRM is told of events of a kind.
-func (c *CRM) Wants(k NoticeKind) bool {
+func (c *CRM) Wants(k NotificationKind) bool {
 	return c.InUse() && (c.Webhook == nil || len(c.Webhook.Events) == 0 || slices.Contains(c.Webhook.Events, k))
 }
 
 // Webhook is a CRM that is told of events by HTTP requests of our own form, and
 // asked for owners as its company describes.
 type Webhook struct {
-	Secret      string            `json:"secret"`                // of the HMAC
-	Events      []NoticeKind      `json:"events,omitempty"`      // empty: all
-	Headers     map[string]string `json:"headers,omitempty"`     // sent with every request
-	Certificate string            `json:"certificate,omitempty"` // PEM: what the CRM's certificate is, or is issued by; "": the public authorities
-	Lookup      *WebhookLookup    `json:"lookup,omitempty"`      // nil: owners are not asked for
+	Secret      string             `json:"secret"`                // of the HMAC
+	Events      []NotificationKind `json:"events,omitempty"`      // empty: all
+	Headers     map[string]string  `json:"headers,omitempty"`     // sent with every request
+	Certificate string             `json:"certificate,omitempty"` // PEM: what the CRM's certificate is, or is issued by; "": the public authorities
+	Lookup      *WebhookLookup     `json:"lookup,omitempty"`      // nil: owners are not asked for
 }
 
 // WebhookLookup is how a CRM is asked who owns a caller. URL and Body have the

@@ -94,6 +94,12 @@ func Owner(trunks []TrunkOf, dialled string) (t TrunkOf, ok bool) {
 	return trunks[0], true
 }
 
+// Inside tells whether a number is one that the company's own phones call each
+// other by: an extension, a group or a conference.
+func (c *Company) Inside(number string) bool {
+	return c.Extensions[number] != nil || c.Groups[number] != nil || c.Conferences[number] != nil
+}
+
 // Mates lists the extensions that are in a group with one, itself left out.
 func (c *Company) Mates(ext string) []string {
 	var mates []string

@@ -32,8 +32,18 @@ const (
 	Playing       EventKind = "playing"        // a prompt is played to the caller: Text
 	RecordStart   EventKind = "record_start"   // a recording began: Recording
 	RecordEnd     EventKind = "record_end"     // it is closed, or could not begin: Recording
-	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, Quality
+	RecordPaused  EventKind = "record_paused"  // nothing is recorded from now on: Recording; Who asked for it, "": the API
+	RecordResumed EventKind = "record_resumed" // it is recorded again: likewise
+	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, SRTP, Quality
 	Ended         EventKind = "ended"          // the call is over: Cause; Who hung up; Other: where it goes on
+)
+
+// What can happen in a conference.
+const (
+	JoinedRoom EventKind = "conference_joined" // Who is in the conference To: Leg; Text: its name; Other: the call that it was made of
+	LeftRoom   EventKind = "conference_left"   // Who no longer is: Leg, With; Text: how, see [Removed] and [RoomEnded]
+	Muted      EventKind = "muted"             // Who is not heard in the conference: Leg
+	Unmuted    EventKind = "unmuted"           // Who is heard there again: Leg
 )
 
 // Direction says where a call comes from and goes to, seen from the company.
@@ -62,11 +72,13 @@ type CallEvent struct {
 	Digit     string     `json:"digit,omitempty"`
 	Text      string     `json:"text,omitempty"`
 	Codec     string     `json:"codec,omitempty"`
+	SRTP      string     `json:"srtp,omitempty"` // how the sound was secured, as in the record
 	Why       []string   `json:"why,omitempty"`
 	Cause     *Cause     `json:"cause,omitempty"`
 	Quality   *Quality   `json:"quality,omitempty"`
 	Recording *Recording `json:"recording,omitempty"`
 	CRM       *Lookup    `json:"crm,omitempty"`
+	With      []string   `json:"with,omitempty"`     // LeftRoom: whom Who has met there
 	Identity  *Identity  `json:"identity,omitempty"` // Arrived: what the caller's network says of the number
 }
 
@@ -99,6 +111,12 @@ type Live struct {
 	CallEvent
 }
 
+// What [CallInfo.Recording] says.
+const (
+	RecordingOn     = "on"
+	RecordingPaused = "paused"
+)
+
 // CallInfo is a snapshot of a call that is going on.
 type CallInfo struct {
 	ID        CallID     `json:"id"`
@@ -108,6 +126,7 @@ type CallInfo struct {
 	To        string     `json:"to"`
 	Started   time.Time  `json:"started"`
 	Answered  *time.Time `json:"answered"`
-	State     EventKind  `json:"state"` // the last thing that changed: arrived, ringing, bridged …
+	State     EventKind  `json:"state"`               // the last thing that changed: arrived, ringing, bridged …
+	Recording string     `json:"recording,omitempty"` // [RecordingOn] or [RecordingPaused]; "": it is not recorded
 	With      string     `json:"with,omitempty"`
 }

@@ -103,6 +103,21 @@ func (x *explanation) add(e CallEvent) {
 			t.answered = true
 			x.answered(t, e.At)
 		}
+	case JoinedRoom:
+		x.flush()
+		x.joined = ""
+		name := named(e.To)
+		switch n := named(e.Text); {
+		case n != "" && e.Other != "":
+			name = n
+		case n != "":
+			name = n + " (" + name + ")"
+		}
+		x.say(phrase{"{who} came into the conference ", "{who}: вход в конференцию ", ""}.say([]string{named(e.Who)}, 0).plus(Text{name, name}))
+	case LeftRoom:
+		if p, ok := leftRoom[e.Text]; ok {
+			x.say(p.say([]string{named(e.Who)}, 0))
+		}
 	case Transferring:
 		x.flush()
 		x.sentBy = named(e.Who)

@@ -6,54 +6,54 @@ import (
 	"time"
 )
 
-// NoticeKind says what a CRM is told.
-type NoticeKind string
+// NotificationKind says what a CRM is told.
+type NotificationKind string
 
-// What a CRM is told. Of every call it is told NoticeArrived first and
-// NoticeEnded last, but for recordings, which are ready behind it.
+// What a CRM is told. Of every call it is told NotifyArrived first and
+// NotifyEnded last, but for recordings, which are ready behind it.
 const (
-	NoticeArrived      NoticeKind = "arrived"      // a call is there
-	NoticeRinging      NoticeKind = "ringing"      // Who is called and rings
-	NoticeAnswered     NoticeKind = "answered"     // Who talks with the caller; "": the PBX itself does
-	NoticeTransferred  NoticeKind = "transferred"  // By has sent the other side on to Who
-	NoticeDisconnected NoticeKind = "disconnected" // the last talk is over, or there was none: Who, Cause
-	NoticeEnded        NoticeKind = "ended"        // the call is over: Cause, Record
-	NoticeRecorded     NoticeKind = "recorded"     // a recording can be fetched: Recording
-	NoticeHistory      NoticeKind = "history"      // a history that was ordered is made: Order, Result; of no call
+	NotifyArrived      NotificationKind = "arrived"      // a call is there
+	NotifyRinging      NotificationKind = "ringing"      // Who is called and rings
+	NotifyAnswered     NotificationKind = "answered"     // Who talks with the caller; "": the PBX itself does
+	NotifyTransferred  NotificationKind = "transferred"  // By has sent the other side on to Who
+	NotifyDisconnected NotificationKind = "disconnected" // the last talk is over, or there was none: Who, Cause
+	NotifyEnded        NotificationKind = "ended"        // the call is over: Cause, Record
+	NotifyRecorded     NotificationKind = "recorded"     // a recording can be fetched: Recording
+	NotifyHistory      NotificationKind = "history"      // a history that was ordered is made: Order, Result; of no call
 )
 
-// NoticeKinds are the kinds that are about calls, in the order of a call.
-var NoticeKinds = []NoticeKind{NoticeArrived, NoticeRinging, NoticeAnswered, NoticeTransferred, NoticeDisconnected, NoticeEnded, NoticeRecorded}
+// NotificationKinds are the kinds that are about calls, in the order of a call.
+var NotificationKinds = []NotificationKind{NotifyArrived, NotifyRinging, NotifyAnswered, NotifyTransferred, NotifyDisconnected, NotifyEnded, NotifyRecorded}
 
-// Notice is what a CRM is told of a call at one moment. It is kept until the CRM
+// Notification is what a CRM is told of a call at one moment. It is kept until the CRM
 // has it, so its JSON is a format.
-type Notice struct {
-	Call      CallID     `json:"call,omitempty"`
-	Seq       int        `json:"seq"` // 1, 2, 3 … within a call
-	Kind      NoticeKind `json:"event"`
-	At        time.Time  `json:"at"`
-	Direction Direction  `json:"direction,omitempty"`
-	Callback  bool       `json:"callback,omitempty"`  // click-to-call
-	From      string     `json:"from,omitempty"`      // extension or outside number
-	To        string     `json:"to,omitempty"`        // as dialled; E.164 of a call from outside
-	Caller    string     `json:"caller,omitempty"`    // the extension that calls, "" for somebody outside
-	Who       string     `json:"who,omitempty"`       // extension or outside number
-	Extension string     `json:"extension,omitempty"` // Who, when it is one of ours
-	By        string     `json:"by,omitempty"`        // who transferred
-	Recorded  *bool      `json:"is_recorded,omitempty"`
-	Cause     *CDRCause  `json:"cause,omitempty"`
-	Record    *CDR       `json:"record,omitempty"`
-	Recording *Recording `json:"recording,omitempty"`
-	Order     string     `json:"order,omitempty"`
-	Result    int        `json:"result,omitempty"` // 0: the file is ready
+type Notification struct {
+	Call      CallID           `json:"call,omitempty"`
+	Seq       int              `json:"seq"` // 1, 2, 3 … within a call
+	Kind      NotificationKind `json:"event"`
+	At        time.Time        `json:"at"`
+	Direction Direction        `json:"direction,omitempty"`
+	Callback  bool             `json:"callback,omitempty"`  // click-to-call
+	From      string           `json:"from,omitempty"`      // extension or outside number
+	To        string           `json:"to,omitempty"`        // as dialled; E.164 of a call from outside
+	Caller    string           `json:"caller,omitempty"`    // the extension that calls, "" for somebody outside
+	Who       string           `json:"who,omitempty"`       // extension or outside number
+	Extension string           `json:"extension,omitempty"` // Who, when it is one of ours
+	By        string           `json:"by,omitempty"`        // who transferred
+	Recorded  *bool            `json:"is_recorded,omitempty"`
+	Cause     *CDRCause        `json:"cause,omitempty"`
+	Record    *CDR             `json:"record,omitempty"`
+	Recording *Recording       `json:"recording,omitempty"`
+	Order     string           `json:"order,omitempty"`
+	Result    int              `json:"result,omitempty"` // 0: the file is ready
 }
 
-// Notices gives what a CRM is told of a call, by its trace so far; record is nil
+// Notifications gives what a CRM is told of a call, by its trace so far; record is nil
 // as long as the call goes on. What is told of the beginning of a trace is the
 // beginning of what is told of all of it: so whoever knows how many were kept
 // knows which are to be kept next.
-func Notices(id CallID, trace []CallEvent, record *CDR) []Notice {
-	t := teller{call: Notice{Call: id}, legs: map[LegID]callee{}, ringing: map[LegID]bool{}}
+func Notifications(id CallID, trace []CallEvent, record *CDR) []Notification {
+	t := teller{call: Notification{Call: id}, legs: map[LegID]callee{}, ringing: map[LegID]bool{}}
 	for _, e := range trace {
 		t.add(e)
 	}
@@ -69,16 +69,16 @@ type callee struct {
 	inside bool
 }
 
-// teller is the state of Notices between two events.
+// teller is the state of Notifications between two events.
 type teller struct {
-	call    Notice // what all notices of the call have
+	call    Notification // what all notices of the call have
 	arrived time.Time
 	opened  bool
 	legs    map[LegID]callee
 	ringing map[LegID]bool
 	talking string
 	served  bool
-	told    []Notice
+	told    []Notification
 }
 
 func (t *teller) add(e CallEvent) {
@@ -113,10 +113,10 @@ func (t *teller) add(e CallEvent) {
 	case Served:
 		if !t.served && t.talking == "" {
 			t.served = true
-			t.tell(Notice{Kind: NoticeAnswered, At: e.At})
+			t.tell(Notification{Kind: NotifyAnswered, At: e.At})
 		}
 	case Transferred:
-		t.tell(Notice{Kind: NoticeTransferred, At: e.At, By: e.Who, Who: e.To})
+		t.tell(Notification{Kind: NotifyTransferred, At: e.At, By: e.Who, Who: e.To})
 	case LegEnded:
 		delete(t.ringing, e.Leg)
 	case RecordStart:
@@ -131,7 +131,7 @@ func (t *teller) open() {
 		return
 	}
 	t.opened = true
-	t.tell(Notice{Kind: NoticeArrived, At: t.arrived})
+	t.tell(Notification{Kind: NotifyArrived, At: t.arrived})
 }
 
 // ring tells that somebody rings; two phones of an extension are one.
@@ -146,7 +146,7 @@ func (t *teller) ring(at time.Time, leg LegID) {
 	}
 	t.ringing[leg] = true
 	if !another {
-		t.tell(Notice{Kind: NoticeRinging, At: at, Who: p.who})
+		t.tell(Notification{Kind: NotifyRinging, At: at, Who: p.who})
 	}
 }
 
@@ -160,24 +160,24 @@ func (t *teller) answer(e CallEvent) {
 		return
 	}
 	t.talking = e.Who
-	t.tell(Notice{Kind: NoticeAnswered, At: e.At, Who: e.Who})
+	t.tell(Notification{Kind: NotifyAnswered, At: e.At, Who: e.Who})
 }
 
 func (t *teller) end(c *CDR) {
 	t.open()
 	recorded := len(c.Recordings) > 0
 	t.call.Recorded = &recorded
-	t.tell(Notice{Kind: NoticeDisconnected, At: c.Ended, Who: t.talking, Cause: &c.Cause})
-	t.tell(Notice{Kind: NoticeEnded, At: c.Ended, Cause: &c.Cause, Record: c})
+	t.tell(Notification{Kind: NotifyDisconnected, At: c.Ended, Who: t.talking, Cause: &c.Cause})
+	t.tell(Notification{Kind: NotifyEnded, At: c.Ended, Cause: &c.Cause, Record: c})
 	for _, r := range c.Recordings {
 		if r.ID != "" {
-			t.tell(Notice{Kind: NoticeRecorded, At: c.Ended, Recording: &r})
+			t.tell(Notification{Kind: NotifyRecorded, At: c.Ended, Recording: &r})
 		}
 	}
 }
 
 // tell adds a notice with what all of the call have.
-func (t *teller) tell(n Notice) {
+func (t *teller) tell(n Notification) {
 	of := t.call
 	n.Call, n.Direction, n.Callback, n.From, n.To, n.Caller, n.Recorded = of.Call, of.Direction, of.Callback, of.From, of.To, of.Caller, of.Recorded
 	n.Seq = len(t.told) + 1
@@ -200,19 +200,19 @@ const (
 
 // Delivery is an event on its way to the CRM of a company.
 type Delivery struct {
-	ID      string        `json:"id"` // as [DeliveryID] gives it
-	Call    string        `json:"call"`
-	Seq     int           `json:"seq"`
-	Event   NoticeKind    `json:"event"`
-	State   DeliveryState `json:"state"`
-	Created time.Time     `json:"created"`
-	Tries   int           `json:"tries"`
-	Strikes int           `json:"strikes"`         // tries that failed while the CRM took others
-	Tried   *time.Time    `json:"tried"`           // last
-	Next    *time.Time    `json:"next"`            // not tried before; nil when dead
-	Error   string        `json:"error,omitempty"` // of the last try
+	ID      string           `json:"id"` // as [DeliveryID] gives it
+	Call    string           `json:"call"`
+	Seq     int              `json:"seq"`
+	Event   NotificationKind `json:"event"`
+	State   DeliveryState    `json:"state"`
+	Created time.Time        `json:"created"`
+	Tries   int              `json:"tries"`
+	Strikes int              `json:"strikes"`         // tries that failed while the CRM took others
+	Tried   *time.Time       `json:"tried"`           // last
+	Next    *time.Time       `json:"next"`            // not tried before; nil when dead
+	Error   string           `json:"error,omitempty"` // of the last try
 
-	Notice Notice `json:"-"`
+	Notification Notification `json:"-"`
 }
 
 // DeliveryID names an event of a company by its call and its place in it.

@@ -9,7 +9,7 @@ import (
 )
 
 // lines are notices in short.
-func lines(list []Notice) string {
+func lines(list []Notification) string {
 	var all []string
 	for _, n := range list {
 		s := string(n.Kind)
@@ -27,7 +27,7 @@ func lines(list []Notice) string {
 	return strings.Join(all, ", ")
 }
 
-func TestNotices(t *testing.T) {
+func TestNotifications(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	in := CallEvent{Kind: Arrived, Direction: In, From: "+79160000001", Who: "+79160000001", To: "+74950000000", Trunk: "carrier", Leg: "a"}
 	out := CallEvent{Kind: Arrived, Direction: Out, From: "101", Who: "101", To: "89160000001", Leg: "a"}
@@ -60,7 +60,7 @@ func TestNotices(t *testing.T) {
 			test.trace[i].At = at.Add(time.Duration(i) * time.Second)
 		}
 		record := Summarize("acme", "c", test.trace)
-		full := Notices("c", test.trace, &record)
+		full := Notifications("c", test.trace, &record)
 		if got := lines(full); got != test.want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, test.want)
 		}
@@ -70,7 +70,7 @@ func TestNotices(t *testing.T) {
 			}
 		}
 		for i := range test.trace {
-			sofar := Notices("c", test.trace[:i], nil)
+			sofar := Notifications("c", test.trace[:i], nil)
 			if len(sofar) > len(full) || !reflect.DeepEqual(sofar, full[:len(sofar)]) && len(sofar) > 0 {
 				t.Errorf("%s: after %d events %s, which is not how it goes on", name, i, lines(sofar))
 			}

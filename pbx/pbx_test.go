@@ -123,6 +123,35 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
+// TestSummarizeConference: talking is the time in the conference, and the record
+// says which it was, whom it met there and what was recorded of it.
+func TestSummarizeConference(t *testing.T) {
+	t0 := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	at := func(s int) time.Time { return t0.Add(time.Duration(s) * time.Second) }
+	cause := NewCause(PartyCaller, Hangup)
+	c := Summarize("acme", "1", []CallEvent{
+		{At: at(0), Kind: Arrived, Direction: InternalTo, From: "101", To: "800", Who: "101", Leg: "A"},
+		{At: at(0), Kind: Answered, Who: "101", Leg: "A"},
+		{At: at(0), Kind: RecordStart, Recording: &Recording{ID: "own"}},
+		{At: at(5), Kind: JoinedRoom, Who: "101", Leg: "A", To: "800", Text: "Planning"},
+		{At: at(6), Kind: RecordStart, Recording: &Recording{ID: "r1"}},
+		{At: at(10), Kind: LeftRoom, Who: "101", Leg: "A", With: []string{"102"}},
+		{At: at(10), Kind: Ended, Cause: &cause},
+	})
+	if c.Outcome != OutcomeAnswered || c.Wait != 5 || c.Talk != 5 || c.Conference == nil {
+		t.Fatalf("%+v", c)
+	}
+	if got := *c.Conference; got.Number != "800" || got.Name != "Planning" || len(got.With) != 1 || len(got.Recordings) != 1 || got.Recordings[0] != "r1" {
+		t.Errorf("conference %+v", got)
+	}
+	if want := "101 called 800; 101 came into the conference Planning (800); the caller hung up after 5 s."; c.Explained.EN != want {
+		t.Errorf("explained %q", c.Explained.EN)
+	}
+	if want := "Звонок с номера 101 на 800; 101: вход в конференцию Planning (800); звонивший положил трубку через 5 секунд."; c.Explained.RU != want {
+		t.Errorf("explained %q", c.Explained.RU)
+	}
+}
+
 func TestOutcomes(t *testing.T) {
 	t0 := time.Unix(0, 0)
 	for _, c := range []struct {

@@ -24,6 +24,7 @@ var phrases = map[Reason]phrase{
 	UnknownNumber:  {"the number {who} is not known", "номер {who} не существует", "номера {who} не существуют"},
 	Unregistered:   {"no phone of {who} was registered", "ни один телефон {who} не был зарегистрирован", ""},
 	NoCodec:        {"no codec was in common with {who}", "{who}: нет общего кодека", ""},
+	NoSRTP:         {"{who} did not agree on SRTP", "{who}: не удалось договориться о шифровании звука", ""},
 	NoMedia:        {"no sound came from {who} any more", "от {who} пропал звук", ""},
 	NoACK:          {"{who} never confirmed the answer", "{who} не подтвердил ответ", "{who} не подтвердили ответ"},
 	NoReply:        {"{who} did not reply", "{who} не отвечает на запросы", "{who} не отвечают на запросы"},
@@ -50,6 +51,13 @@ var unused = map[string]phrase{
 	"is not an extension": {", which is no extension", " (нет такого внутреннего номера)", ""},
 	"is not registered":   {", of whom no phone was registered", " (ни один его телефон не был зарегистрирован)", ""},
 	"is an exception":     {", who is an exception", " (исключение)", ""},
+}
+
+// leftRoom says how somebody left a conference other than by itself, by
+// [CallEvent.Text].
+var leftRoom = map[string]phrase{
+	Removed:   {"{who} was removed from it", "{who}: удаление из конференции", ""},
+	RoomEnded: {"the conference was ended", "конференция завершена", ""},
 }
 
 // lookups says how asking the CRM went, by [Lookup.Result]; what is not here

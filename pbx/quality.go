@@ -15,8 +15,18 @@ type Quality struct {
 	Sent         uint64  `json:"sent"`
 	Received     uint64  `json:"received"`
 	Lost         uint64  `json:"lost"`
-	Dropped      uint64  `json:"dropped"` // from strangers, or garbage
-	OneWay       bool    `json:"one_way"` // we sent, nothing came
+	Dropped      uint64  `json:"dropped"`            // from strangers, or garbage
+	Unproven     uint64  `json:"unproven,omitempty"` // not secured with the agreed key (SRTP): forged, or keys are mixed up
+	Replayed     uint64  `json:"replayed,omitempty"` // taken before, or too old to tell (SRTP)
+	OneWay       bool    `json:"one_way"`            // we sent, nothing came
+}
+
+// Pause is a part of a recording that was left out on purpose, such as a card number
+// that was read out: it is silent and as long as the pause was. Both are seconds
+// from the begin of the recording.
+type Pause struct {
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
 }
 
 // Recording is what is known of a recording of a call.
@@ -26,6 +36,7 @@ type Recording struct {
 	Call    CallID      `json:"call,omitempty"`
 	Seconds float64     `json:"seconds"`
 	Bytes   int64       `json:"bytes,omitempty"`
+	Pauses  []Pause     `json:"pauses,omitempty"`  // what was left out on purpose: it is silent
 	Lost    uint64      `json:"lost,omitempty"`    // packets the disk was too slow for
 	Error   string      `json:"error,omitempty"`   // why it is missing or not whole
 	SHA256  string      `json:"sha256,omitempty"`  // of the finished file, in hex; "" when there is none

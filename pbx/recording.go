@@ -3,13 +3,60 @@ package pbx
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"slices"
 	"time"
 )
 
 // RecordingRules say how a company keeps its recordings.
 type RecordingRules struct {
 	Keep time.Duration `json:"keep,omitempty"` // from the begin of the call, 0: for ever
+
+	Announce string        `json:"announce,omitempty"` // prompt for those who are recorded, where the rule says so
+	Beep     time.Duration `json:"beep,omitempty"`     // from one tone to the next, likewise
+
+	// The keys by which an extension that talks begins, ends, pauses and resumes the
+	// recording; "": there is none. With the same key for two it is one after the other.
+	StartKey  string `json:"start_key,omitempty"`
+	StopKey   string `json:"stop_key,omitempty"`
+	PauseKey  string `json:"pause_key,omitempty"`
+	ResumeKey string `json:"resume_key,omitempty"`
+
+	PauseLimit time.Duration `json:"pause_limit,omitempty"` // a pause ends by itself then, 0: never
 }
+
+// Keys lists the keys, each once.
+func (r *RecordingRules) Keys() []string {
+	var list []string
+	for _, k := range []string{r.StartKey, r.StopKey, r.PauseKey, r.ResumeKey} {
+		if k != "" && !slices.Contains(list, k) {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// Notice says how those who talk learn that they are recorded.
+type Notice struct {
+	Announce bool `json:"announce,omitempty"` // by the prompt of the company, before it begins
+	Beep     bool `json:"beep,omitempty"`     // by a tone, again and again
+}
+
+// With is what either of two says.
+func (n Notice) With(o Notice) Notice {
+	return Notice{n.Announce || o.Announce, n.Beep || o.Beep}
+}
+
+// RecordAction is what can be done with the recording of a call that goes on.
+type RecordAction string
+
+// The actions.
+const (
+	RecordOn   RecordAction = "on"
+	RecordOff  RecordAction = "off"
+	RecordHalt RecordAction = "pause"
+	RecordGoOn RecordAction = "resume"
+)
 
 // Removal is the tombstone of a recording: its sound is gone, and this says why.
 type Removal struct {
@@ -24,17 +71,53 @@ const ByRetention = "retention"
 // ChainStart is the link before the first one.
 const ChainStart = "0000000000000000000000000000000000000000000000000000000000000000"
 
+// RecordOrder is something to do with the recording of a call that goes on.
+type RecordOrder struct {
+	Do  RecordAction
+	For time.Duration // of RecordHalt: how long at most, 0: as the company says
+	By  string        // the extension that asks, "": the API
+}
+
 // Link is one place in the chain of the recordings of a company, in the order
 // in which they were kept.
 type Link struct {
 	Seq    int64       `json:"seq"` // 1, 2, 3 …
+	Kind   LinkKind    `json:"kind,omitempty"`
 	ID     RecordingID `json:"id"`
-	SHA256 string      `json:"sha256"`
-	Link   string      `json:"link"` // as [ChainLink] gives it
-	At     time.Time   `json:"at"`   // when it was added
+	SHA256 string      `json:"sha256"` // of the file, or of the tombstone
+	Link   string      `json:"link"`   // as [Link.Follow] gives it
+	At     time.Time   `json:"at"`     // when it was added
 
 	// Recording is what is known of it now; nil when its row is missing.
 	Recording *Recording `json:"-"`
+	// Buried says that the chain has a link of the kind LinkRemoved for it.
+	Buried bool `json:"-"`
+}
+
+// LinkKind says what a link is about.
+type LinkKind string
+
+// The kinds: a recording was kept, or removed.
+const (
+	LinkKept    LinkKind = ""
+	LinkRemoved LinkKind = "removed"
+)
+
+// Follow is the link behind the link previous: [ChainLink] for a recording that was
+// kept, and for a removal the same with its kind before the id.
+func (l *Link) Follow(previous string) string {
+	return ChainLink(previous, RecordingID(l.Kind)+l.ID, l.SHA256)
+}
+
+// Sum is the SHA-256, in hex, of a tombstone: of its time, in UTC as RFC 3339 writes
+// it, of who and why, as a JSON array of three texts.
+func (r Removal) Sum() string {
+	text, err := json.Marshal([]string{r.At.UTC().Format(time.RFC3339Nano), r.By, r.Why})
+	if err != nil {
+		return "" // three texts can always be written
+	}
+	h := sha256.Sum256(text)
+	return hex.EncodeToString(h[:])
 }
 
 // ChainLink gives the link of a recording behind the link previous: the SHA-256,
@@ -74,9 +157,10 @@ type Finding struct {
 
 // Verified is what came of looking through a part of a chain.
 type Verified struct {
-	Checked  int       `json:"checked"` // links that were looked at
+	Checked  int       `json:"checked"` // recordings of the chain that were looked at
 	Whole    int       `json:"whole"`   // whose file is the one that was recorded
 	Removed  int       `json:"removed"` // that have a tombstone in the place of a file
+	Buried   int       `json:"buried"`  // links that are tombstones; beside checked
 	Waiting  int       `json:"waiting"` // files of calls that are going on: they have no record yet
 	Findings []Finding `json:"findings"`
 	More     bool      `json:"more,omitempty"` // there were more findings than are listed

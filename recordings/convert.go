@@ -239,16 +239,12 @@ func (c *converter) convert(t pbx.TenantID, id pbx.RecordingID, format string, n
 
 // write converts into a file beside name, which gets its name when it is whole.
 func (c *converter) write(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, format string, name string) error {
-	source, err := c.store.openFile(t, id)
+	source, size, _, err := c.store.Open(t, id)
 	if err != nil {
 		return err
 	}
 	defer source.Close() // it was only read
-	info, err := source.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() > maxInput {
+	if size > maxInput {
 		return unsupported(fmt.Sprintf("the recording has more than %d MiB; wav works", maxInput>>20))
 	}
 	if err := c.root.MkdirAll(path.Dir(name), 0o700); err != nil {
@@ -258,7 +254,7 @@ func (c *converter) write(ctx context.Context, t pbx.TenantID, id pbx.RecordingI
 	if err != nil {
 		return err
 	}
-	to := &limitedWriter{out, info.Size() + 1<<16}
+	to := &limitedWriter{out, size + 1<<16}
 	if format == Opus {
 		err = encodeOpus(ctx, to, source)
 	} else {

@@ -6,9 +6,16 @@
 // so that the file is playable at any moment, also after a kill -9. What a dead
 // process left open is finished by Repair.
 //
+// A recording can be paused: both sides are silent then and as long as the pause
+// lasts, and the record says from when to when.
+//
+// With an S3 storage, what is finished goes there: an uploader takes the files
+// from the disk, which is its queue, and removes each when the storage is known
+// to have it. All that can be done with a recording is done where it is.
+//
 // A [Keeper] looks after what is finished: it removes by rule and on request and
 // leaves tombstones, and it verifies the chain of sums that shows what somebody
-// altered or took away. OpenAs gives a recording as Opus or MP3.
+// altered or took away; a removal is a link of that chain. OpenAs gives a recording as Opus or MP3.
 //
 // What it is not: it keeps no metadata but the file itself; a [Ledger], the store,
 // does. It mixes nothing but a third voice into both sides, records
@@ -20,7 +27,8 @@
 // ends with Recorder.Close, or with the disk that fails under it. Track.RTP is
 // called on the goroutines that read packets: it copies into a bounded queue
 // and never waits for the disk. A conversion has a goroutine of its own, two run
-// at once. Store.Close ends all that is still open.
+// at once. The uploader has one goroutine from New to Store.Close, and up to four
+// more for uploads. Store.Close ends all that is still open.
 //
 // The time line: sample n of a file sounds n/8000 s after Start. The first
 // packet of a side is placed at the time it arrived, the next ones relative to
@@ -37,10 +45,13 @@
 // most one second old. A failing disk ends the recording and never the call;
 // what was written stays playable. Nothing is dropped without being counted.
 // A recording loses its record never, and its file only after its tombstone is
-// stored; what it was converted to goes with the file.
+// stored; what it was converted to goes with the file. The file on the disk goes
+// before that only when the S3 storage has told, or shown, the same bytes.
 //
 // Where the tests are: timeline_test.go places packets without a disk;
 // store_test.go records on fake time and reads the files; repair_test.go plays
 // the dead process, diskfull_test.go the full disk; keeper_test.go alters, removes
-// and crashes on a real ledger; convert_test.go plays what was encoded.
+// and crashes on a real ledger; convert_test.go plays what was encoded;
+// pause_test.go looks for what must not be there; upload_test.go has a real S3
+// server that is down, lies, or stops in the middle.
 package recordings

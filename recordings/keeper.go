@@ -60,16 +60,22 @@ func NewKeeper(sounds *Store, ledger Ledger, log *slog.Logger) *Keeper {
 // NotFound when the company has no such recording, Gone when it was removed
 // before.
 func (k *Keeper) Remove(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, why pbx.Removal) error {
+	_, err := k.remove(ctx, t, id, why)
+	return err
+}
+
+// remove is Remove. left says why the file is still there, nil: it is gone.
+func (k *Keeper) remove(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, why pbx.Removal) (left, err error) {
 	if err := k.ledger.RemoveRecording(ctx, t, id, why); err != nil {
-		return err
+		return nil, err
 	}
 	k.log.Info("recording removed", "tenant", t, "recording", id, "by", why.By, "why", why.Why)
 	// Whoever asked may have gone: what has begun is finished.
-	if err := k.clear(context.WithoutCancel(ctx), t, id); err != nil {
+	if left = k.clear(context.WithoutCancel(ctx), t, id); left != nil {
 		// It is removed as far as anybody can ask; the sweep tries again.
-		k.log.Error("the file of a removed recording is still there", "tenant", t, "recording", id, "error", err)
+		k.log.Error("the file of a removed recording is still there", "tenant", t, "recording", id, "error", left)
 	}
-	return nil
+	return left, nil
 }
 
 // clear removes the file behind a tombstone.
@@ -89,8 +95,12 @@ func (k *Keeper) Sweep(ctx context.Context, t pbx.TenantID, keep time.Duration, 
 	}
 	var errs []error
 	for _, r := range left {
-		if err := k.clear(ctx, t, r.ID); err != nil {
+		err := k.clear(ctx, t, r.ID)
+		if err != nil {
 			errs = append(errs, err)
+		}
+		if pbx.KindOf(err) == pbx.Unavailable {
+			return errors.Join(errs...) // the storage is down: each would wait for it
 		}
 	}
 	for keep > 0 {
@@ -100,8 +110,9 @@ func (k *Keeper) Sweep(ctx context.Context, t pbx.TenantID, keep time.Duration, 
 		}
 		for _, r := range old {
 			why := pbx.Removal{At: now, By: pbx.ByRetention, Why: fmt.Sprintf("kept for %g hours", keep.Hours())}
-			if err := k.Remove(ctx, t, r.ID, why); err != nil && pbx.KindOf(err) != pbx.Gone {
-				return errors.Join(append(errs, err)...)
+			left, err := k.remove(ctx, t, r.ID, why)
+			if err != nil && pbx.KindOf(err) != pbx.Gone || pbx.KindOf(left) == pbx.Unavailable {
+				return errors.Join(append(errs, left, err)...)
 			}
 		}
 		if len(old) < sweepBatch {

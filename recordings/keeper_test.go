@@ -36,7 +36,10 @@ func newArchive(t *testing.T) *archive {
 func (a *archive) open(o Options) {
 	a.t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	o.Dir, o.Cache, o.Log = filepath.Join(a.dir, "recordings"), filepath.Join(a.dir, "converted"), log
+	if o.Log == nil {
+		o.Log = log
+	}
+	o.Dir, o.Cache = filepath.Join(a.dir, "recordings"), filepath.Join(a.dir, "converted")
 	var err error
 	if a.sounds, err = New(o); err != nil {
 		a.t.Fatal(err)
@@ -242,6 +245,46 @@ func TestVerifyForgedChain(t *testing.T) {
 		if got := k.verdict("acme", pbx.VerifyQuery{}); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
+	}
+}
+
+// TestVerifyForgedTombstone: a removal is lawful when the chain says so, in the words
+// of the tombstone.
+func TestVerifyForgedTombstone(t *testing.T) {
+	a := newArchive(t)
+	now := time.Now()
+	first := a.kept("acme", now)
+	a.kept("acme", now.Add(time.Second))
+	a.check(a.Remove(t.Context(), "acme", first.ID, pbx.Removal{At: now, By: "anna", Why: "asked for"}))
+	a.want("lawful", "acme", "2 checked 1 whole 1 removed")
+	for name, c := range map[string]struct {
+		change func([]pbx.Link) []pbx.Link
+		want   string
+	}{
+		"taken out": {func(l []pbx.Link) []pbx.Link { l[0].Buried = false; return l[:2] }, "2 checked 1 whole 1 removed; 1 broken"},
+		"other words": {func(l []pbx.Link) []pbx.Link {
+			r := *l[2].Recording
+			r.Removed = &pbx.Removal{At: now, By: "ivan", Why: "asked for"}
+			l[2].Recording = &r
+			return l
+		}, "2 checked 1 whole 1 removed; 3 broken"},
+		"taken back":  {func(l []pbx.Link) []pbx.Link { l[2].Recording.Removed = nil; return l }, "2 checked 1 whole 1 removed; 3 broken"},
+		"as kept":     {func(l []pbx.Link) []pbx.Link { l[2].Kind = pbx.LinkKept; return l }, "3 checked 1 whole 2 removed; 3 broken; 3 broken"},
+		"record gone": {func(l []pbx.Link) []pbx.Link { l[2].Recording = nil; return l }, "2 checked 1 whole 1 removed; 3 broken"},
+		"no file, no tombstone": {func(l []pbx.Link) []pbx.Link {
+			l[1].Recording.Removed = &pbx.Removal{At: now, By: "ivan"}
+			return l
+		}, "2 checked 0 whole 2 removed; 2 broken; 2 left_over"},
+	} {
+		k := *a
+		k.Keeper = NewKeeper(a.sounds, forged{a.ledger, c.change}, slog.New(slog.DiscardHandler))
+		if got := k.verdict("acme", pbx.VerifyQuery{}); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+	v, err := a.Verify(t.Context(), "acme", pbx.VerifyQuery{})
+	if a.check(err); v.Buried != 1 {
+		t.Errorf("%d tombstones", v.Buried)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -50,7 +49,7 @@ func findMP3(file string) *program {
 // run converts a WAV file. The program gets it as its standard input and nothing
 // of its name, no shell is between, and it is killed when ctx ends or when it
 // writes more than to takes.
-func (p *program) run(ctx context.Context, to io.Writer, from *os.File) error {
+func (p *program) run(ctx context.Context, to io.Writer, from io.Reader) error {
 	complaint := &beginning{}
 	cmd := exec.CommandContext(ctx, p.path, p.args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = from, to, complaint

@@ -53,6 +53,15 @@ func parsePart(name string) (t pbx.TenantID, id pbx.RecordingID, ok bool) {
 	return t, id, is && err == nil && file+partial == name
 }
 
+// parseFile reads the name of a finished file; ok is false for every other name.
+func parseFile(name string) (t pbx.TenantID, id pbx.RecordingID, ok bool) {
+	tenant, _, _ := strings.Cut(name, "/")
+	base, is := strings.CutSuffix(path.Base(name), suffix)
+	t, id = pbx.TenantID(tenant), pbx.RecordingID(base)
+	file, err := fileOf(t, id)
+	return t, id, is && err == nil && file == name
+}
+
 func isTenant(s string) bool {
 	for _, r := range s {
 		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' {

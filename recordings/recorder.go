@@ -39,6 +39,8 @@ type Recorder struct {
 	deaf    bool      // nothing more is recorded: it is closed, or the disk failed
 	foreign bool      // a packet was of a codec we cannot decode
 	end     time.Time // when it was closed
+	pauses  []span
+	tones   []tone // for the writer
 
 	// What the writer owns.
 	file  *os.File
@@ -46,6 +48,7 @@ type Recorder struct {
 	sum   string // of the finished file
 	line  timeline
 	spare queue
+	room  [maxPCM]int16
 }
 
 // ID names the recording.
@@ -94,7 +97,7 @@ func (r *Recorder) Close() pbx.Recording {
 // run is the whole life of the writer.
 func (r *Recorder) run() {
 	defer close(r.done)
-	defer r.store.forget(r)
+	defer r.store.finished(r)
 	err := r.guarded(r.write)
 	r.mu.Lock()
 	r.deaf = true
@@ -146,6 +149,9 @@ func (r *Recorder) write() error {
 func (r *Recorder) drain(now time.Time, keep int64) error {
 	r.mu.Lock()
 	r.queue, r.spare = r.spare, r.queue
+	r.line.pauses = append(r.line.pauses[:0], r.pauses...)
+	r.line.tones = append(r.line.tones, r.tones...)
+	r.tones = r.tones[:0]
 	r.mu.Unlock()
 	defer r.spare.reset()
 	bytes := r.spare.bytes
@@ -157,7 +163,7 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 			}
 		}
 		r.line.turn(p.side, p.track.number)
-		if ts, pcm := p.track.decode(p.codec, p.ts, bytes[:p.size]); len(pcm) > 0 {
+		if ts, pcm := p.samples(bytes[:p.size], r.room[:]); len(pcm) > 0 {
 			r.line.put(p.side, p.seq, ts, arrival, pcm)
 		}
 		bytes = bytes[p.size:]
@@ -187,8 +193,10 @@ func (r *Recorder) finish() error {
 func (r *Recorder) result(err error) pbx.Recording {
 	r.mu.Lock()
 	lost, foreign := r.lost, r.foreign
+	pauses := r.said(r.wav.Frames())
 	r.mu.Unlock()
 	rec := r.info
+	rec.Pauses = pauses
 	rec.Seconds = seconds(r.wav.Frames())
 	rec.Bytes = headerSize + r.wav.Frames()*frameSize
 	rec.Lost, rec.SHA256 = lost, r.sum

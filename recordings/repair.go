@@ -46,6 +46,9 @@ func (s *Store) Repair(ctx context.Context) ([]pbx.Recording, error) {
 				s.log.Warn("recording repaired and not summed", "tenant", t, "recording", id, "error", err)
 			}
 		}
+		if s.upload != nil && err == nil {
+			s.upload.finished(r.Bytes)
+		}
 		s.metrics.failed.Inc()
 		found = append(found, r)
 		return nil

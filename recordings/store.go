@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,9 +28,12 @@ type Options struct {
 	Cache    string // directory of converted files, made when needed; "": nothing is converted
 	MaxCache int64  // bytes in it, 0: 1 GiB
 	MP3      string // lame or ffmpeg; "": the one that is found in PATH
+
+	S3 *S3 // nil: recordings stay on the disk
 }
 
-// Store is a directory of recordings. Its methods may be called from any
+// Store is a directory of recordings, and the S3 storage behind it where there is
+// one. Its methods may be called from any
 // goroutine.
 type Store struct {
 	root    *os.Root
@@ -37,6 +41,11 @@ type Store struct {
 	metrics metrics
 	maxOpen int
 	convert *converter // nil: nothing is converted
+	beep    []int16
+	bucket  *bucket   // nil: there is no S3 storage
+	upload  *uploader // nil: nothing is uploaded
+	life    context.Context
+	end     context.CancelFunc
 
 	mu     sync.Mutex // guards the following
 	open   map[pbx.RecordingID]*Recorder
@@ -45,7 +54,7 @@ type Store struct {
 
 // New opens the directory. The Store must be closed.
 func New(o Options) (*Store, error) {
-	m, err := newMetrics(o.Metrics)
+	m, err := newMetrics(o.Metrics, o.S3 != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -56,14 +65,26 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of recordings: %w", err)
 	}
-	s := &Store{root: root, log: o.Log, metrics: m, maxOpen: o.MaxOpen, open: map[pbx.RecordingID]*Recorder{}}
+	s := &Store{root: root, log: o.Log, metrics: m, maxOpen: o.MaxOpen, beep: audio.RecordingBeep(rate), open: map[pbx.RecordingID]*Recorder{}}
 	if s.maxOpen == 0 {
 		s.maxOpen = defaultMaxOpen
 	}
-	if o.Cache != "" {
-		if s.convert, err = newConverter(s, o); err != nil {
+	s.life, s.end = context.WithCancel(context.Background())
+	if o.S3 != nil {
+		if s.bucket, err = openBucket(*o.S3); err != nil {
+			s.end()
 			return nil, errors.Join(err, root.Close())
 		}
+	}
+	if o.Cache != "" {
+		if s.convert, err = newConverter(s, o); err != nil {
+			s.end()
+			return nil, errors.Join(err, root.Close())
+		}
+	}
+	if o.S3 != nil && o.S3.Upload {
+		s.upload = newUploader(s, s.bucket)
+		go s.upload.run(s.life)
 	}
 	return s, nil
 }
@@ -83,9 +104,16 @@ func (s *Store) Close() error {
 		all.Go(func() { r.Close() })
 	}
 	all.Wait()
+	s.end()
+	if s.upload != nil {
+		<-s.upload.done
+	}
 	var err error
 	if s.convert != nil {
 		err = s.convert.close()
+	}
+	if s.bucket != nil {
+		s.bucket.close()
 	}
 	return errors.Join(err, s.root.Close())
 }
@@ -149,6 +177,14 @@ func (s *Store) forget(r *Recorder) {
 	s.mu.Unlock()
 }
 
+// finished forgets a recording that is over; its file can be uploaded from now on.
+func (s *Store) finished(r *Recorder) {
+	s.forget(r)
+	if s.upload != nil {
+		s.upload.finished(headerSize + r.wav.Frames()*frameSize)
+	}
+}
+
 // create makes the file of a recording, with a header.
 func (s *Store) create(r *Recorder) error {
 	if err := s.root.MkdirAll(path.Dir(r.name), 0o700); err != nil {
@@ -168,9 +204,13 @@ func (s *Store) create(r *Recorder) error {
 
 // Open gives the file of a finished recording of that tenant, its size and when
 // it was last written. The error is a [pbx.Error] of kind NotFound when there is
-// none, or when it is another tenant's.
+// none, or when it is another tenant's. A file in the S3 storage is read from there,
+// as far as it is asked for; Unavailable says that the storage does not answer.
 func (s *Store) Open(t pbx.TenantID, id pbx.RecordingID) (io.ReadSeekCloser, int64, time.Time, error) {
 	f, err := s.openFile(t, id)
+	if pbx.KindOf(err) == pbx.NotFound && s.bucket != nil {
+		return s.openObject(t, id)
+	}
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
@@ -182,6 +222,18 @@ func (s *Store) Open(t pbx.TenantID, id pbx.RecordingID) (io.ReadSeekCloser, int
 		return nil, 0, time.Time{}, fmt.Errorf("open recording %s: not a file: %w", id, errors.Join(fs.ErrInvalid, f.Close()))
 	}
 	return f, info.Size(), info.ModTime(), nil
+}
+
+func (s *Store) openObject(t pbx.TenantID, id pbx.RecordingID) (io.ReadSeekCloser, int64, time.Time, error) {
+	name, err := fileOf(t, id)
+	if err != nil {
+		return nil, 0, time.Time{}, err
+	}
+	o, err := s.bucket.open(s.life, name)
+	if err != nil {
+		return nil, 0, time.Time{}, fmt.Errorf("open recording %s: %w", id, err)
+	}
+	return o, o.info.size, o.info.at, nil
 }
 
 func (s *Store) openFile(t pbx.TenantID, id pbx.RecordingID) (*os.File, error) {

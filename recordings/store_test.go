@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -134,7 +135,7 @@ func TestTwoSides(t *testing.T) {
 		if rec.ID != r.ID() || rec.Tenant != "acme" || rec.Call != "call-1" || rec.Seconds != 3 || rec.Lost != 0 || rec.Error != "" {
 			t.Errorf("recording %+v", rec)
 		}
-		if again := r.Close(); again != rec {
+		if again := r.Close(); !reflect.DeepEqual(again, rec) {
 			t.Errorf("closed again: %+v", again)
 		}
 		left, right := openRecording(t, s, rec)
@@ -595,6 +596,24 @@ func BenchmarkSecond(b *testing.B) {
 		}
 		if err := r.wav.Sync(); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestParseFile: only names that the store gives are taken for finished files.
+func TestParseFile(t *testing.T) {
+	id := pbx.NewRecordingID(time.Date(2026, 11, 22, 23, 59, 59, 0, time.UTC))
+	name, err := fileOf("acme", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tenant, got, ok := parseFile(name); !ok || tenant != "acme" || got != id {
+		t.Errorf("%s: %s %s %v", name, tenant, got, ok)
+	}
+	for _, bad := range []string{"", "/", name + partial, "x/" + name, strings.TrimSuffix(name, suffix), strings.Replace(name, "2026", "2027", 1),
+		strings.Replace(name, "acme", "..", 1), strings.Replace(name, "acme", "", 1), strings.ToUpper(name), "acme/" + string(id) + suffix} {
+		if _, _, ok := parseFile(bad); ok {
+			t.Errorf("%q is taken", bad)
 		}
 	}
 }

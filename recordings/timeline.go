@@ -29,6 +29,8 @@ type timeline struct {
 	written int64 // handed out
 	sides   [2]side
 	extra   *side // heard on both sides; nil until it has spoken
+	pauses  []span
+	tones   []tone
 	out     [2 * 1024]int16
 }
 
@@ -154,6 +156,8 @@ func (l *timeline) advance(to int64, emit func([]int16) error) error {
 				l.extra.samples[p] = 0
 			}
 		}
+		l.sounding(l.out[:2*n], l.written)
+		l.silence(l.out[:2*n], l.written)
 		l.written += n
 		if err := emit(l.out[:2*n]); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package recordings
 
 import (
+	"encoding/binary"
 	"time"
 
 	"vpbx/media/audio"
@@ -21,6 +22,7 @@ type packet struct {
 	side  int
 	track *Track
 	codec audio.Codec
+	pcm   bool // the payload is samples
 	seq   uint16
 	ts    uint32
 	at    time.Time
@@ -72,16 +74,51 @@ func (t *Track) RTP(codec audio.Codec, seq uint16, ts uint32, _ bool, payload []
 	r := t.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.deaf {
+	if r.deaf || r.paused() {
 		return
 	}
 	if !codec.Known() {
 		r.foreign = true
 		return
 	}
-	if !r.queue.add(packet{t.side, t, codec, seq, ts, at, len(payload)}, payload) {
+	if !r.queue.add(packet{side: t.side, track: t, codec: codec, seq: seq, ts: ts, at: at, size: len(payload)}, payload) {
 		r.lost++
 	}
+}
+
+// PCM takes a copy of samples of 8 kHz, for sound that comes from no peer, as the mix
+// of a conference: seq and ts count them as RTP counts packets. Like RTP it never
+// blocks. One call takes 60 ms
+// at most; what is behind that is left out.
+func (t *Track) PCM(seq uint16, ts uint32, samples []int16, at time.Time) {
+	r := t.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.deaf || r.paused() {
+		return
+	}
+	var raw [2 * maxPCM]byte
+	n := min(len(samples), maxPCM)
+	for i, v := range samples[:n] {
+		binary.LittleEndian.PutUint16(raw[2*i:], uint16(v))
+	}
+	if !r.queue.add(packet{side: t.side, track: t, pcm: true, seq: seq, ts: ts, at: at, size: 2 * n}, raw[:2*n]) {
+		r.lost++
+	}
+}
+
+// maxPCM is 60 ms.
+const maxPCM = 480
+
+// samples gives what a packet holds, like decode.
+func (p *packet) samples(payload []byte, room []int16) (uint32, []int16) {
+	if !p.pcm {
+		return p.track.decode(p.codec, p.ts, payload)
+	}
+	for i := range len(payload) / 2 {
+		room[i] = int16(binary.LittleEndian.Uint16(payload[2*i:]))
+	}
+	return p.ts, room[:len(payload)/2]
 }
 
 // decode gives the samples of a payload, which are good until the next call, and

@@ -73,7 +73,7 @@ func (v *verification) run(ctx context.Context, q pbx.VerifyQuery) error {
 		if l.Seq != last+1 {
 			v.find("", last+1, pbx.FlawBroken, fmt.Sprintf("%d links are missing here", l.Seq-last-1))
 		} else if q.After == 0 || v.out.Head != pbx.ChainStart {
-			if l.Link != pbx.ChainLink(v.out.Head, l.ID, l.SHA256) {
+			if l.Link != l.Follow(v.out.Head) {
 				v.find(l.ID, l.Seq, pbx.FlawBroken, "the link does not follow from the one before it")
 			}
 		}
@@ -101,8 +101,25 @@ func (v *verification) head(ctx context.Context, link string) error {
 	return err
 }
 
+// tombstone looks at a removal: what the chain says of it must be in the record.
+func (v *verification) tombstone(l pbx.Link) {
+	v.out.Buried++
+	switch r := l.Recording; {
+	case r == nil:
+		v.find(l.ID, l.Seq, pbx.FlawBroken, "the record of what was removed is missing")
+	case r.Removed == nil:
+		v.find(l.ID, l.Seq, pbx.FlawBroken, "the chain says that it was removed, and its record does not")
+	case r.Removed.Sum() != l.SHA256:
+		v.find(l.ID, l.Seq, pbx.FlawBroken, "its tombstone was changed")
+	}
+}
+
 // link looks at one recording: its record and its file.
 func (v *verification) link(ctx context.Context, l pbx.Link) error {
+	if l.Kind != pbx.LinkKept {
+		v.tombstone(l)
+		return nil
+	}
 	v.out.Checked++
 	r := l.Recording
 	switch {
@@ -110,6 +127,8 @@ func (v *verification) link(ctx context.Context, l pbx.Link) error {
 		v.find(l.ID, l.Seq, pbx.FlawBroken, "its record is missing")
 	case r.SHA256 != l.SHA256 || r.Link != l.Link:
 		v.find(l.ID, l.Seq, pbx.FlawBroken, "its record and the chain say different things")
+	case r.Removed != nil && !l.Buried:
+		v.find(l.ID, l.Seq, pbx.FlawBroken, "its record says that it was removed, and the chain does not")
 	}
 	sum, _, err := v.sounds.Sum(ctx, v.t, l.ID)
 	there := pbx.KindOf(err) != pbx.NotFound

@@ -72,6 +72,9 @@ func (p *plan) dialled() {
 	case c.Groups[to] != nil:
 		p.To = to
 		p.ring(to, 0)
+	case c.Conferences[to] != nil:
+		p.To = to
+		p.confer(to)
 	case c.Numbers[p.To] != nil:
 		p.why(p.To + " is a number of this company: no trip through the provider")
 		p.rule(func(*pbx.Rule) {})
@@ -95,7 +98,7 @@ func (p *plan) rule(before func(*pbx.Rule)) {
 		p.reject(pbx.NoRoute, "no rule for "+p.To)
 		return
 	}
-	p.Record = r.Record
+	p.record(r.Record, r.Notice)
 	before(r)
 	for _, s := range r.Steps {
 		if p.final() {
@@ -128,6 +131,8 @@ func (p *plan) step(s pbx.Step) {
 			p.Steps = append(p.Steps, dial)
 		}
 		p.why(why)
+	case pbx.StepConference:
+		p.confer(s.Target)
 	case pbx.StepReject:
 		cause := pbx.NewCause(pbx.PartyPBX, pbx.Rejected)
 		if s.Code >= 400 && s.Code <= 699 {
@@ -180,6 +185,17 @@ func (p *plan) ring(target string, d time.Duration) {
 	})
 }
 
+// confer lays out the way into a conference.
+func (p *plan) confer(number string) {
+	conference := p.req.Company.Conferences[number]
+	if conference == nil {
+		p.why(number + " is not a conference")
+		return
+	}
+	p.Steps = append(p.Steps, Confer{conference})
+	p.why("conference " + number)
+}
+
 // finish makes sure that a decision connects or refuses, and says whether the
 // call is recorded: by the rule, or by anybody who takes part.
 func (p *plan) finish() {
@@ -194,14 +210,22 @@ func (p *plan) finish() {
 			p.Steps = append(p.Steps, end)
 		}
 	}
-	if caller := p.req.Caller; caller != nil && caller.Record {
-		p.Record = true
+	if caller := p.req.Caller; caller != nil {
+		p.record(caller.Record, caller.Notice)
 	}
 	for _, s := range p.Steps {
 		r, _ := s.(Ring)
 		for _, who := range r.Who {
-			p.Record = p.Record || p.req.Company.Extensions[who].Record
+			e := p.req.Company.Extensions[who]
+			p.record(e.Record, e.Notice)
 		}
+	}
+}
+
+// record adds what a rule or somebody who takes part says about recording.
+func (p *plan) record(on bool, n pbx.Notice) {
+	if on {
+		p.Record, p.Notice = true, p.Notice.With(n)
 	}
 }
 

@@ -30,6 +30,7 @@ type Decision struct {
 	Direction pbx.Direction // as the record shows it
 	To        string        // the dialled number, normalised
 	Record    bool
+	Notice    pbx.Notice // where Record
 	// Steps are done in order until one connects or refuses the caller. When
 	// the last one is a Ring or a Dial that nobody answered, the call ends
 	// with the cause of that step.
@@ -40,7 +41,8 @@ type Decision struct {
 	Why []string
 }
 
-// Step is one thing to do with a caller: Ring, Play, Dial, Feature, Park, Page or Reject.
+// Step is one thing to do with a caller: Ring, Play, Dial, Feature, Park, Page,
+// Confer or Reject.
 type Step interface{ step() }
 
 // Ring rings extensions of the company, each on all its phones.
@@ -107,6 +109,11 @@ type Page struct {
 	Group string
 }
 
+// Confer lets the caller into a conference.
+type Confer struct {
+	Conference *pbx.Conference
+}
+
 // Reject ends the call with that cause.
 type Reject struct {
 	Cause pbx.Cause
@@ -118,4 +125,5 @@ func (Dial) step()    {}
 func (Feature) step() {}
 func (Park) step()    {}
 func (Page) step()    {}
+func (Confer) step()  {}
 func (Reject) step()  {}

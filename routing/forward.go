@@ -20,8 +20,9 @@ type Hop struct {
 
 // Forwarded is what becomes of a forwarded call.
 type Forwarded struct {
-	Steps  []Step    // as in a Decision; none when the call cannot be forwarded
-	Record bool      // somebody who takes part is recorded
+	Steps  []Step // as in a Decision; none when the call cannot be forwarded
+	Record bool   // somebody who takes part is recorded
+	Notice pbx.Notice
 	Why    []string  // what a manager reads
 	Cause  pbx.Cause // why there are no steps
 }
@@ -37,7 +38,7 @@ func Forward(req Request, hops []Hop) Forwarded {
 		return Forwarded{Why: p.Why, Cause: cause}
 	}
 	p.finish()
-	return Forwarded{Steps: p.Steps, Record: p.Record, Why: p.Why}
+	return Forwarded{Steps: p.Steps, Record: p.Record, Notice: p.Notice, Why: p.Why}
 }
 
 // forward lays out where hop leads, or gives the cause why it leads nowhere.
@@ -67,6 +68,9 @@ func (p *plan) lead(to string, by *pbx.Extension) pbx.Reason {
 	case c.Extensions[to] != nil, c.Groups[to] != nil:
 		p.To = to
 		p.ring(to, 0)
+	case c.Conferences[to] != nil:
+		p.To = to
+		p.confer(to)
 	case c.Numbers[number] != nil:
 		p.To = number
 		p.why(number + " is a number of this company: no trip through the provider")

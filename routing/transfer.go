@@ -14,6 +14,34 @@ func Consult(req Request, waits string) Forwarded {
 	return sendOn(req, waits, " consults ", false)
 }
 
+// Invite decides about calling req.To into a conference, by its name in the plan. Outside
+// numbers are called as req.Caller would call them, nil is the company itself.
+func Invite(req Request, conference string) Forwarded {
+	p := plan{req: req}
+	c, to := req.Company, pbx.CleanNumber(req.To)
+	switch {
+	case to == "":
+		p.reject(pbx.UnknownNumber, "the number cannot be read")
+	case c.Extensions[to] != nil, c.Groups[to] != nil:
+		p.req.Caller = nil
+		p.ring(to, MaxRing/2)
+		p.req.Caller = req.Caller
+	case to[0] == '*', c.Conferences[to] != nil, c.Numbers[c.E164(to)] != nil:
+		p.reject(pbx.Forbidden, to+" cannot be called into a conference")
+	default:
+		dial, reason, why := p.outside(to, MaxRing/2)
+		p.why(why)
+		if reason != "" {
+			p.Steps = append(p.Steps, Reject{pbx.NewCause(pbx.PartyPBX, reason)})
+		} else {
+			p.Steps = append(p.Steps, dial)
+		}
+	}
+	p.why("called into " + conference)
+	p.finish()
+	return Forwarded{Steps: p.Steps, Why: p.Why}
+}
+
 func sendOn(req Request, with, verb string, parks bool) Forwarded {
 	p := plan{req: req, with: with}
 	to, by := pbx.CleanNumber(req.To), req.Caller.Number
@@ -25,6 +53,8 @@ func sendOn(req Request, with, verb string, parks bool) Forwarded {
 		p.reject(pbx.Forbidden, to+" is in the call already")
 	case IsOrbit(to) && parks:
 		p.Steps = append(p.Steps, Park{Orbit: to, By: by})
+	case !parks && req.Company.Conferences[to] != nil:
+		p.reject(pbx.Forbidden, "a conference cannot be consulted")
 	case to[0] == '*':
 		p.reject(pbx.Forbidden, "a call cannot be transferred to "+to)
 	default:
@@ -33,5 +63,5 @@ func sendOn(req Request, with, verb string, parks bool) Forwarded {
 		}
 	}
 	p.finish()
-	return Forwarded{Steps: p.Steps, Record: p.Record, Why: p.Why}
+	return Forwarded{Steps: p.Steps, Record: p.Record, Notice: p.Notice, Why: p.Why}
 }

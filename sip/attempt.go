@@ -41,6 +41,7 @@ const (
 	kindBye
 	kindPrack  // confirms a provisional response
 	kindNotify // tells how a REFER goes
+	kindInfo   // presses a key
 )
 
 // Messages about our transactions.
@@ -196,6 +197,8 @@ func (l *Leg) authenticate(a *attempt, res *msg.Response) bool {
 		l.ours = b
 	case kindNotify:
 		l.noticed = b
+	case kindInfo:
+		l.informing = b
 	}
 	return true
 }

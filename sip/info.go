@@ -1,24 +1,42 @@
 package sip
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	msg "github.com/emiago/sipgo/sip"
 )
 
 const (
 	maxInfo  = 256              // bytes of a body that are read
 	maxPress = 10 * time.Second // longest digit
+
+	maxPresses = 32 // keys that wait for an INFO of ours
+
+	dtmfRelay    = "application/dtmf-relay"
+	dtmfAlone    = "application/dtmf"
+	mediaControl = "application/media_control+xml" // RFC 5168
 )
 
-// onInfo takes an INFO (RFC 6086 §4.2.1: a legacy one): digits are passed on,
-// everything else, such as requests for a video picture, is answered and
-// changes nothing.
+// onInfo takes an INFO without package (RFC 6086 §4.2.2), as they were before there
+// were any: digits are passed on; what asks for a video picture, or only whether we
+// are there, is answered and changes nothing; of anything else the peer learns what
+// we take.
 func (l *Leg) onInfo(x *exchange) {
 	l.implied()
+	if value(x.req, "info-package") != "" {
+		l.close(x, 469, msg.NewHeader("Recv-Info", ""))
+		return
+	}
 	kind, _, _ := strings.Cut(value(x.req, "content-type"), ";")
-	if kind = strings.TrimSpace(kind); !oneOf(kind, "application/dtmf-relay", "application/dtmf") {
+	switch kind = strings.TrimSpace(kind); {
+	case len(x.req.Body()) == 0 && kind == "", oneOf(kind, mediaControl):
 		l.close(x, 200)
+		return
+	case !oneOf(kind, dtmfRelay, dtmfAlone):
+		l.close(x, 415, msg.NewHeader("Accept", dtmfRelay+", "+dtmfAlone))
 		return
 	}
 	digit, d, ok := parsePress(x.req.Body())
@@ -30,6 +48,49 @@ func (l *Leg) onInfo(x *exchange) {
 	if l.phase != ended && len(l.queue) < legQueue/2 {
 		l.emit(Pressed{l, digit, d})
 	}
+}
+
+// onPress queues a key for an INFO of ours.
+func (l *Leg) onPress(k keyPress) {
+	if l.phase != confirmed || len(l.keys) >= maxPresses {
+		return
+	}
+	l.keys = append(l.keys, k)
+	l.pressNext()
+}
+
+// pressNext sends the next key when none is on its way: they must not overtake each
+// other.
+func (l *Leg) pressNext() {
+	if l.informing != nil || len(l.keys) == 0 || l.phase != confirmed {
+		return
+	}
+	k := l.keys[0]
+	l.keys = l.keys[1:]
+	l.d.localSeq++
+	req, err := l.d.request(msg.INFO, l.d.localSeq)
+	if err != nil {
+		l.log.Warn("sip: INFO not sent", "error", err)
+		return
+	}
+	header(req, "Content-Type", dtmfRelay)
+	req.SetBody(fmt.Appendf(nil, "Signal=%c\r\nDuration=%d\r\n", k.digit, k.d.Milliseconds()))
+	l.informing = &attempt{kind: kindInfo, req: req, d: &l.d, way: l.way()}
+	l.send(l.informing)
+	l.note()
+}
+
+// onInformed takes the end of an INFO of ours. One that is refused is a key less and
+// nothing else (RFC 5057 §5.1).
+func (l *Leg) onInformed(a *attempt, code int) {
+	if l.informing != a {
+		return
+	}
+	l.informing = nil
+	if code >= 300 {
+		l.log.Info("sip: key by INFO refused", "code", code)
+	}
+	l.pressNext()
 }
 
 // parsePress reads a digit of an INFO: "Signal=5" and "Duration=160" in lines of

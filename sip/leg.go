@@ -92,6 +92,9 @@ type Leg struct {
 	notices  []notice // NOTIFYs that wait for their turn
 	noticed  *attempt // NOTIFY without an answer
 
+	keys      []keyPress // keys that wait for their INFO
+	informing *attempt   // INFO without an answer
+
 	last   LegEnded  // how it ended; for all to see when over is closed
 	ending pbx.Cause // why we hang up, for a BYE or CANCEL that has to wait
 	owed   bool      // the BYE waits for NOTIFYs
@@ -153,6 +156,11 @@ type (
 	acceptingRefer struct{}
 	refusingRefer  struct{ code int }
 	progressing    struct{ code int }
+
+	keyPress struct {
+		digit byte
+		d     time.Duration
+	}
 )
 
 // Own makes the caller the owner of the leg: its events are posted to events
@@ -214,6 +222,11 @@ func (l *Leg) RefuseRefer(code int) { l.post(refusingRefer{code}) }
 // for: 180, 200, 486 … A final status ends the matter; it also reaches the peer
 // when Hangup follows at once.
 func (l *Leg) ReferProgress(code int) { l.post(progressing{code}) }
+
+// Press sends a key to the peer by INFO: 0 to 9, *, #, A to D. It waits for those
+// pressed before; what the peer refuses is lost, as are keys of a leg that is not
+// answered or has ended, and those above 32 that wait.
+func (l *Leg) Press(digit byte, d time.Duration) { l.post(keyPress{digit, d}) }
 
 // Hangup ends the leg whatever its state: final response, CANCEL or BYE. Only
 // the first call has an effect.
@@ -349,6 +362,8 @@ func (l *Leg) handle(m any) {
 		l.refuseRefer(m.code)
 	case progressing:
 		l.onReferProgress(m.code)
+	case keyPress:
+		l.onPress(m)
 	case *exchange:
 		l.in(transportOf(m.req), m.req.Source(), m.req)
 		l.onRequest(m)
@@ -515,7 +530,7 @@ func (l *Leg) end(c pbx.Cause) {
 		l.stop(clockOwner)
 	}
 	l.after(clockLinger, lingering)
-	l.wanted = nil
+	l.wanted, l.keys = nil, nil
 	if x := l.aside; x != nil {
 		l.aside = nil
 		l.close(x, 487)

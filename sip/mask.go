@@ -154,7 +154,10 @@ func endOfValue(v []byte, i int) (end int, ok bool) {
 func maskSDP(line []byte) {
 	line = bytes.TrimLeft(line, " \t")
 	for _, prefix := range secretLines {
-		key, ok := cutFold(line, prefix)
+		key, ok := cutFold(line, prefix[:len("a=")])
+		if ok { // some write "a= crypto:"
+			key, ok = cutFold(bytes.TrimLeft(key, " \t"), prefix[len("a="):])
+		}
 		if !ok {
 			continue
 		}

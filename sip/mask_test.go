@@ -21,6 +21,7 @@ func TestMask(t *testing.T) {
 		{"contact", "X\r\nContact: <sip:101:geheim@10.0.0.2>\r\n\r\n", "X\r\nContact: <sip:101:******@10.0.0.2>\r\n\r\n"},
 		{"keys", "X\r\n\r\nv=0\r\nk=clear:geheim\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:geheim|2^20\r\na=ice-ufrag:abcd\r\na=ice-pwd:geheim\na=key-mgmt:mikey geheim\r\na=rtpmap:8 PCMA/8000\r\n",
 			"X\r\n\r\nv=0\r\nk=************\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***********\r\na=ice-ufrag:abcd\r\na=ice-pwd:******\na=key-mgmt:************\r\na=rtpmap:8 PCMA/8000\r\n"},
+		{"crypto behind blanks", "X\r\n\r\na= \tcrypto:1 AES_CM_128_HMAC_SHA1_80 inline:geheim\r\n", "X\r\n\r\na= \tcrypto:1 AES_CM_128_HMAC_SHA1_80 inline:******\r\n"},
 		{"crypto without a key", "X\r\n\r\nA=CRYPTO:1 geheim", "X\r\n\r\nA=CRYPTO:********"},
 		{"text", "MESSAGE sip:102@acme.test SIP/2.0\r\nContent-Type: text/plain\r\n\r\ngeheim\r\n", "MESSAGE sip:102@acme.test SIP/2.0\r\nContent-Type: text/plain\r\n\r\n******\r\n"},
 		{"digits", "INFO x SIP/2.0\r\nc: application/dtmf-relay\r\n\r\nSignal=5\r\n", "INFO x SIP/2.0\r\nc: application/dtmf-relay\r\n\r\n********\r\n"},

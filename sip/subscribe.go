@@ -105,7 +105,7 @@ func (s *Server) watchable(c *pbx.Company, user string, e eventType, to *msg.Uri
 		return "", 404
 	case e.name == eventMailbox && number != user:
 		return "", 403
-	case c.Extensions[number] != nil, c.Groups[number] != nil:
+	case c.Extensions[number] != nil, c.Groups[number] != nil, c.Conferences[number] != nil:
 	case len(number) > maxTopic || pbx.CleanNumber(number) != number:
 		return "", 404
 	}

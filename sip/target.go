@@ -36,6 +36,21 @@ type Target struct {
 // trunk whose host was not looked up.
 func (t Target) Peer() netip.Addr { return t.peer }
 
+// Secure reports whether the signalling of the target is encrypted on its way to
+// the next hop, so that keys in it are not for everybody to read.
+func (t Target) Secure() bool { return secure(t.way.transport) }
+
+// Secure reports the same of a leg that has come in.
+func (l *Leg) Secure() bool { return secure(l.Transport) }
+
+// Datagrams reports whether the signalling of the target goes over UDP, or may.
+func (t Target) Datagrams() bool { return t.way.transport == "udp" || t.way.transport == "" }
+
+// Datagrams reports the same of a leg that has come in.
+func (l *Leg) Datagrams() bool { return l.Transport == "udp" }
+
+func secure(transport string) bool { return transport == "tls" || transport == "wss" }
+
 // Address is a name-addr with a user part at the target's host, as it stands in
 // P-Asserted-Identity and the like. user may be any text.
 func (t Target) Address(user string) string {

@@ -137,6 +137,8 @@ func (l *Leg) onResponse(a *attempt, res *msg.Response) {
 		l.onOfferFinal(a, res)
 	case kindNotify:
 		l.onNotified(a, res.StatusCode)
+	case kindInfo:
+		l.onInformed(a, res.StatusCode)
 	}
 }
 
@@ -161,6 +163,8 @@ func (l *Leg) onFailure(a *attempt, err error) {
 		l.offerFailed(a, code, nil)
 	case kindNotify:
 		l.onNotified(a, code)
+	case kindInfo:
+		l.onInformed(a, code)
 	}
 }
 

@@ -17,19 +17,18 @@ func (t *txn) nextLink(tenant pbx.TenantID, rec pbx.Recording) (pbx.Link, error)
 		return pbx.Link{}, nil
 	}
 	l := pbx.Link{ID: rec.ID, SHA256: rec.SHA256, At: time.Now()}
-	previous := pbx.ChainStart
-	if err := t.query(func(rows *sql.Rows) error { return rows.Scan(&l.Seq, &previous) },
-		`SELECT seq, link FROM recording_chain WHERE tenant = $1 ORDER BY seq DESC LIMIT 1`, string(tenant)); err != nil {
+	previous, err := t.lastLink(tenant, &l)
+	if err != nil {
 		return l, err
 	}
 	l.Seq++
-	l.Link = pbx.ChainLink(previous, l.ID, l.SHA256)
+	l.Link = l.Follow(previous)
 	return l, nil
 }
 
 func (t *txn) addLink(tenant pbx.TenantID, l pbx.Link) error {
-	_, err := t.exec(`INSERT INTO recording_chain (tenant, seq, id, sha256, link, added) VALUES ($1, $2, $3, $4, $5, $6)`,
-		string(tenant), l.Seq, string(l.ID), l.SHA256, l.Link, micros(l.At))
+	_, err := t.exec(`INSERT INTO recording_chain (tenant, seq, kind, id, sha256, link, added) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		string(tenant), l.Seq, string(l.Kind), string(l.ID), l.SHA256, l.Link, micros(l.At))
 	return err
 }
 
@@ -41,7 +40,7 @@ func (s *Store) Links(ctx context.Context, t pbx.TenantID, from int64, limit int
 		var l pbx.Link
 		var added int64
 		var body sql.NullString
-		if err := rows.Scan(&l.Seq, &l.ID, &l.SHA256, &l.Link, &added, &body); err != nil {
+		if err := rows.Scan(&l.Seq, &l.Kind, &l.ID, &l.SHA256, &l.Link, &added, &body, &l.Buried); err != nil {
 			return err
 		}
 		l.At = fromMicros(added)
@@ -53,7 +52,9 @@ func (s *Store) Links(ctx context.Context, t pbx.TenantID, from int64, limit int
 		}
 		links = append(links, l)
 		return nil
-	}, `SELECT l.seq, l.id, l.sha256, l.link, l.added, r.body FROM recording_chain l
+	}, `SELECT l.seq, l.kind, l.id, l.sha256, l.link, l.added, r.body,
+		EXISTS (SELECT 1 FROM recording_chain d WHERE d.tenant = l.tenant AND d.id = l.id AND d.kind = 'removed')
+		FROM recording_chain l
 		LEFT JOIN recordings r ON r.tenant = l.tenant AND r.id = l.id
 		WHERE l.tenant = $1 AND l.seq >= $2 ORDER BY l.seq LIMIT $3`, string(t), from, limit)
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *Store) count(ctx context.Context, query string, args ...any) (n int, er
 // removed, those with ids behind after in the order of ids, limit at most.
 func (s *Store) Unchained(ctx context.Context, t pbx.TenantID, after pbx.RecordingID, limit int) ([]pbx.Recording, error) {
 	return s.recordings(ctx, `SELECT r.body FROM recordings r WHERE r.tenant = $1 AND r.id > $2 AND r.removed = 0
-		AND NOT EXISTS (SELECT 1 FROM recording_chain l WHERE l.tenant = r.tenant AND l.id = r.id)
+		AND NOT EXISTS (SELECT 1 FROM recording_chain l WHERE l.tenant = r.tenant AND l.id = r.id AND l.kind = '')
 		ORDER BY r.id LIMIT $3`, string(t), string(after), limit)
 }
 
@@ -173,8 +174,8 @@ func (s *Store) ChainRecording(ctx context.Context, t pbx.TenantID, id pbx.Recor
 	return nil
 }
 
-// RemoveRecording puts a tombstone on a recording: into its row and into the
-// record of its call. The file is the caller's to remove afterwards, see
+// RemoveRecording puts a tombstone on a recording: into its row, into the chain and
+// into the record of its call. The file is the caller's to remove afterwards, see
 // FileGone. The error is NotFound when the company has no such recording, Gone
 // when it has a tombstone already.
 func (s *Store) RemoveRecording(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, why pbx.Removal) error {
@@ -191,6 +192,9 @@ func (s *Store) RemoveRecording(ctx context.Context, t pbx.TenantID, id pbx.Reco
 			return err
 		}
 		if _, err := tx.exec(`UPDATE recordings SET removed = $1 WHERE tenant = $2 AND id = $3`, micros(why.At), string(t), string(id)); err != nil {
+			return err
+		}
+		if err := tx.bury(t, id, why); err != nil {
 			return err
 		}
 		return tx.markRemoved(t, r)

@@ -25,6 +25,7 @@ const (
 	nounRate      = "rate"
 	nounRule      = "rule"
 	nounPrompt    = "prompt"
+	nounConf      = "conference"
 	nounCRM       = "crm"
 )
 
@@ -275,6 +276,9 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	for _, k := range slices.Sorted(maps.Keys(c.Prompts)) {
 		b.add(nounPrompt, k, 0, c.Prompts[k])
 	}
+	for _, k := range slices.Sorted(maps.Keys(c.Conferences)) {
+		b.add(nounConf, k, 0, c.Conferences[k])
+	}
 	for i, t := range c.Trunks {
 		b.add(nounTrunk, t.Name, i, t)
 	}
@@ -303,6 +307,8 @@ func companyOf(t pbx.TenantID, rows []row) (*pbx.Company, error) {
 		Groups:     map[string]*pbx.Group{},
 		Numbers:    map[string]*pbx.Number{},
 		Prompts:    map[string]*pbx.Prompt{},
+
+		Conferences: map[string]*pbx.Conference{},
 	}
 	for _, r := range rows {
 		if err := addRow(c, r); err != nil {
@@ -333,6 +339,8 @@ func addRow(c *pbx.Company, r row) error {
 		return decodeInto(c.Numbers, r.key, body)
 	case nounPrompt:
 		return decodeInto(c.Prompts, r.key, body)
+	case nounConf:
+		return decodeInto(c.Conferences, r.key, body)
 	case nounTrunk:
 		t := &pbx.Trunk{}
 		c.Trunks = append(c.Trunks, t)

@@ -32,7 +32,7 @@ func (s *Store) tell(tx *txn, k callKey, trace []pbx.CallEvent, record *pbx.CDR,
 	if company == nil || !company.CRM.InUse() {
 		return told, nil
 	}
-	notices := pbx.Notices(k.call, trace, record)
+	notices := pbx.Notifications(k.call, trace, record)
 	for _, n := range notices[min(told, len(notices)):] {
 		if !company.CRM.Wants(n.Kind) {
 			continue
@@ -45,7 +45,7 @@ func (s *Store) tell(tx *txn, k callKey, trace []pbx.CallEvent, record *pbx.CDR,
 }
 
 // enqueue puts one event into the outbox; one that is there stays as it is.
-func (s *Store) enqueue(tx *txn, t pbx.TenantID, call string, n pbx.Notice) error {
+func (s *Store) enqueue(tx *txn, t pbx.TenantID, call string, n pbx.Notification) error {
 	body, err := json.Marshal(n)
 	if _, ok := errors.AsType[*json.UnsupportedValueError](err); ok && n.Record != nil { // as in encodeCall
 		clean, _ := finite(*n.Record, nil)
@@ -68,10 +68,10 @@ func (s *Store) enqueue(tx *txn, t pbx.TenantID, call string, n pbx.Notice) erro
 	return nil
 }
 
-// QueueNotice keeps an event that is about no call, such as a history that is
+// QueueNotification keeps an event that is about no call, such as a history that is
 // ready, until the CRM of the company has it. name tells it from others; what
 // was queued under the same name before stays as it is.
-func (s *Store) QueueNotice(ctx context.Context, t pbx.TenantID, name string, n pbx.Notice) error {
+func (s *Store) QueueNotification(ctx context.Context, t pbx.TenantID, name string, n pbx.Notification) error {
 	if t == "" || name == "" {
 		return &pbx.Error{Kind: pbx.Invalid, Msg: "an event without company or name"}
 	}
@@ -142,7 +142,7 @@ func (s *Store) deliveries(ctx context.Context, query string, args ...any) ([]pb
 		if err := rows.Scan(&d.Call, &d.Seq, &d.Event, &body, &created, &d.Tries, &next, &dead, &tried, &d.Strikes, &d.Error); err != nil {
 			return err
 		}
-		if err := json.Unmarshal([]byte(body), &d.Notice); err != nil {
+		if err := json.Unmarshal([]byte(body), &d.Notification); err != nil {
 			return fmt.Errorf("decode event %d of %s: %w", d.Seq, d.Call, err)
 		}
 		d.ID, d.Created, d.State = pbx.DeliveryID(d.Call, d.Seq), fromMicros(created), pbx.DeliveryPending
@@ -164,23 +164,23 @@ func (s *Store) deliveries(ctx context.Context, query string, args ...any) ([]pb
 	return list, nil
 }
 
-// DueNotices gives of each call of the company the first event that waits, when
+// DueNotifications gives of each call of the company the first event that waits, when
 // it is due, the longest due first; limit at most.
-func (s *Store) DueNotices(ctx context.Context, t pbx.TenantID, now time.Time, limit int) ([]pbx.Delivery, error) {
+func (s *Store) DueNotifications(ctx context.Context, t pbx.TenantID, now time.Time, limit int) ([]pbx.Delivery, error) {
 	return s.deliveries(ctx, `SELECT `+deliveryColumns+` FROM outbox o WHERE o.tenant = $1 AND o.dead = 0 AND o.next <= $2`+first+`
 		ORDER BY o.next, o.call LIMIT $3`, string(t), micros(now), limit)
 }
 
-// CallNotices gives the events of one call that wait, in their order; limit at
+// CallNotifications gives the events of one call that wait, in their order; limit at
 // most.
-func (s *Store) CallNotices(ctx context.Context, t pbx.TenantID, call string, limit int) ([]pbx.Delivery, error) {
+func (s *Store) CallNotifications(ctx context.Context, t pbx.TenantID, call string, limit int) ([]pbx.Delivery, error) {
 	return s.deliveries(ctx, `SELECT `+deliveryColumns+` FROM outbox o WHERE o.tenant = $1 AND o.call = $2 AND o.dead = 0
 		ORDER BY o.seq LIMIT $3`, string(t), call, limit)
 }
 
-// NextNotice gives when DueNotices will have something, the zero time when
+// NextNotification gives when DueNotifications will have something, the zero time when
 // nothing waits.
-func (s *Store) NextNotice(ctx context.Context, t pbx.TenantID) (time.Time, error) {
+func (s *Store) NextNotification(ctx context.Context, t pbx.TenantID) (time.Time, error) {
 	list, err := s.deliveries(ctx, `SELECT `+deliveryColumns+` FROM outbox o WHERE o.tenant = $1 AND o.dead = 0`+first+`
 		ORDER BY o.next, o.call LIMIT 1`, string(t))
 	if err != nil || len(list) == 0 {
@@ -189,8 +189,8 @@ func (s *Store) NextNotice(ctx context.Context, t pbx.TenantID) (time.Time, erro
 	return *list[0].Next, nil
 }
 
-// SettleNotices notes what came of tries: what is done is forgotten.
-func (s *Store) SettleNotices(ctx context.Context, t pbx.TenantID, list []pbx.Settled) error {
+// SettleNotifications notes what came of tries: what is done is forgotten.
+func (s *Store) SettleNotifications(ctx context.Context, t pbx.TenantID, list []pbx.Settled) error {
 	return s.writer.do(ctx, func(tx *txn) error {
 		gone := int64(0)
 		for _, d := range list {
@@ -216,8 +216,8 @@ func (s *Store) SettleNotices(ctx context.Context, t pbx.TenantID, list []pbx.Se
 	})
 }
 
-// GiveUpNotices gives all events up that wait for the CRM of the company.
-func (s *Store) GiveUpNotices(ctx context.Context, t pbx.TenantID, why string) (int, error) {
+// GiveUpNotifications gives all events up that wait for the CRM of the company.
+func (s *Store) GiveUpNotifications(ctx context.Context, t pbx.TenantID, why string) (int, error) {
 	var n int64
 	err := s.writer.do(ctx, func(tx *txn) (err error) {
 		n, err = tx.exec(`UPDATE outbox SET dead = 1, error = $2 WHERE tenant = $1 AND dead = 0`, string(t), column(why))
@@ -229,8 +229,8 @@ func (s *Store) GiveUpNotices(ctx context.Context, t pbx.TenantID, why string) (
 	return int(n), err
 }
 
-// HastenNotices makes all events that wait for the CRM of the company due.
-func (s *Store) HastenNotices(ctx context.Context, t pbx.TenantID) error {
+// HastenNotifications makes all events that wait for the CRM of the company due.
+func (s *Store) HastenNotifications(ctx context.Context, t pbx.TenantID) error {
 	return s.writer.do(ctx, func(tx *txn) error {
 		now := micros(time.Now())
 		_, err := tx.exec(`UPDATE outbox SET next = $2 WHERE tenant = $1 AND dead = 0 AND next > $2`, string(t), now)
@@ -238,9 +238,9 @@ func (s *Store) HastenNotices(ctx context.Context, t pbx.TenantID) error {
 	})
 }
 
-// RetryNotice makes an event due, as if it was never tried; one that was given
+// RetryNotification makes an event due, as if it was never tried; one that was given
 // up waits again. An id of no event of the company is a NotFound error.
-func (s *Store) RetryNotice(ctx context.Context, t pbx.TenantID, id string) error {
+func (s *Store) RetryNotification(ctx context.Context, t pbx.TenantID, id string) error {
 	call, seq, ok := pbx.ParseDeliveryID(id)
 	if !ok {
 		return &pbx.Error{Kind: pbx.NotFound, Msg: "no such delivery"}
@@ -252,9 +252,9 @@ func (s *Store) RetryNotice(ctx context.Context, t pbx.TenantID, id string) erro
 	return err
 }
 
-// RetryNotices makes all events due that are kept for the CRM of the company,
+// RetryNotifications makes all events due that are kept for the CRM of the company,
 // and gives their number; those that were given up wait again.
-func (s *Store) RetryNotices(ctx context.Context, t pbx.TenantID) (int, error) {
+func (s *Store) RetryNotifications(ctx context.Context, t pbx.TenantID) (int, error) {
 	return s.retry(ctx, t, ``)
 }
 
@@ -279,9 +279,9 @@ func (s *Store) retry(ctx context.Context, t pbx.TenantID, which string, args ..
 	return int(alive + raised), err
 }
 
-// SweepNotices forgets what was given up more than thirty days before now, and
+// SweepNotifications forgets what was given up more than thirty days before now, and
 // the oldest where a company has more than a hundred thousand.
-func (s *Store) SweepNotices(ctx context.Context, now time.Time) (int, error) {
+func (s *Store) SweepNotifications(ctx context.Context, now time.Time) (int, error) {
 	var n int64
 	err := s.writer.do(ctx, func(tx *txn) (err error) {
 		n = 0

@@ -135,6 +135,9 @@ func (s *Store) open(ctx context.Context, beside bool) error {
 	}
 	s.journal = newJournal()
 	s.writer = startWriter(conn, s.journal, s.node, s.tell, s.log, s.metrics)
+	if err := s.buryDue(ctx); err != nil {
+		return err
+	}
 	if beside {
 		return nil
 	}

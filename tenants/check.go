@@ -54,6 +54,8 @@ type checker struct {
 	prefixes   map[string]int
 	tooLong    bool
 	joined     map[string][]string // by group, the extensions that name it
+
+	conferences map[string]int // index by number
 }
 
 // check notes all mistakes that can be seen without knowing what is stored.
@@ -61,19 +63,21 @@ func (d *Document) check(note noteFunc) {
 	c := &checker{
 		Document: d, note: note, tenant: pbx.Tenant{Country: d.Country},
 		extensions: map[string]int{}, groups: map[string]int{}, trunks: map[string]int{},
-		numbers: map[string]int{}, prompts: map[string]int{}, prefixes: map[string]int{},
+		numbers: map[string]int{}, prompts: map[string]int{}, prefixes: map[string]int{}, conferences: map[string]int{},
 		joined: d.joined(),
 	}
 	c.checkTenant()
 	c.checkLength("trunks", len(d.Trunks))
 	c.checkLength("outbound", len(d.Outbound))
 	c.checkLength("prompts", len(d.Prompts))
+	c.checkLength("conferences", len(d.Conferences))
 	c.checkLength("rates", len(d.Rates))
 	c.checkLength("limits.barred", len(d.Limits.Barred))
 	if c.tooLong {
 		return
 	}
 	c.index()
+	c.checkNotices()
 	for i := range d.Extensions {
 		c.checkExtension(fmt.Sprintf("extensions[%d]", i), &d.Extensions[i])
 	}
@@ -89,6 +93,7 @@ func (d *Document) check(note noteFunc) {
 	for i := range d.Prompts {
 		c.checkPrompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
+	c.checkConferences()
 	c.checkRules()
 	c.checkCRM()
 }
@@ -152,6 +157,7 @@ func (c *checker) index() {
 		c.match(path, p.Name, identifier, "letters, digits, dots and dashes, 40 at most")
 		c.once(path, c.prompts, p.Name, i, "prompts[%d]")
 	}
+	c.indexConferences()
 	for i, o := range c.Outbound {
 		path := fmt.Sprintf("outbound[%d].prefix", i)
 		c.match(path, o.Prefix, prefix, "the first digits of numbers, with + or without")
@@ -169,8 +175,10 @@ func (c *checker) checkExtension(path string, e *Extension) {
 			c.note(path+".email", "not an e-mail address")
 		}
 	}
+	c.checkRecord(path+".record", e.Record)
 	c.oneOf(path+".srtp", e.SRTP, srtpModes)
 	c.checkCodecs(path+".codecs", e.Codecs)
+	c.oneOf(path+".dtmf", e.DTMF, dtmfWays)
 	if e.Caller != pbx.Anonymous {
 		c.checkCaller(path+".caller", e.Caller)
 	}
@@ -213,8 +221,8 @@ func (c *checker) checkForward(path, own string, f *Forward) {
 		case t.target == "":
 		case t.target == own:
 			c.note(at, "%s cannot forward to itself", own)
-		case !c.internal(t.target) && !c.outside(t.target):
-			c.note(at, "%q is no extension, no group and no number that outbound carries", t.target)
+		case !c.inside(t.target) && !c.outside(t.target):
+			c.note(at, "%q is no extension, no group, no conference and no number that outbound carries", t.target)
 		}
 	}
 	c.duration(path+".after", f.After, minRing, maxRing)
@@ -282,6 +290,12 @@ func (c *checker) checkCaller(path, number string) {
 	if number != "" && !e164.MatchString(number) {
 		c.note(path, "must be an E.164 number such as +74950000000")
 	}
+}
+
+// inside says whether number can be called within the company.
+func (c *checker) inside(number string) bool {
+	_, isConference := c.conferences[number]
+	return c.internal(number) || isConference
 }
 
 // internal says whether number is an extension or a group.

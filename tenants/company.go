@@ -43,12 +43,14 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	b := &build{Document: d, old: old, note: m.add, joined: d.joined(), company: &pbx.Company{
 		Tenant: pbx.Tenant{
 			ID: d.Tenant, Domain: strings.ToLower(d.Domain), Name: d.Name, Zone: orElse(d.Zone, "UTC"), Country: d.Country,
-			Limits: limitsOf(d.Limits), Recordings: pbx.RecordingRules{Keep: time.Duration(d.Recordings.Keep)},
+			Limits: limitsOf(d.Limits), Recordings: recordingRules(d.Recordings),
 		},
 		Extensions: make(map[string]*pbx.Extension, len(d.Extensions)),
 		Groups:     make(map[string]*pbx.Group, len(d.Groups)),
 		Numbers:    make(map[string]*pbx.Number, len(d.Numbers)),
 		Prompts:    make(map[string]*pbx.Prompt, len(d.Prompts)),
+
+		Conferences: make(map[string]*pbx.Conference, len(d.Conferences)),
 	}}
 	for i := range d.Extensions {
 		b.extension(fmt.Sprintf("extensions[%d]", i), &d.Extensions[i])
@@ -62,6 +64,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	for i := range d.Prompts {
 		b.prompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
+	b.conferences()
 	b.routes()
 	b.crm()
 	if err := m.err(); err != nil {
@@ -81,8 +84,8 @@ type build struct {
 
 func (b *build) extension(path string, e *Extension) {
 	x := &pbx.Extension{
-		Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
-		Codecs: codecNames(e.Codecs), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
+		Number: e.Number, Name: e.Name, Record: e.Record != "", Notice: e.Record.notice(), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
+		Codecs: codecNames(e.Codecs), DTMF: pbx.DTMF(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
 		PerMinute: e.PerMinute, Spend: money(e.Spend),
 	}
 	if f := e.Forward; f != nil && *f != (Forward{}) {
@@ -156,7 +159,7 @@ func trunkTransport(t *Trunk) string {
 func (b *build) trunk(path string, t *Trunk) {
 	x := &pbx.Trunk{
 		Name: t.Name, Host: t.Host, Transport: trunkTransport(t), From: clone(t.From), Calls: t.Calls,
-		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs),
+		Username: t.Username, Password: t.Password, Register: t.Register, Codecs: codecNames(t.Codecs), DTMF: pbx.DTMF(t.DTMF), SRTP: t.SRTP,
 		Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, CallerID: pbx.CallerID(t.Caller),
 	}
 	if x.Username != "" && x.Password == "" {
@@ -192,7 +195,7 @@ func (b *build) routes() {
 		b.company.Rates = append(b.company.Rates, pbx.Rate{Prefix: r.Prefix, Minute: money(r.Minute)})
 	}
 	for _, r := range b.Rules {
-		rule := pbx.Rule{Number: r.Number, Owner: r.Owner, Record: r.Record}
+		rule := pbx.Rule{Number: r.Number, Owner: r.Owner, Record: r.Record != "", Notice: r.Record.notice()}
 		for _, s := range r.Steps {
 			rule.Steps = append(rule.Steps, step(s))
 		}
@@ -208,6 +211,8 @@ func step(s Step) pbx.Step {
 		return pbx.Step{Kind: pbx.StepPlay, Target: s.Play}
 	case s.Dial != "":
 		return pbx.Step{Kind: pbx.StepDial, Target: s.Dial}
+	case s.Conference != "":
+		return pbx.Step{Kind: pbx.StepConference, Target: s.Conference}
 	}
 	return pbx.Step{Kind: pbx.StepReject, Code: s.Reject}
 }
@@ -234,14 +239,14 @@ func (b *build) crm() {
 // to the same company it changes nothing.
 func FromCompany(c *pbx.Company) *Document {
 	d := &Document{
-		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: Recordings{Keep: Days(c.Recordings.Keep)},
+		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: documentRecordings(c.Recordings),
 		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions), Webhook: documentWebhook(c.CRM.Webhook)},
 	}
 	for _, n := range keys(c.Extensions) {
 		e := c.Extensions[n]
 		x := Extension{
-			Number: e.Number, Name: e.Name, Record: e.Record, Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
-			Codecs: clone(e.Codecs), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
+			Number: e.Number, Name: e.Name, Record: recordOf(e.Record, e.Notice), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
+			Codecs: clone(e.Codecs), DTMF: string(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
 			PerMinute: e.PerMinute, Spend: amount(e.Spend),
 		}
 		if f := e.Forward; f != nil {
@@ -255,7 +260,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
-			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs),
+			Username: t.Username, Register: t.Register, Codecs: clone(t.Codecs), DTMF: string(t.DTMF), SRTP: t.SRTP,
 			Proxy: t.Proxy, Trusted: t.Trusted, Strip: t.Strip, Add: t.Add, Contact: t.Contact, Caller: CallerID(t.CallerID)})
 	}
 	for _, n := range keys(c.Numbers) {
@@ -270,8 +275,11 @@ func FromCompany(c *pbx.Company) *Document {
 	for _, n := range keys(c.Prompts) {
 		d.Prompts = append(d.Prompts, Prompt{Name: n, File: c.Prompts[n].File})
 	}
+	for _, n := range keys(c.Conferences) {
+		d.Conferences = append(d.Conferences, documentConference(c.Conferences[n]))
+	}
 	for _, r := range c.Rules {
-		rule := Rule{Number: r.Number, Owner: r.Owner, Record: r.Record}
+		rule := Rule{Number: r.Number, Owner: r.Owner, Record: recordOf(r.Record, r.Notice)}
 		for _, s := range r.Steps {
 			rule.Steps = append(rule.Steps, documentStep(s))
 		}
@@ -288,6 +296,8 @@ func documentStep(s pbx.Step) Step {
 		return Step{Play: s.Target}
 	case pbx.StepDial:
 		return Step{Dial: s.Target}
+	case pbx.StepConference:
+		return Step{Conference: s.Target}
 	}
 	return Step{Reject: s.Code}
 }

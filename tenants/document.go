@@ -27,6 +27,8 @@ type Document struct {
 	Rates      []Rate       `yaml:"rates" json:"rates,omitempty"` // the longest prefix wins
 	Rules      []Rule       `yaml:"rules" json:"rules,omitempty"` // the first for a number wins
 	CRM        CRM          `yaml:"crm" json:"crm,omitzero"`
+
+	Conferences []Conference `yaml:"conferences" json:"conferences,omitempty"`
 	laterDocument
 
 	dir string      // where prompt files are; "" when there is no such place
@@ -57,12 +59,13 @@ type Extension struct {
 	Number    string   `yaml:"number" json:"number"`
 	Name      string   `yaml:"name" json:"name,omitempty"`
 	Password  string   `yaml:"password" json:"password,omitempty"` // "": stays what it is
-	Record    bool     `yaml:"record" json:"record,omitempty"`
+	Record    Record   `yaml:"record" json:"record,omitempty"`     // false, true, announce, beep or announce+beep
 	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
 	Email     string   `yaml:"email" json:"email,omitempty"`
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
-	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off or offered, the default
+	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off, offered (the default), required or dtls
 	Codecs    []string `yaml:"codecs" json:"codecs,omitempty"`         // in order of preference
+	DTMF      string   `yaml:"dtmf" json:"dtmf,omitempty"`             // auto, the default, rfc4733, inband or info
 	Caller    string   `yaml:"caller" json:"caller,omitempty"`         // number shown outside, or anonymous
 	Calls     int      `yaml:"calls" json:"calls,omitempty"`           // at once, 0: as limits.extension says
 	PerMinute int      `yaml:"per_minute" json:"per_minute,omitempty"` // new calls, 0: likewise
@@ -103,6 +106,8 @@ type Trunk struct {
 	Password  string         `yaml:"password" json:"password,omitempty"` // "": stays what it is, for the same host and username
 	Register  bool           `yaml:"register" json:"register,omitempty"` // we register at the provider
 	Codecs    []string       `yaml:"codecs" json:"codecs,omitempty"`
+	SRTP      string         `yaml:"srtp" json:"srtp,omitempty"`       // off, offered (the default), required or dtls
+	DTMF      string         `yaml:"dtmf" json:"dtmf,omitempty"`       // as of an extension
 	Proxy     string         `yaml:"proxy" json:"proxy,omitempty"`     // outbound proxy, host or host:port
 	Trusted   bool           `yaml:"trusted" json:"trusted,omitempty"` // what it asserts of callers is believed
 	Strip     int            `yaml:"strip" json:"strip,omitempty"`     // first characters taken off numbers dialled there
@@ -153,19 +158,36 @@ type Prompt struct {
 // Rule says what happens to calls to one of the company's numbers.
 type Rule struct {
 	Number string `yaml:"number" json:"number"`
-	Owner  bool   `yaml:"owner" json:"owner,omitempty"` // ask the CRM first
-	Record bool   `yaml:"record" json:"record,omitempty"`
+	Owner  bool   `yaml:"owner" json:"owner,omitempty"`   // ask the CRM first
+	Record Record `yaml:"record" json:"record,omitempty"` // as of an extension
 	Steps  []Step `yaml:"steps" json:"steps"`
 	laterRule
 }
 
-// Step is one thing a rule does: exactly one of Ring, Play, Dial and Reject.
+// Conference is a number behind which those who call it hear each other.
+type Conference struct {
+	Number       string  `yaml:"number" json:"number"`
+	Name         string  `yaml:"name" json:"name,omitempty"`
+	PIN          *string `yaml:"pin" json:"pin,omitempty"`                     // left out: stays what it is; "": none
+	ModeratorPIN *string `yaml:"moderator_pin" json:"moderator_pin,omitempty"` // likewise
+	Max          int     `yaml:"max" json:"max,omitempty"`                     // members, 0: 100
+	Record       bool    `yaml:"record" json:"record,omitempty"`
+	Tones        bool    `yaml:"tones" json:"tones,omitempty"` // when somebody comes or goes
+	Wait         bool    `yaml:"wait_for_moderator" json:"wait_for_moderator,omitempty"`
+	Muted        bool    `yaml:"muted" json:"muted,omitempty"`           // who comes in is not heard at first
+	PINPrompt    string  `yaml:"pin_prompt" json:"pin_prompt,omitempty"` // prompt that asks for the PIN, "": a tone
+	Announce     string  `yaml:"announce" json:"announce,omitempty"`     // prompt for who comes in
+}
+
+// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference and Reject.
 type Step struct {
 	Ring   string   `yaml:"ring" json:"ring,omitempty"`     // extension or group
 	Play   string   `yaml:"play" json:"play,omitempty"`     // prompt
 	Dial   string   `yaml:"dial" json:"dial,omitempty"`     // outside number
 	Reject int      `yaml:"reject" json:"reject,omitempty"` // SIP status, 400 to 699
 	For    Duration `yaml:"for" json:"for,omitzero"`        // of Ring: how long
+
+	Conference string `yaml:"conference" json:"conference,omitempty"` // number of a conference
 	laterStep
 }
 

@@ -163,9 +163,10 @@ func TestExample(t *testing.T) {
 			{Name: "carrier", Host: "127.0.0.1:5070", Transport: "udp", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Calls: 50},
 			{Name: "sipprov", Host: "sip.provider.test", Username: "u1", Password: "p1", Register: true},
 		},
-		Numbers:  map[string]*pbx.Number{"+74950000000": {Number: "+74950000000", Trunk: "carrier"}},
-		Outbound: []pbx.Outbound{{Prefix: "+", Trunks: []string{"carrier", "sipprov"}, Caller: "+74950000000"}},
-		Prompts:  map[string]*pbx.Prompt{"welcome": {Name: "welcome", File: filepath.Join(dir, "prompts", "welcome.wav")}},
+		Numbers:     map[string]*pbx.Number{"+74950000000": {Number: "+74950000000", Trunk: "carrier"}},
+		Outbound:    []pbx.Outbound{{Prefix: "+", Trunks: []string{"carrier", "sipprov"}, Caller: "+74950000000"}},
+		Prompts:     map[string]*pbx.Prompt{"welcome": {Name: "welcome", File: filepath.Join(dir, "prompts", "welcome.wav")}},
+		Conferences: map[string]*pbx.Conference{},
 		Rules: []pbx.Rule{{Number: "+74950000000", Owner: true, Record: true, Steps: []pbx.Step{
 			{Kind: pbx.StepPlay, Target: "welcome"}, {Kind: pbx.StepRing, Target: "600", For: 30 * time.Second},
 			{Kind: pbx.StepDial, Target: "+79160000001"}, {Kind: pbx.StepReject, Code: 603},
@@ -203,7 +204,7 @@ func TestDefaults(t *testing.T) {
 	same(t, "smallest company", small, &pbx.Company{
 		Tenant: pbx.Tenant{ID: "a", Domain: "a.test", Zone: "UTC"}, CRM: pbx.CRM{Kind: "none"},
 		Extensions: map[string]*pbx.Extension{}, Groups: map[string]*pbx.Group{},
-		Numbers: map[string]*pbx.Number{}, Prompts: map[string]*pbx.Prompt{},
+		Numbers: map[string]*pbx.Number{}, Prompts: map[string]*pbx.Prompt{}, Conferences: map[string]*pbx.Conference{},
 	})
 	empty := `{"tenant":"a","domain":"A.Test","limits":{},"extensions":[],"groups":null,"schedules":[],"menus":null,"crm":{"exceptions":[]},"rules":[]}`
 	same(t, "with empty lists", company(t, parse(t, empty, ""), nil), small)
@@ -211,10 +212,11 @@ func TestDefaults(t *testing.T) {
 
 func TestGroupsOfExtensions(t *testing.T) {
 	c := company(t, parse(t, `{tenant: a, domain: a.test,
-		extensions: [{number: "1", password: secret1, groups: ["6"], codecs: [pcma, OPUS]}, {number: "2", password: secret2, groups: ["6"]}],
+		extensions: [{number: "1", password: secret1, groups: ["6"], codecs: [pcma, OPUS], dtmf: info}, {number: "2", password: secret2, groups: ["6"]}],
 		groups: [{number: "6", members: ["2"], strategy: linear}]}`, ""), nil)
 	same(t, "members", c.Groups["6"], &pbx.Group{Number: "6", Members: []string{"2", "1"}, Strategy: pbx.Linear, Ring: 20 * time.Second})
 	same(t, "codecs", c.Extensions["1"].Codecs, []string{"PCMA", "opus"})
+	same(t, "dtmf", c.Extensions["1"].DTMF, pbx.DTMFInfo)
 }
 
 // TestJSON: the same document as JSON is the same company.
@@ -330,5 +332,14 @@ func (m *memory) UpdateCompany(_ context.Context, t pbx.TenantID, change func(*p
 func TestMistakesOfOtherErrors(t *testing.T) {
 	if Mistakes(errors.New("x")) != nil || Mistakes(nil) != nil {
 		t.Error("mistakes of an error that is about something else")
+	}
+}
+
+// TestRecordInJSON holds what clients that know only true and false read.
+func TestRecordInJSON(t *testing.T) {
+	for r, want := range map[Record]string{"": "false", "true": "true", both: `"announce+beep"`} {
+		if got, err := json.Marshal(r); err != nil || string(got) != want {
+			t.Errorf("%q becomes %s, %v; want %s", r, got, err, want)
+		}
 	}
 }

@@ -9,7 +9,14 @@ import (
 
 // Recordings says how the recordings of a company are kept.
 type Recordings struct {
-	Keep Days `yaml:"keep" json:"keep,omitzero"` // from the begin of the call, default for ever
+	Keep       Days     `yaml:"keep" json:"keep,omitzero"`               // from the begin of the call, default for ever
+	Announce   string   `yaml:"announce" json:"announce,omitempty"`      // prompt for record: announce
+	Beep       Duration `yaml:"beep" json:"beep,omitzero"`               // from one tone to the next, for record: beep
+	StartKey   string   `yaml:"start_key" json:"start_key,omitempty"`    // an extension that talks begins the recording by it
+	StopKey    string   `yaml:"stop_key" json:"stop_key,omitempty"`      // ends it; may be the same
+	PauseKey   string   `yaml:"pause_key" json:"pause_key,omitempty"`    // leaves out what is said from now on
+	ResumeKey  string   `yaml:"resume_key" json:"resume_key,omitempty"`  // and no longer, default the pause key
+	PauseLimit Duration `yaml:"pause_limit" json:"pause_limit,omitzero"` // a pause ends by itself, default never
 }
 
 // Days is a time.Duration of days or hours, written 90d or 36h.

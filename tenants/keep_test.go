@@ -1,8 +1,11 @@
 package tenants
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
+
+	"vpbx/pbx"
 )
 
 func TestDays(t *testing.T) {
@@ -38,6 +41,47 @@ func FuzzDays(f *testing.F) {
 			t.Errorf("%q is %s, and that is %s, %v", s, d, again, err)
 		}
 	})
+}
+
+// TestRecordComesBack: how recordings are told of is stored and given back, as is the
+// plain true of older documents.
+func TestRecordComesBack(t *testing.T) {
+	const text = "tenant: a\ndomain: a.test\nrecordings: {announce: p, beep: 15s, start_key: \"*1\", stop_key: \"*2\", pause_key: \"*8\", resume_key: \"*9\", pause_limit: 3m}\n" +
+		"prompts: [{name: p, file: prompts/welcome.wav}]\n" +
+		"extensions: [{number: \"1\", password: secret, record: true}, {number: \"2\", password: secret, record: announce}, {number: \"3\", password: secret, record: beep},\n" +
+		"  {number: \"4\", password: secret, record: announce+beep}, {number: \"5\", password: secret, record: false}, {number: \"6\", password: secret}]\n"
+	dir := companyDir(t)
+	d, err := Parse([]byte(text), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.Company(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for number, want := range map[string]pbx.Extension{
+		"1": {Record: true}, "2": {Record: true, Notice: pbx.Notice{Announce: true}}, "3": {Record: true, Notice: pbx.Notice{Beep: true}},
+		"4": {Record: true, Notice: pbx.Notice{Announce: true, Beep: true}}, "5": {}, "6": {},
+	} {
+		if e := c.Extensions[number]; e.Record != want.Record || e.Notice != want.Notice {
+			t.Errorf("extension %s: %v %+v", number, e.Record, e.Notice)
+		}
+	}
+	back, err := json.Marshal(FromCompany(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(back, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := again.Company(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changes := diff(c, next); len(changes) != 0 {
+		t.Errorf("changes %+v of %s", changes, back)
+	}
 }
 
 // TestKeepComesBack: the rule is stored, is a change, and is given back.

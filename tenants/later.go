@@ -1,6 +1,9 @@
 package tenants
 
-import "vpbx/internal/strict"
+import (
+	"vpbx/internal/strict"
+	"vpbx/pbx"
+)
 
 // later is a key of the document that this build knows and cannot act on. To
 // leave it out without a word would let a company believe in what does not
@@ -41,14 +44,13 @@ type laterRule struct {
 }
 
 type laterStep struct {
-	Queue      later `yaml:"queue" json:"-"`
-	Menu       later `yaml:"menu" json:"-"`
-	Voicemail  later `yaml:"voicemail" json:"-"`
-	Conference later `yaml:"conference" json:"-"`
+	Queue     later `yaml:"queue" json:"-"`
+	Menu      later `yaml:"menu" json:"-"`
+	Voicemail later `yaml:"voicemail" json:"-"`
 }
 
 // any says whether the step is one of these.
-func (l laterStep) any() bool { return bool(l.Queue || l.Menu || l.Voicemail || l.Conference) }
+func (l laterStep) any() bool { return bool(l.Queue || l.Menu || l.Voicemail) }
 
 // closed is a set of words of which this build knows some.
 type closed struct {
@@ -59,7 +61,8 @@ type closed struct {
 var (
 	groupKinds = closed{[]string{"ring"}, []string{"queue"}}
 	strategies = closed{[]string{"all", "linear"}, []string{"round_robin", "least_recent", "random", "skills"}}
-	srtpModes  = closed{[]string{"off", "offered"}, []string{"required"}}
+	srtpModes  = closed{[]string{"off", "offered", "required", "dtls"}, nil}
+	dtmfWays   = closed{[]string{string(pbx.DTMFAuto), string(pbx.DTMFRFC4733), string(pbx.DTMFInband), string(pbx.DTMFInfo)}, nil}
 	crmKinds   = closed{[]string{"none", "rtk", "webhook"}, []string{"amocrm"}}
 	transports = closed{[]string{"udp", "tcp", "tls"}, nil}
 )

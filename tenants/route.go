@@ -34,6 +34,7 @@ func (c *checker) checkTrunk(path string, t *Trunk) {
 		c.note(path+".host", "%.60q is neither host nor host:port", t.Host)
 	}
 	c.oneOf(path+".transport", t.Transport, transports)
+	c.oneOf(path+".srtp", t.SRTP, srtpModes)
 	for i, p := range t.From {
 		c.checkSource(fmt.Sprintf("%s.from[%d]", path, i), p)
 	}
@@ -44,6 +45,7 @@ func (c *checker) checkTrunk(path string, t *Trunk) {
 		c.note(path+".username", "is needed with password or register")
 	}
 	c.checkCodecs(path+".codecs", t.Codecs)
+	c.oneOf(path+".dtmf", t.DTMF, dtmfWays)
 	c.checkTrunkCaller(path, t)
 }
 
@@ -111,6 +113,7 @@ func (c *checker) checkRules() {
 		} else if r.Number != "" && !bool(c.Rules[j].When) {
 			c.note(path, "is never reached: rules[%d] takes every call to %s", j, r.Number)
 		}
+		c.checkRecord(path+".record", r.Record)
 		switch {
 		case len(r.Steps) == 0:
 			c.note(path+".steps", "a rule needs steps")
@@ -132,13 +135,13 @@ func (c *checker) checkRules() {
 
 func (c *checker) checkStep(path string, s *Step) {
 	verbs := 0
-	for _, given := range []bool{s.Ring != "", s.Play != "", s.Dial != "", s.Reject != 0, s.laterStep.any()} {
+	for _, given := range []bool{s.Ring != "", s.Play != "", s.Dial != "", s.Conference != "", s.Reject != 0, s.laterStep.any()} {
 		if given {
 			verbs++
 		}
 	}
 	if verbs != 1 {
-		c.note(path, "a step is one of ring, play, dial and reject, not %d of them", verbs)
+		c.note(path, "a step is one of ring, play, dial, conference and reject, not %d of them", verbs)
 	}
 	if s.Ring != "" && !c.internal(s.Ring) {
 		c.note(path+".ring", "%.60q is neither extension nor group", s.Ring)
@@ -148,6 +151,9 @@ func (c *checker) checkStep(path string, s *Step) {
 	}
 	if s.Dial != "" && !c.outside(s.Dial) {
 		c.note(path+".dial", "%.60q is not a number that outbound carries", s.Dial)
+	}
+	if _, ok := c.conferences[s.Conference]; s.Conference != "" && !ok {
+		c.note(path+".conference", "there is no conference %.60q", s.Conference)
 	}
 	if s.Reject != 0 && (s.Reject < 400 || s.Reject > 699) {
 		c.note(path+".reject", "must be a SIP status of 400 to 699")

@@ -75,7 +75,7 @@ func (c *checker) checkWebhook() {
 	seen := map[string]int{}
 	for i, e := range w.Events {
 		at := fmt.Sprintf("crm.events[%d]", i)
-		if !slices.Contains(pbx.NoticeKinds, pbx.NoticeKind(e)) {
+		if !slices.Contains(pbx.NotificationKinds, pbx.NotificationKind(e)) {
 			c.note(at, "%.60q is none of %s", e, noticeKinds())
 			continue
 		}
@@ -92,7 +92,7 @@ func (c *checker) checkWebhook() {
 
 func noticeKinds() string {
 	var names []string
-	for _, k := range pbx.NoticeKinds {
+	for _, k := range pbx.NotificationKinds {
 		names = append(names, string(k))
 	}
 	return strings.Join(names, ", ")
@@ -213,7 +213,7 @@ func (b *build) webhook(c *pbx.CRM) {
 	d := &b.CRM.Webhook
 	w := &pbx.Webhook{Secret: d.Secret, Certificate: d.Certificate}
 	for _, e := range d.Events {
-		w.Events = append(w.Events, pbx.NoticeKind(e))
+		w.Events = append(w.Events, pbx.NotificationKind(e))
 	}
 	if l := d.Lookup; l != nil {
 		w.Lookup = &pbx.WebhookLookup{URL: l.URL, Method: orElse(l.Method, "GET"), Body: l.Body,

@@ -36,7 +36,7 @@ func TestWebhook(t *testing.T) {
 	}
 	w := c.CRM.Webhook
 	if w.Secret != "0123456789abcdef" || w.Headers["Authorization"] != "Bearer abc" || w.Lookup.Name != "name" || w.Lookup.Users["17"] != "101" ||
-		!c.CRM.Wants(pbx.NoticeEnded) || c.CRM.Wants(pbx.NoticeArrived) {
+		!c.CRM.Wants(pbx.NotifyEnded) || c.CRM.Wants(pbx.NotifyArrived) {
 		t.Errorf("webhook %+v, %+v", w, w.Lookup)
 	}
 	shown := FromCompany(c)

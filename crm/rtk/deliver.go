@@ -33,12 +33,12 @@ type historyFile struct {
 // states are the states of call_events; what is not here the API does not tell
 // of: a transfer shows in who is called and connected, a recording is asked for
 // by get_record.
-var states = map[pbx.NoticeKind]string{
-	pbx.NoticeArrived:      "new",
-	pbx.NoticeRinging:      "calling",
-	pbx.NoticeAnswered:     "connected",
-	pbx.NoticeDisconnected: "disconnected",
-	pbx.NoticeEnded:        "end",
+var states = map[pbx.NotificationKind]string{
+	pbx.NotifyArrived:      "new",
+	pbx.NotifyRinging:      "calling",
+	pbx.NotifyAnswered:     "connected",
+	pbx.NotifyDisconnected: "disconnected",
+	pbx.NotifyEnded:        "end",
 }
 
 // types are the types of call_events.
@@ -54,8 +54,8 @@ const timestamps = "2006-01-02 15:04:05.000"
 // Deliver posts call_events, or history_file_completed. Any status of 200 to 299
 // means that the CRM has it; the body of the answer says nothing. See
 // [crm.Connector].
-func (c *Client) Deliver(ctx context.Context, company *pbx.Company, n *pbx.Notice) error {
-	if n.Kind == pbx.NoticeHistory {
+func (c *Client) Deliver(ctx context.Context, company *pbx.Company, n *pbx.Notification) error {
+	if n.Kind == pbx.NotifyHistory {
 		return c.tell(ctx, company, "history_file_completed", historyFile{n.Order, n.Result})
 	}
 	state, known := states[n.Kind]
@@ -79,7 +79,7 @@ func (c *Client) tell(ctx context.Context, company *pbx.Company, method string, 
 // eventOf is what the CRM is told of n. Who is called stands in request_pin when
 // it is one of ours; in request_number stands the number that was dialled. The
 // table of disconnect_reason is not published: we send the Q.850 value.
-func eventOf(company *pbx.Company, n *pbx.Notice, state string) callEvent {
+func eventOf(company *pbx.Company, n *pbx.Notification, state string) callEvent {
 	e := callEvent{
 		Session: string(n.Call), Timestamp: n.At.In(moscow).Format(timestamps), Type: types[n.Direction], State: state,
 		From: sipURI(n.From, company.Domain), FromPIN: n.Caller, Request: sipURI(n.To, company.Domain), PIN: n.Extension,

@@ -122,13 +122,13 @@ func Sign(secret, timestamp string, body []byte) string {
 // event is the body that tells of an event.
 type event struct {
 	Tenant pbx.TenantID `json:"tenant"`
-	*pbx.Notice
+	*pbx.Notification
 }
 
 // Deliver posts the event. See [crm.Connector].
-func (c *Client) Deliver(ctx context.Context, company *pbx.Company, n *pbx.Notice) error {
+func (c *Client) Deliver(ctx context.Context, company *pbx.Company, n *pbx.Notification) error {
 	w := company.CRM.Webhook
-	if w == nil || n.Kind == pbx.NoticeHistory {
+	if w == nil || n.Kind == pbx.NotifyHistory {
 		return nil
 	}
 	h, err := c.http(w, true)

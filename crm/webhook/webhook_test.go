@@ -80,7 +80,7 @@ func TestDeliver(t *testing.T) {
 		c := New(Options{Dial: n.Host("93.184.216.1").Dial})
 		defer c.Close()
 		at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
-		notice := pbx.Notice{Call: "c1", Seq: 2, Kind: pbx.NoticeRinging, At: at, Direction: pbx.In, From: "+79160000001", To: "+74950000000", Who: "101", Extension: "101"}
+		notice := pbx.Notification{Call: "c1", Seq: 2, Kind: pbx.NotifyRinging, At: at, Direction: pbx.In, From: "+79160000001", To: "+74950000000", Who: "101", Extension: "101"}
 		if err := c.Deliver(t.Context(), company("http://"+crmIP+"/hook?key=1"), &notice); err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func TestDeliver(t *testing.T) {
 			got.Get("Vpbx-Delivery") != "acme/c1-2" || got.Get("Authorization") != "Bearer x" || got.Get("Content-Type") != "application/json" || got.Get("Idempotency-Key") != "" {
 			t.Errorf("header %v", got)
 		}
-		if err := c.Deliver(t.Context(), company("http://"+crmIP), &pbx.Notice{Kind: pbx.NoticeHistory}); err != nil {
+		if err := c.Deliver(t.Context(), company("http://"+crmIP), &pbx.Notification{Kind: pbx.NotifyHistory}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -208,7 +208,7 @@ func TestPrivate(t *testing.T) {
 		defer l.Close()
 		c := New(Options{Dial: n.Host("10.0.0.1").Dial})
 		defer c.Close()
-		err = c.Deliver(t.Context(), company("http://10.0.0.9/"), &pbx.Notice{Kind: pbx.NoticeArrived})
+		err = c.Deliver(t.Context(), company("http://10.0.0.9/"), &pbx.Notification{Kind: pbx.NotifyArrived})
 		if err == nil || !strings.Contains(err.Error(), "no public address") {
 			t.Errorf("error %v", err)
 		}
@@ -247,7 +247,7 @@ func TestCertificate(t *testing.T) {
 		for certificate, want := range map[string]bool{pinned: true, wrong: false, "": false} {
 			company := company("https://" + crmIP + ":80/")
 			company.CRM.Webhook.Certificate = certificate
-			if err := c.Deliver(t.Context(), company, &pbx.Notice{Kind: pbx.NoticeArrived}); (err == nil) != want {
+			if err := c.Deliver(t.Context(), company, &pbx.Notification{Kind: pbx.NotifyArrived}); (err == nil) != want {
 				t.Errorf("%.40q: %v", certificate, err)
 			}
 		}
@@ -335,7 +335,7 @@ func TestBadCRMDelivery(t *testing.T) {
 			defer serve(t, n, nil, h)()
 			c := New(Options{Dial: n.Host("93.184.216.1").Dial})
 			defer c.Close()
-			if err := c.Deliver(t.Context(), company("http://"+crmIP), &pbx.Notice{Kind: pbx.NoticeArrived}); err != nil {
+			if err := c.Deliver(t.Context(), company("http://"+crmIP), &pbx.Notification{Kind: pbx.NotifyArrived}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
@@ -355,7 +355,7 @@ func badDelivery(t *testing.T, name string, h http.HandlerFunc) {
 			h(w, r)
 			return
 		}
-		var e pbx.Notice
+		var e pbx.Notification
 		if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
 			t.Error(err)
 		}

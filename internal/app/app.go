@@ -103,7 +103,8 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.provision(ctx, docs); err != nil {
 		return err
 	}
-	if a.recordings, err = recordings.New(recordings.Options{Dir: filepath.Join(a.cfg.Data, "recordings"), Cache: filepath.Join(a.cfg.Data, "converted"), Log: a.log, Metrics: a.metrics}); err != nil {
+	if a.recordings, err = recordings.New(recordings.Options{Dir: filepath.Join(a.cfg.Data, "recordings"), Cache: filepath.Join(a.cfg.Data, "converted"),
+		S3: a.s3(), Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}
 	a.keeper = recordings.NewKeeper(a.recordings, a.store, a.log)

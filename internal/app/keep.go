@@ -4,8 +4,10 @@ import (
 	"context"
 	"time"
 
+	"vpbx/config"
 	"vpbx/events"
 	"vpbx/pbx"
+	"vpbx/recordings"
 )
 
 const (
@@ -59,6 +61,25 @@ func (a *App) sweep(ctx context.Context, chain bool) {
 			a.log.Error("recordings not swept", "tenant", c.ID, "error", err)
 		}
 	}
+}
+
+// remote is the S3 storage of the configuration, nil when there is none. Nothing is
+// uploaded to it.
+func remote(c config.Recordings) *recordings.S3 {
+	if c.S3.Bucket == "" {
+		return nil
+	}
+	return &recordings.S3{Endpoint: c.S3.Endpoint, Bucket: c.S3.Bucket, Prefix: c.S3.Prefix, Region: c.S3.Region,
+		AccessKey: c.S3.AccessKey, SecretKey: c.S3.SecretKey, TLS: c.S3.TLS, PathStyle: c.S3.PathStyle}
+}
+
+// s3 is the same, to which finished recordings go where the configuration says so.
+func (a *App) s3() *recordings.S3 {
+	r := remote(a.cfg.Recordings)
+	if r != nil {
+		r.Upload, r.Dial = a.cfg.Recordings.Storage == config.OnS3, a.host.Dial
+	}
+	return r
 }
 
 // recorded puts a recording that is whole and has its record on the bus.

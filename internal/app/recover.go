@@ -55,19 +55,53 @@ func (a *App) closeRecordings(ctx context.Context, trace []pbx.CallEvent, found 
 		if !ok {
 			r = a.finished(ctx, *start.Recording)
 		}
-		r.Call = start.Recording.Call
+		r.Call, r.Pauses = start.Recording.Call, pausesOf(trace, id, r.Seconds)
 		end := start.At.Add(time.Duration(r.Seconds * float64(time.Second)))
 		trace = append(trace, pbx.CallEvent{At: end, Kind: pbx.RecordEnd, Recording: &r})
 	}
 	return trace
 }
 
+// pausesOf reads off a trace when a recording that began in it was paused. One that
+// was paused when the process died is so to its end.
+func pausesOf(trace []pbx.CallEvent, id pbx.RecordingID, length float64) []pbx.Pause {
+	var list []pbx.Pause
+	var began time.Time
+	paused := -1.0
+	add := func(to float64) {
+		if to = min(to, length); paused >= 0 && to > paused {
+			list = append(list, pbx.Pause{From: paused, To: to})
+		}
+		paused = -1
+	}
+	for _, e := range trace {
+		if e.Recording == nil || e.Recording.ID != id {
+			continue
+		}
+		switch at := e.At.Sub(began).Seconds(); e.Kind {
+		case pbx.RecordStart:
+			began = e.At
+		case pbx.RecordPaused:
+			paused = at
+		case pbx.RecordResumed:
+			add(at)
+		}
+	}
+	add(length)
+	return list
+}
+
 // finished is a recording whose file the dead process had closed already, though
 // not noted that; or one whose file is missing.
 func (a *App) finished(ctx context.Context, r pbx.Recording) pbx.Recording {
 	f, size, _, err := a.recordings.Open(r.Tenant, r.ID)
-	if err != nil {
+	switch {
+	case pbx.KindOf(err) == pbx.NotFound:
 		r.Error = "the recording was interrupted and its file is missing"
+		return r
+	case err != nil: // it gets its place in the chain later
+		a.log.Warn("recording not looked at", "tenant", r.Tenant, "recording", r.ID, "error", err)
+		r.Error = "the recording was interrupted, and its file could not be looked at"
 		return r
 	}
 	defer f.Close()

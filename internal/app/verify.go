@@ -21,7 +21,7 @@ func Verify(ctx context.Context, cfg config.Config, tenant pbx.TenantID, out io.
 	sound = true
 	err = beside(ctx, cfg, func(s *store.Store) (err error) {
 		log := slog.New(slog.DiscardHandler)
-		sounds, err := recordings.New(recordings.Options{Dir: filepath.Join(cfg.Data, "recordings"), Log: log})
+		sounds, err := recordings.New(recordings.Options{Dir: filepath.Join(cfg.Data, "recordings"), S3: remote(cfg.Recordings), Log: log})
 		if err != nil {
 			return err
 		}
@@ -62,6 +62,7 @@ func verifyCompany(ctx context.Context, k *recordings.Keeper, t pbx.TenantID, ou
 			}
 		}
 		all.Checked, all.Whole, all.Removed = all.Checked+v.Checked, all.Whole+v.Whole, all.Removed+v.Removed
+		all.Buried += v.Buried
 		all.Head, all.Next = v.Head, v.Next
 		if v.More {
 			if _, err := fmt.Fprintf(out, "%s: there is more\n", t); err != nil {
@@ -72,6 +73,6 @@ func verifyCompany(ctx context.Context, k *recordings.Keeper, t pbx.TenantID, ou
 			break
 		}
 	}
-	_, err = fmt.Fprintf(out, "%s: %d recordings in the chain, %d whole, %d removed, head %s\n", t, all.Checked, all.Whole, all.Removed, all.Head)
+	_, err = fmt.Fprintf(out, "%s: %d recordings in the chain, %d whole, %d removed, %d tombstones, head %s\n", t, all.Checked, all.Whole, all.Removed, all.Buried, all.Head)
 	return sound, err
 }

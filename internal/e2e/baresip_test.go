@@ -39,6 +39,8 @@ type baresipOptions struct {
 	Tone           float64
 	Auto           bool // answers by itself
 	Codecs         string
+	Secured        string // mediaenc: srtp, srtp-mand, srtp-mandf or dtls_srtp; "": plain
+	Mux            bool   // RTCP on the port of RTP
 	Watches        string // an extension whose presence it watches
 }
 
@@ -50,6 +52,12 @@ func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
 	toneFile(t, b.dir, "tone.wav", o.Tone, 2*time.Minute)
 	port := freeTCPPort(t)
 	config, contacts := b.configText(s, port), ""
+	if o.Secured != "" {
+		config += "module srtp.so\nmodule dtls_srtp.so\n"
+	}
+	if o.Mux {
+		config += "rtcp_mux yes\n"
+	}
 	if o.Watches != "" {
 		config += "module_app contact.so\nmodule_app presence.so\n"
 		contacts = fmt.Sprintf("\"Colleague\" <sip:%s@acme.vpbx.test>;presence=p2p\n", o.Watches)
@@ -127,8 +135,12 @@ func (b *baresip) account(s *server, o baresipOptions) string {
 	if o.Codecs == "" {
 		o.Codecs = "PCMA,PCMU"
 	}
-	return fmt.Sprintf("<sip:%s@acme.vpbx.test;transport=%s>;auth_pass=%s;outbound=\"sip:%s;transport=%s\";regint=60;answermode=%s;audio_codecs=%s\n",
-		o.User, transport, o.Password, at, transport, mode, o.Codecs)
+	secured := ""
+	if o.Secured != "" {
+		secured = ";mediaenc=" + o.Secured
+	}
+	return fmt.Sprintf("<sip:%s@acme.vpbx.test;transport=%s>;auth_pass=%s;outbound=\"sip:%s;transport=%s\";regint=60;answermode=%s;audio_codecs=%s%s\n",
+		o.User, transport, o.Password, at, transport, mode, o.Codecs, secured)
 }
 
 // listen reads the events until the connection ends.

@@ -15,6 +15,7 @@ type acme struct {
 	Record   bool   // extensions and the rule record
 	Steps    string // of the rule for the company's number; "": the group 600
 	Opus     bool   // the phone of 101 knows Opus only
+	Keys     string // dtmf of 102; "": auto
 }
 
 const (
@@ -37,11 +38,11 @@ country: RU
 limits: {calls: 200, per_minute: 2000, extension: {calls: 200, per_minute: 2000}}
 extensions:
   - {number: "101", name: Анна Петрова, password: s3cret-101, record: %[1]v, codecs: %[2]s}
-  - {number: "102", name: Иван Волков, password: s3cret-102, record: %[1]v}
+  - {number: "102", name: Иван Волков, password: s3cret-102, record: %[1]v, dtmf: %[3]q}
   - {number: "103", name: Пётр Третий, password: s3cret-103}
 groups:
   - {number: "600", name: Продажи, members: ["101", "102"], strategy: all, ring: 4s}
-`, a.Record, codecs)
+`, a.Record, codecs, a.Keys)
 	if a.Carrier == "" {
 		return b.String()
 	}

@@ -35,6 +35,7 @@ type linphoneOptions struct {
 	Auto           bool // answers by itself
 	INFO           bool // sends keys by INFO, and has no telephone events
 	Video          bool // offers video, too
+	Secured        bool // talks with SRTP only
 	Opus           bool // knows Opus only, else G.711 only
 }
 
@@ -89,6 +90,10 @@ func linphoneConfig(t *testing.T, s *server, o linphoneOptions) string {
 	if o.INFO {
 		keys = "use_info=1\nuse_rfc2833=0\n"
 	}
+	encryption := "media_encryption=none"
+	if o.Secured {
+		encryption = "media_encryption=srtp\nmedia_encryption_mandatory=1"
+	}
 	law, opus := 1, 0
 	if o.Opus {
 		law, opus = 0, 1
@@ -112,31 +117,31 @@ bind_address=127.0.0.1
 guess_hostname=0
 use_ipv6=0
 default_proxy=0
-media_encryption=none
+%s
 %s%s
 [rtp]
 audio_rtp_port=%d-%d
-video_rtp_port=%[6]d-%[7]d
+video_rtp_port=%[7]d-%[8]d
 
 [sound]
 echocancellation=0
 echolimiter=0
 
 [proxy_0]
-reg_proxy=<sip:%[8]s;transport=%[9]s>
-reg_route=<sip:%[8]s;transport=%[9]s;lr>
-reg_identity=<sip:%[10]s@acme.vpbx.test>
+reg_proxy=<sip:%[9]s;transport=%[10]s>
+reg_route=<sip:%[9]s;transport=%[10]s;lr>
+reg_identity=<sip:%[11]s@acme.vpbx.test>
 reg_expires=60
 reg_sendregister=1
 publish=0
 
 [auth_info_0]
-username=%[10]s
-passwd=%[11]s
+username=%[11]s
+passwd=%[12]s
 realm=acme.vpbx.test
 domain=acme.vpbx.test
 
-%[12]s`, udp, tcp, tls, ca, keys, media, media+mediaBlock-1, at, o.Transport, o.User, o.Password, codecs)
+%[13]s`, udp, tcp, tls, encryption, ca, keys, media, media+mediaBlock-1, at, o.Transport, o.User, o.Password, codecs)
 }
 
 // mediaBlock is how many ports a Linphone takes its media ports from. Two of them

@@ -134,6 +134,11 @@ func (w *world) act(c *command) error {
 		return w.send(c)
 	case "disk":
 		return w.disk(c.args[0])
+	case "prompt":
+		w.log.add("prompt", "is %s", c.args[0])
+		return os.WriteFile(filepath.Join(w.files, "welcome.wav"), []byte("RIFF"), 0o600)
+	case "s3":
+		return w.tellStorage(c.args[0])
 	case "store":
 		return w.lockOrFree(c.args[0])
 	case "crm-is":
@@ -253,6 +258,9 @@ func (a *agent) doInCall(ctx context.Context, c *command, leg *phone.Call, named
 		if keys := leg.InfoDigits(); keys != "" {
 			digits += " and the digits " + keys + " by INFO"
 		}
+		if keys := leg.ToneDigits(); keys != "" {
+			digits += " and the digits " + keys + " as tones"
+		}
 		a.note("hears %s%s%s", a.w.hears(leg), digits, named)
 	default:
 		if keys, ok := strings.CutPrefix(said, "presses "); ok {
@@ -263,18 +271,38 @@ func (a *agent) doInCall(ctx context.Context, c *command, leg *phone.Call, named
 	return nil
 }
 
-// press sends digits as telephone events, or in INFO requests.
+// press sends digits as telephone events, as tones or in INFO requests, or in several
+// of these ways at once.
 func (a *agent) press(ctx context.Context, c *command, keys string, leg *phone.Call, named string) error {
-	switch by := c.opts["by"]; by {
-	case "":
-		a.note("presses %s%s", keys, named)
-		return a.told(leg.SendDTMF(keys))
-	case "info":
-		a.note("presses %s by INFO%s", keys, named)
-		return a.told(leg.SendINFO(ctx, keys))
-	default:
-		return fmt.Errorf("digits are not pressed by=%s", by)
+	ways := strings.Split(c.opts["by"], "+")
+	said := map[string]string{"": "", "rfc4733": " as events", "inband": " as tones", "info": " by INFO"}
+	line := "presses " + keys
+	for i, by := range ways {
+		text, ok := said[by]
+		if !ok {
+			return fmt.Errorf("digits are not pressed by=%s", by)
+		}
+		if i > 0 {
+			line += " and"
+		}
+		line += text
 	}
+	a.note("%s%s", line, named)
+	for _, by := range ways {
+		var err error
+		switch by {
+		case "info":
+			err = leg.SendINFO(ctx, keys)
+		case "inband":
+			err = leg.SendTones(keys)
+		default:
+			err = leg.SendDTMF(keys)
+		}
+		if err := a.told(err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // answered writes down what became of a request.

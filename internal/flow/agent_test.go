@@ -20,8 +20,12 @@ const (
 	ringbackTone = 425
 	promptTone   = 340
 	intruderTone = 3400
-	firstTone    = 520
-	toneStep     = 60
+	beepTone     = 1400
+	// Of conferences.
+	arrivalTone   = 1567.98
+	departureTone = 987.77
+	firstTone     = 520
+	toneStep      = 60
 )
 
 // behaviour is what an agent does with calls.
@@ -169,7 +173,7 @@ func (a *agent) outside() error {
 func (a *agent) config() phone.Config {
 	c := a.c
 	cfg := phone.Config{
-		Server: pbxIP + ":" + sipPort, Media: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
+		Server: pbxIP + ":" + sipPort, Media: true, HearKeys: true, Tone: a.tone, Display: c.opts["name"], Transport: c.opts["transport"],
 		Misbehave: a.b.fault, NoTimers: c.has("no-timers"), NoUpdate: c.has("no-update"), Echo: c.has("echo"),
 		ReuseNonce: c.has("reuse"), Reliable: c.has("reliable"), ContactParams: c.opts["contact"], Origin: c.opts["origin"], RingWith: -1,
 		Log: a.w.logger.With("agent", a.name), Trace: a.watch, Mangle: a.say,
@@ -178,6 +182,7 @@ func (a *agent) config() phone.Config {
 	if c.has("md5") {
 		cfg.Algorithm = "MD5"
 	}
+	cfg.SRTP = phone.SRTP{Mode: c.opts["srtp"], Suite: c.opts["suite"], Rekey: c.has("rekeys")}
 	if codecs := c.opts["codecs"]; codecs != "" {
 		cfg.Codecs = strings.Split(codecs, ",")
 	}

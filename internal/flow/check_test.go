@@ -177,6 +177,11 @@ func checkLadder(r record) error {
 		if m.Who == "" || m.Dir != "in" && m.Dir != "out" || m.Start == "" || len(m.Headers) == 0 {
 			return fmt.Errorf("message %d of its ladder: %+v", i, m)
 		}
+		for _, line := range m.SDP {
+			if strings.Contains(line, "crypto") || strings.Contains(line, "inline") {
+				return fmt.Errorf("message %d of its ladder has a key", i)
+			}
+		}
 		for _, h := range m.Headers {
 			if name, value, _ := strings.Cut(h, ": "); strings.Contains(strings.ToLower(name), "auth") && value != "(not kept)" {
 				return fmt.Errorf("message %d of its ladder has a secret: %s", i, h)
@@ -196,7 +201,7 @@ func w1(a, b float64) bool { return math.Abs(a-b) < 0.0025 }
 func parted(trace []pbx.CallEvent) bool {
 	n := 0
 	for _, e := range trace {
-		if e.Kind == pbx.Bridged || e.Kind == pbx.Transferring {
+		if e.Kind == pbx.Bridged || e.Kind == pbx.Transferring || e.Kind == pbx.JoinedRoom {
 			n++
 		}
 	}
@@ -219,7 +224,7 @@ func (w *world) checkMetrics(all map[string][]record) error {
 		}
 		family, _, _ := strings.Cut(name, "{")
 		switch family {
-		case "vpbx_calls_active", "vpbx_media_sessions", "vpbx_call_panics_total", "vpbx_sip_panics_total", "vpbx_call_records_lost_total", "vpbx_sip_legs":
+		case "vpbx_calls_active", "vpbx_conferences_active", "vpbx_media_sessions", "vpbx_call_panics_total", "vpbx_sip_panics_total", "vpbx_call_records_lost_total", "vpbx_sip_legs":
 			errs = append(errs, fmt.Errorf("%s is %v", name, n))
 		case "vpbx_calls_total":
 			ended += n

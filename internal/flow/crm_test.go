@@ -35,7 +35,7 @@ type contact struct {
 type standIn struct {
 	log      *transcript
 	contacts map[string]contact // by caller; "*" for all others
-	events   bool // those that it is told of are in the transcript
+	events   bool               // those that it is told of are in the transcript
 	down     atomic.Bool
 	server   http.Server
 	done     chan struct{}

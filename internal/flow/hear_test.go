@@ -22,7 +22,7 @@ func (w *world) hears(c *phone.Call) string {
 			seen[a.tone] = true
 		}
 	}
-	for freq, name := range map[float64]string{ringbackTone: "ringback", promptTone: "the prompt", intruderTone: "the intruder"} {
+	for freq, name := range map[float64]string{arrivalTone: "the arrival tone", departureTone: "the departure tone", ringbackTone: "ringback", promptTone: "the prompt", intruderTone: "the intruder", beepTone: "the beep"} {
 		if c.Heard(freq) {
 			heard = append(heard, name)
 		}

@@ -118,6 +118,10 @@ func eventText(e pbx.CallEvent) string {
 			return "not recorded: " + r.Error
 		}
 		return "recorded " + seconds(e.Recording.Seconds)
+	case pbx.RecordPaused:
+		return "recording paused by " + cmp.Or(e.Who, "the API") + why
+	case pbx.RecordResumed:
+		return "recording goes on" + why
 	case pbx.LegEnded:
 		return "leg of " + e.Who + " over, " + causeText(*e.Cause) + why
 	case pbx.Ended:
@@ -168,6 +172,9 @@ func partyText(p pbx.Participant) string {
 	if p.Codec != "" {
 		s += " " + p.Codec
 	}
+	if p.SRTP != "" {
+		s += " (" + p.SRTP + ")"
+	}
 	if q := p.Quality; q != nil {
 		s += " mos=" + mosText(*q)
 		if rtt := math.Round(q.RTTMs/10) * 10; rtt > 10 {
@@ -175,6 +182,12 @@ func partyText(p pbx.Participant) string {
 		}
 		if q.Dropped > 0 {
 			s += fmt.Sprintf(" dropped=%d", q.Dropped)
+		}
+		if q.Unproven > 0 {
+			s += fmt.Sprintf(" unproven=%d", q.Unproven)
+		}
+		if q.Replayed > 0 {
+			s += fmt.Sprintf(" replayed=%d", q.Replayed)
 		}
 		if q.OneWay {
 			s += " one-way"
@@ -221,6 +234,9 @@ func (w *world) sound(company string, r record) (string, error) {
 			return "", fmt.Errorf("recording of the call from %s holds %.3f s, the record says %.3f s", r.From, d, rec.Seconds)
 		}
 		fmt.Fprintf(&b, "    recording left:  %s\n              right: %s\n", w.passages(left), w.passages(right))
+		for _, p := range rec.Pauses {
+			fmt.Fprintf(&b, "              paused from %.1fs to %.1fs\n", p.From, p.To)
+		}
 		if rec.Error != "" {
 			fmt.Fprintf(&b, "              %s\n", rec.Error)
 		}
@@ -297,6 +313,9 @@ func (w *world) voice(part []int16) string {
 	}
 	if audio.Goertzel(part, 8000, intruderTone) > 0.3 {
 		return "the intruder"
+	}
+	if audio.Goertzel(part, 8000, beepTone) > 0.3 {
+		return "the beep"
 	}
 	var energy float64
 	for _, v := range part {

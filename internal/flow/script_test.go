@@ -43,8 +43,8 @@ type form struct {
 // forms are the verbs of the language, besides those of agents.
 var forms = map[string]form{
 	"acme":   {"", "", false},
-	"config": {"", "ports timeout external wildcard relay transcode mix record", false},
-	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants", false},
+	"config": {"", "ports timeout external wildcard relay transcode mix record s3", false},
+	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants srtp suite rekeys", false},
 	"crm":    {"NUMBER", "owner name takes status html hangs drips notfound error resets", false},
 	"told":   {"", "", false},
 	"link":   {"NAME", "loss delay jitter reorder", false},
@@ -58,6 +58,8 @@ var forms = map[string]form{
 	"metric": {"NAME", "", true},
 	"send":   {"TRANSPORT FROM", "times", true},
 	"disk":   {"STATE", "", true},
+	"s3":     {"STATE", "", true},
+	"prompt": {"STATE", "", true},
 	"store":  {"STATE", "", true},
 	"crm-is": {"STATE", "", true},
 	"end":    {"", "", true},

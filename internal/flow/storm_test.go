@@ -163,7 +163,7 @@ func (g *generator) call() {
 	case 1:
 		from, to = g.one(g.names...), g.one("+79990000001", "+79990000002", "+78005553535", "112", "+4930123456")
 	default:
-		from, to = g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "600", "999", "*97", "*8", "*8102", "*51", "*60103", "*61600")
+		from, to = g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "600", "999", "*97", "*8", "*8102", "*51", "*60103", "*61600", "800", "800", "801")
 	}
 	line := fmt.Sprintf("call %s to %s talk=%v", from, to, time.Second+g.some(40*time.Second))
 	switch g.IntN(5) {
@@ -208,7 +208,7 @@ func (g *generator) deed() {
 
 // watch adds a subscription, a refresh of one, or a text message.
 func (g *generator) watch() {
-	who, whom := g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "*50")
+	who, whom := g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "*50", "800")
 	switch g.IntN(5) {
 	case 0:
 		g.add("%s texts %s text=hello", who, whom)
@@ -227,8 +227,8 @@ func (g *generator) move() {
 	if g.IntN(2) == 0 {
 		name = g.one(g.names...)
 	}
-	to := g.one("101", "102", "103", "104", "600", "*50", "*51", "+79990000001", "+4930123456", "999")
-	switch g.IntN(8) {
+	to := g.one("101", "102", "103", "104", "600", "*50", "*51", "+79990000001", "+4930123456", "999", "800")
+	switch g.IntN(10) {
 	case 0, 1:
 		g.addAt(at, "%s refers to %s hangs=%s", name, to, g.one("at-once", "never", "at-once"))
 	case 2, 3:
@@ -244,6 +244,12 @@ func (g *generator) move() {
 		g.addAt(at, "call %s to %s patience=3m talk=%v", other, g.one("*8", "*8101", "*8102", "*50", "*51"), time.Second+g.some(40*time.Second))
 	case 6:
 		g.addAt(at, "api POST calls/{live}/%s maybe\n  {\"from\": %q}", g.one("listen", "whisper", "barge"), g.one("101", "103", "105"))
+	case 8:
+		g.addAt(at, "api POST conferences/800/%s maybe\n  %s", g.one("invite", "invite", "record", "lock", "unlock", "mute", "end"), g.one(`{"to": "102"}`, `{"to": "+79990000001"}`, `{"on": false}`, `{}`))
+		g.addAt(at+g.some(10*time.Second), "api POST calls/{live}/%s maybe\n  {\"to\": %q, \"by\": \"101\"}", "transfer", to)
+	case 9:
+		g.addAt(at, "api POST calls/{live}/conference maybe\n  %s", g.one("{}", `{"number": "800"}`))
+		g.addAt(at+g.some(10*time.Second), "%s presses %s", name, g.one("*6", "1234#", "##800#"))
 	case 7:
 		g.addAt(at, "api POST calls/{live}/%s maybe\n  {\"by\": \"\"}", "hold")
 		g.addAt(at+g.some(10*time.Second), "api POST calls/{live}/resume maybe")

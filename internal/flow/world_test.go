@@ -43,7 +43,8 @@ type world struct {
 	logger *slog.Logger
 	runs   int // starts of the PBX
 	killed bool
-	lock   *lock // on the database
+	lock   *lock    // on the database
+	s3     *storage // nil: there is none
 
 	ctx    context.Context // ends with the flow
 	cancel context.CancelFunc
@@ -175,6 +176,11 @@ func (w *world) configure(s *script) error {
 		var err error
 		if w.cfg.Media.Timeout, err = c.duration("timeout", w.cfg.Media.Timeout); err != nil {
 			return err
+		}
+		if c.has("s3") {
+			if err := w.startStorage(); err != nil {
+				return err
+			}
 		}
 		if c.has("wildcard") { // one address for everybody
 			w.cfg.SIP.Listen = []config.Listener{{Transport: "udp", Addr: "[::]:" + sipPort}, {Transport: "tcp", Addr: "[::]:" + sipPort},
@@ -423,5 +429,8 @@ func (w *world) close() {
 		if err := w.stop(); err != nil {
 			w.t.Errorf("the PBX did not end well: %v", err)
 		}
+	}
+	if w.s3 != nil {
+		w.s3.close()
 	}
 }

@@ -79,6 +79,8 @@ var fences = []fence{
 	{module: "github.com/pressly/goose", packages: []string{"store/..."}},
 	{module: "github.com/nats-io", packages: []string{"events/nats"}},
 	{module: "github.com/danielgtaylor/huma", packages: []string{"api"}},
+	{module: "github.com/minio/minio-go", packages: []string{"recordings"}},
+	{module: "github.com/johannesboyne/gofakes3", files: []string{"_test.go"}},
 	{module: "github.com/goccy/go-yaml", packages: []string{"internal/strict", "config", "tenants"}},
 	{module: "github.com/alecthomas/kong", packages: []string{"cmd/vpbx"}},
 	{module: "github.com/prometheus", packages: []string{"api", "internal/app"}, files: []string{"metrics.go", "_test.go"}},
@@ -91,19 +93,19 @@ var fences = []fence{
 // the database, but no pbx.TenantID: what they read and write belongs to no
 // tenant or to all of them.
 var tenantless = map[string]string{
-	"Store.AddToken":      "the token names its tenant, or none: an administrator's",
-	"Store.Bindings":      "read once at start, for all tenants",
-	"Store.DropToken":     "the hash is the key",
-	"Store.Interrupted":   "read once at start, for all tenants",
-	"Store.OutboxOldest":  "a metric of the whole node",
-	"Store.OutboxPending": "a metric of the whole node",
-	"Store.OutboxTenants": "finds out whose events wait",
-	"Store.Ping":          "reads no rows",
-	"Store.SaveBindings":  "each binding names its tenant",
-	"Store.Spending":      "read once at start, for all tenants",
-	"Store.SweepNotices":  "forgets what is too old, of all tenants",
-	"Store.Token":         "finds out whose token it is",
-	"Spool.Replay":        "each spooled call names its tenant",
+	"Store.AddToken":           "the token names its tenant, or none: an administrator's",
+	"Store.Bindings":           "read once at start, for all tenants",
+	"Store.DropToken":          "the hash is the key",
+	"Store.Interrupted":        "read once at start, for all tenants",
+	"Store.OutboxOldest":       "a metric of the whole node",
+	"Store.OutboxPending":      "a metric of the whole node",
+	"Store.OutboxTenants":      "finds out whose events wait",
+	"Store.Ping":               "reads no rows",
+	"Store.SaveBindings":       "each binding names its tenant",
+	"Store.Spending":           "read once at start, for all tenants",
+	"Store.SweepNotifications": "forgets what is too old, of all tenants",
+	"Store.Token":              "finds out whose token it is",
+	"Spool.Replay":             "each spooled call names its tenant",
 }
 
 // mayPanic are the packages whose panics tell a test that it is wrong.

@@ -136,6 +136,9 @@ func (c *Call) Hangup(ctx context.Context) error {
 	if errors.Is(err, ErrTimeout) || errors.Is(err, ErrState) {
 		return nil
 	}
+	if err != nil && ctx.Err() == nil { // it could not even be sent: who hangs up has hung up (RFC 3261 §15.1.1)
+		c.p.do(func() { c.end(End{By: "us"}) })
+	}
 	return err
 }
 
@@ -324,7 +327,8 @@ func (c *Call) offer() []byte {
 	if c.held {
 		direction = sendonly
 	}
-	c.lastLocal = writeSDP(c.sdpID, c.version, c.audio.local, formatsOf(c.p.cfg.Codecs), direction, nil)
+	profile, lines := c.offerKeys()
+	c.lastLocal = writeSDP(c.sdpID, c.version, c.audio.local, formatsOf(c.p.cfg.Codecs), direction, nil, profile, lines...)
 	return c.lastLocal
 }
 
@@ -338,10 +342,18 @@ func (c *Call) answer(offer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	line, err := c.agree(&d, true)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	if line != "" {
+		lines = []string{line}
+	}
 	direction := answerDirection(d.direction, c.held)
 	c.remoteSDP, c.lastRaw = &d, offer
 	c.audio.connect(d.addr, formats, !c.held && strings.HasPrefix(direction, "send"))
-	c.lastLocal = writeSDP(c.sdpID, c.version, c.audio.local, formats, direction, &d)
+	c.lastLocal = writeSDP(c.sdpID, c.version, c.audio.local, formats, direction, &d, "", lines...)
 	return c.lastLocal, nil
 }
 
@@ -354,6 +366,9 @@ func (c *Call) hear(body []byte) error {
 	c.remoteSDP, c.lastRaw = &d, body
 	formats, err := d.common(formatsOf(c.p.cfg.Codecs))
 	if err != nil {
+		return err
+	}
+	if _, err := c.agree(&d, false); err != nil {
 		return err
 	}
 	c.audio.connect(d.addr, formats, !c.held && (d.direction == sendrecv || d.direction == recvonly))

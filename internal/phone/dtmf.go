@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/pion/rtp"
+
+	"vpbx/media/audio"
 )
 
 // keys are the events of RFC 4733 §3.2 in the order of their codes.
@@ -22,6 +24,7 @@ const (
 	keyPackets = 5
 	keyEnds    = 2 // repetitions
 	keyPause   = 3
+	keyLoud    = 0.2 // of full scale, each tone
 )
 
 // keyStep is one 20 ms of a digit, or of the voice behind it.
@@ -31,6 +34,7 @@ type keyStep struct {
 	first    bool
 	end      bool
 	pause    bool
+	tone     bool // in the sound, not as an event
 }
 
 func (s keyStep) payload() []byte {
@@ -53,13 +57,33 @@ func (c *Call) SendDTMF(digits string) error {
 	case m.event == noPayload:
 		return errors.New("telephone events were not negotiated")
 	}
+	return m.press(digits, false)
+}
+
+// SendTones sends digits as tones in the sound, 100 ms each and 60 ms of voice behind
+// it, and returns at once.
+func (c *Call) SendTones(digits string) error {
+	m := c.audio
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.started || m.closed {
+		return ErrState
+	}
+	return m.press(digits, true)
+}
+
+// press queues digits.
+func (m *media) press(digits string, tones bool) error {
 	var steps []keyStep
 	for _, r := range strings.ToUpper(digits) {
 		code := strings.IndexRune(keys, r)
 		if code < 0 {
 			return errors.New("not a key: " + string(r))
 		}
-		for i := range keyPackets + keyEnds {
+		for i := 0; tones && i < keyPackets; i++ {
+			steps = append(steps, keyStep{code: byte(code), first: i == 0, tone: true})
+		}
+		for i := 0; !tones && i < keyPackets+keyEnds; i++ {
 			n := min(i+1, keyPackets)
 			steps = append(steps, keyStep{code: byte(code), duration: uint16(n * m.eventRate / 50), first: i == 0, end: n == keyPackets})
 		}
@@ -81,13 +105,49 @@ func (m *media) nextKey() (keyStep, bool) {
 	}
 	step := m.keys[0]
 	m.keys = m.keys[1:]
-	if step.pause || m.event == noPayload {
+	if step.pause || m.event == noPayload && !step.tone {
 		return step, false
 	}
 	if step.first {
 		m.keyStart = m.header.Timestamp
 	}
 	return step, true
+}
+
+// sing is 20 ms of the tones of a key, in the codec.
+func (m *media) sing(step keyStep) []byte {
+	if step.first {
+		m.keyPhases = [2]float64{}
+	}
+	low, high := audio.Key(keys[step.code])
+	var pcm, second [frameSamples]int16
+	m.keyPhases[0] = audio.Tone(pcm[:], rate, low, keyLoud, m.keyPhases[0])
+	m.keyPhases[1] = audio.Tone(second[:], rate, high, keyLoud, m.keyPhases[1])
+	audio.Mix(pcm[:], second[:])
+	if m.enc != nil {
+		return m.coded[:m.enc.Encode(m.coded[:], pcm[:])]
+	}
+	audio.Encode(m.coded[:frameSamples], pcm[:], m.law)
+	return m.coded[:frameSamples]
+}
+
+// hearTones notes the digits in the sound of a packet.
+func (m *media) hearTones(f *frame) {
+	pcm := f.decode(m.toned[:0])
+	for m.toned = pcm; len(pcm) > 0; {
+		before := m.tones.Down()
+		pcm = pcm[m.tones.Hear(pcm):]
+		if now := m.tones.Down(); now != before && now != 0 && len(m.toneDigits) < maxKeys {
+			m.toneDigits += string(now)
+		}
+	}
+}
+
+// ToneDigits are the digits heard as tones so far, by a phone that hears keys.
+func (c *Call) ToneDigits() string {
+	c.audio.mu.Lock()
+	defer c.audio.mu.Unlock()
+	return c.audio.toneDigits
 }
 
 // hearKey notes a digit once; all packets of one have the same timestamp.

@@ -63,6 +63,7 @@ type media struct {
 	second          []byte // the recorded second
 	secondLaw       audio.Codec
 	header          rtp.Header
+	sdes            keying
 	keys            []keyStep // digits being sent
 	keyStart        uint32
 	echo            [][]byte
@@ -70,6 +71,10 @@ type media struct {
 	next            int
 	digits          string
 	digitStart      uint32
+	keyPhases       [2]float64 // of the key being sung
+	tones           audio.KeyDetector
+	toned           []int16
+	toneDigits      string
 	in              reception
 	stats           RTPStats
 	octets          uint32
@@ -224,8 +229,8 @@ func (m *media) run() {
 		case <-m.stop:
 			return
 		case <-tick.C:
-			if n, to := m.frame(buf); n > 0 {
-				_, _ = m.conn.WriteToUDPAddrPort(buf[:n], to)
+			if raw, to := m.frame(buf); raw != nil {
+				_, _ = m.conn.WriteToUDPAddrPort(raw, to)
 			}
 		case <-report.C:
 			if raw, to := m.report(); raw != nil {
@@ -235,32 +240,41 @@ func (m *media) run() {
 	}
 }
 
-// frame writes the next packet into buf; 0 when there is none to send.
-func (m *media) frame(buf []byte) (int, netip.AddrPort) {
+// frame makes the next packet, in buf unless it is secured; nil when there is none to
+// send.
+func (m *media) frame(buf []byte) ([]byte, netip.AddrPort) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.header.Timestamp += uint32(m.clock() / 50)
 	if !m.mayWrite || m.muted || m.pt == noPayload {
 		m.header.Marker = true // of the first packet after the pause, RFC 3551 §4.1
-		return 0, m.remote
+		return nil, m.remote
 	}
 	packet := rtp.Packet{Header: m.header}
 	packet.PayloadType = m.pt
 	if step, ok := m.nextKey(); ok {
-		packet.PayloadType, packet.Marker, packet.Timestamp = m.event, step.first, m.keyStart
-		packet.Payload = step.payload()
+		if step.tone {
+			packet.Payload = m.sing(step)
+		} else {
+			packet.PayloadType, packet.Marker, packet.Timestamp = m.event, step.first, m.keyStart
+			packet.Payload = step.payload()
+		}
 	} else {
 		packet.Payload = m.speak()
 	}
 	n, err := packet.MarshalTo(buf)
 	if err != nil {
-		return 0, m.remote
+		return nil, m.remote
+	}
+	raw, err := m.seal(buf[:n])
+	if err != nil {
+		return nil, m.remote
 	}
 	m.header.Marker = false
 	m.header.SequenceNumber++
 	m.stats.Sent++
 	m.octets += uint32(len(packet.Payload))
-	return n, m.remote
+	return raw, m.remote
 }
 
 // speak is the next 20 ms of what the phone says: an echo, its tone, or silence.
@@ -311,7 +325,11 @@ func (m *media) read() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil || packet.Unmarshal(buf[:n]) != nil {
+		if err != nil {
+			continue
+		}
+		raw, err := m.open(buf[:n])
+		if err != nil || packet.Unmarshal(raw) != nil {
 			continue
 		}
 		m.hear(&packet, from, time.Now())
@@ -345,6 +363,9 @@ func (m *media) hear(packet *rtp.Packet, from netip.AddrPort, at time.Time) {
 		}
 		_, pcm := m.ear.Hear(m.law, packet.SSRC, packet.Timestamp, packet.Payload)
 		f.pcm = append(f.pcm, pcm...)
+	}
+	if m.p.cfg.HearKeys {
+		m.hearTones(f)
 	}
 	if m.p.cfg.Echo && packet.PayloadType == m.pt && len(m.echo) < echoFrames {
 		m.echo = append(m.echo, slices.Clone(packet.Payload))

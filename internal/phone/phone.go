@@ -44,8 +44,9 @@ type Config struct {
 	Algorithm  string // MD5 or SHA-256 answers only that challenge; "" the strongest offered
 	ReuseNonce bool   // sends credentials unasked, counting nc, once a nonce is known
 
-	Codecs        []string      // in order; nil means PCMA, PCMU, telephone-event
-	Media         bool          // sends and receives RTP, 20 ms a packet
+	Codecs        []string // in order; nil means PCMA, PCMU, telephone-event
+	Media         bool     // sends and receives RTP, 20 ms a packet
+	SRTP          SRTP
 	Tone          float64       // hertz of the tone it sends; 0 is silence
 	Echo          bool          // sends back what it hears instead of the tone
 	RingWith      int           // sent by itself for a new call: 0 means 180, negative nothing
@@ -57,6 +58,8 @@ type Config struct {
 	ContactParams string        // added to the Contact of REGISTER, with its semicolon
 	Supported     string        // of REGISTER; "": none is named
 	Misbehave     Misbehave     // of new calls
+
+	HearKeys bool // notes the keys that are in the sound
 
 	Challenge *Challenge // plays a provider
 

@@ -109,7 +109,11 @@ func (m *media) report() ([]byte, netip.AddrPort) {
 		sdes = append(sdes, 0)
 	}
 	binary.BigEndian.PutUint16(sdes[2:], uint16(len(sdes)/4-1))
-	return append(b, sdes...), netip.AddrPortFrom(m.remote.Addr(), m.remote.Port()+1)
+	raw, err := m.sealReport(append(b, sdes...))
+	if err != nil {
+		return nil, netip.AddrPort{}
+	}
+	return raw, netip.AddrPortFrom(m.remote.Addr(), m.remote.Port()+1)
 }
 
 // block appends a report block (RFC 3550 §6.4.1).
@@ -140,8 +144,11 @@ func (m *media) readRTCP() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err == nil {
-			m.hearReport(buf[:n], time.Now())
+		if err != nil {
+			continue
+		}
+		if raw, err := m.openReport(buf[:n]); err == nil {
+			m.hearReport(raw, time.Now())
 		}
 	}
 }

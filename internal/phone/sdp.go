@@ -37,6 +37,7 @@ type description struct {
 	formats   []format
 	direction string
 	profile   string
+	cryptos   []string // what follows a=crypto: of the audio stream
 	media     []string // the m= lines, to be answered one by one
 	audio     int      // index of the audio stream in media
 }
@@ -185,6 +186,10 @@ func (d *description) attribute(value string) {
 		return
 	}
 	key, rest, _ := strings.Cut(value, ":")
+	if key == "crypto" {
+		d.cryptos = append(d.cryptos, rest)
+		return
+	}
 	text, what, ok := strings.Cut(rest, " ")
 	if !ok || key != "rtpmap" && key != "fmtp" {
 		return
@@ -254,8 +259,9 @@ func answerDirection(offered string, held bool) string {
 }
 
 // writeSDP writes a description of one audio stream. To answer several m= lines,
-// offer is the description being answered; the others are refused with port 0.
-func writeSDP(id, version uint64, at netip.AddrPort, formats []format, direction string, offer *description) []byte {
+// offer is the description being answered; the others are refused with port 0. profile
+// is that of an offer, lines are further attributes of the stream.
+func writeSDP(id, version uint64, at netip.AddrPort, formats []format, direction string, offer *description, profile string, lines ...string) []byte {
 	var b strings.Builder
 	family := "IP4"
 	if at.Addr().Is6() {
@@ -278,10 +284,13 @@ func writeSDP(id, version uint64, at netip.AddrPort, formats []format, direction
 				fmt.Fprintf(&b, "a=fmtp:%d %s\r\n", f.pt, f.fmtp)
 			}
 		}
+		for _, l := range lines {
+			b.WriteString("a=" + l + "\r\n")
+		}
 		fmt.Fprintf(&b, "a=ptime:20\r\na=%s\r\n", direction)
 	}
 	if offer == nil {
-		audio("RTP/AVP")
+		audio(profile)
 		return []byte(b.String())
 	}
 	for i, m := range offer.media {

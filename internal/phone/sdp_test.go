@@ -63,7 +63,7 @@ func TestAnswerSDP(t *testing.T) {
 	if err != nil || len(formats) != 1 || formats[0].pt != 8 {
 		t.Fatalf("%v, %v", formats, err)
 	}
-	got := string(writeSDP(1, 2, netip.MustParseAddrPort("10.0.0.2:6000"), formats, sendrecv, &d))
+	got := string(writeSDP(1, 2, netip.MustParseAddrPort("10.0.0.2:6000"), formats, sendrecv, &d, ""))
 	for _, line := range []string{"m=video 0 RTP/AVP 99\r\n", "m=audio 6000 RTP/SAVP 8\r\n", "m=audio 0 RTP/AVP 0\r\n", "a=rtpmap:8 PCMA/8000\r\n"} {
 		if strings.Count(got, line) != 1 {
 			t.Errorf("lacks %q:\n%s", line, got)
@@ -98,7 +98,7 @@ func FuzzParseSDP(f *testing.F) {
 		if err != nil {
 			return
 		}
-		answer := writeSDP(1, 1, netip.MustParseAddrPort("10.0.0.2:6000"), d.formats, sendrecv, &d)
+		answer := writeSDP(1, 1, netip.MustParseAddrPort("10.0.0.2:6000"), d.formats, sendrecv, &d, "")
 		again, err := parseSDP(answer)
 		if err != nil || again.audio != d.audio || len(again.media) != len(d.media) {
 			t.Errorf("an answer cannot be read: %v\n%s", err, answer)

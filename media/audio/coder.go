@@ -264,3 +264,43 @@ func (e *Encoder) Encode(dst []byte, src []int16) int {
 	Encode(dst, src, e.codec)
 	return len(src)
 }
+
+// Settle writes a frame of next to silence that brings a decoder which heard another
+// encoder of G.722 to the state of this one, and says how many bytes it has. The first of a
+// row of such frames forgets what was coded before; after three of them the two agree. For
+// other codecs, which need none, it is 0.
+func (e *Encoder) Settle(dst []byte, first bool) int {
+	if e.g722 == nil {
+		return 0
+	}
+	if first {
+		e.g722.begin()
+		if e.up != nil {
+			e.up.Reset()
+		}
+	}
+	return e.g722.settle(dst[:g722Rate*FrameMs/1000])
+}
+
+// Follow prepares an encoder that rested to go on after another of the same codec,
+// so that a decoder which changes to it hears no seam where both had the same sound:
+// it takes over the state of o, or, for Opus and where o is nil, begins anew with the frame before, if any.
+func (e *Encoder) Follow(o *Encoder, before []int16) {
+	var scratch [MaxFrame]byte
+	switch {
+	case o == e:
+		return
+	case e.opus != nil:
+		e.opus.Reset()
+	case o != nil && o.codec == e.codec:
+		if e.g722 != nil {
+			*e.g722 = *o.g722
+		}
+		e.up.follow(o.up)
+		e.down.follow(o.down)
+		return
+	}
+	if len(before) == e.Frame() {
+		e.Encode(scratch[:], before)
+	}
+}

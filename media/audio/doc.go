@@ -3,8 +3,9 @@
 // # What it is
 //
 // Pure functions over samples: the codecs G.711, G.722 and Opus (RFC 6716, by
-// gopus), tones and their detection, resampling, making
-// up what was lost, WAV files and the voice quality estimate of ITU-T G.107.
+// gopus), tones and their detection, keys in the sound (ITU-T Q.23, Q.24), resampling, mixing, making
+// up what was lost, making sound shorter and longer by its period, comfort noise (RFC 3389),
+// what can be seen of a packet without decoding it, WAV files and the voice quality estimate of ITU-T G.107.
 //
 // # What it is not
 //
@@ -14,7 +15,7 @@
 // # Goroutines
 //
 // None are started here. The functions are safe for concurrent use; a WAVWriter,
-// Encoder, Decoder, Listener or Resampler belongs to one goroutine.
+// Encoder, Decoder, Listener, KeyDetector or Resampler belongs to one goroutine.
 //
 // # Invariants
 //
@@ -26,6 +27,6 @@
 //
 // Tables and round trips in *_test.go beside each file; coder_test.go for G.722
 // against an independent implementation, the quality of each codec, and loss.
-// FuzzReadWAV and FuzzListener for what comes from outside, benchmarks with
+// FuzzReadWAV, FuzzListener and FuzzPacket for what comes from outside, benchmarks with
 // allocation counts in g711_test.go and coder_test.go.
 package audio

@@ -11,6 +11,32 @@ func Mix(dst, src []int16) {
 	}
 }
 
+// Sum adds src, times a factor in 256ths, to dst, which must be at least as long.
+func Sum(dst []int32, src []int16, factor int32) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] += int32(v) * factor >> 8
+	}
+}
+
+// Clip writes sums to dst, which must be at least as long; what is too loud for a
+// sample is cut off.
+func Clip(dst []int16, sum []int32) {
+	dst = dst[:len(sum)]
+	for i, v := range sum {
+		dst[i] = int16(min(max(v, math.MinInt16), math.MaxInt16))
+	}
+}
+
+// Level is the mean square of the samples.
+func Level(samples []int16) int64 {
+	var sum int64
+	for _, v := range samples {
+		sum += int64(v) * int64(v)
+	}
+	return sum / int64(max(len(samples), 1))
+}
+
 // Silent reports whether there is nothing in the samples but what the laws of
 // G.711 make of zero: A-law has none and says ±8.
 func Silent(samples []int16) bool {

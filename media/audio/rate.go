@@ -54,6 +54,13 @@ func (r *Resampler) Reset() {
 	clear(r.buf)
 }
 
+// follow takes over what another of the same ratio has heard; nil changes nothing.
+func (r *Resampler) follow(o *Resampler) {
+	if r != nil && o != nil && r.up == o.up && r.down == o.down {
+		r.buf, r.at = append(r.buf[:0], o.buf...), o.at
+	}
+}
+
 // Resample writes what src becomes to dst and says how many samples that are: as
 // many as the ratio says, if the length of src divides. dst must have room.
 func (r *Resampler) Resample(dst, src []int16) int {

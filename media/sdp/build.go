@@ -82,6 +82,7 @@ func writeMedia(b *bytes.Buffer, m Media) {
 	if m.Mux {
 		b.WriteString("a=rtcp-mux\r\n")
 	}
+	writeSecurity(b, m)
 	if xr := m.XR.String(); xr != "" {
 		fmt.Fprintf(b, "a=rtcp-xr:%s\r\n", xr)
 	}

@@ -2,6 +2,7 @@ package sdp
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,11 +85,12 @@ func TestStatic(t *testing.T) {
 
 // answerTo answers an offer with whatever stream it has and every codec of it.
 func answerTo(d Description) []byte {
-	i, err := d.Audio()
-	if err != nil {
+	i := slices.IndexFunc(d.Media, func(m Media) bool { return m.Profile() != "" })
+	if i < 0 {
 		return nil
 	}
-	m := Media{Port: 20000, Direction: d.Media[i].Direction.Reverse(), Codecs: d.Media[i].Codecs, Mux: d.Media[i].Mux}
+	m := Media{Port: 20000, Direction: d.Media[i].Direction.Reverse(), Codecs: d.Media[i].Codecs, Mux: d.Media[i].Mux,
+		Crypto: d.Media[i].Crypto, Fingerprints: d.Media[i].Fingerprints, Setup: d.Media[i].Setup}
 	if len(m.Codecs) == 0 {
 		return nil
 	}
@@ -101,6 +103,7 @@ func FuzzParse(f *testing.F) {
 		"a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16", "a=sendonly", "a=rtcp:4711 IN IP4 198.51.100.8"))
 	f.Add([]byte("v=0\nc=IN IP6 ::\na=inactive\nm=video 1 RTP/AVP 96\nm=audio 4/2 RTP/AVPF 111 9\na=rtpmap:111 opus/48000/2\na=rtcp-mux"))
 	f.Add([]byte("v=0\nm=image 4000 udptl t38\nm=audio 9 UDP/TLS/RTP/SAVPF 0\nm=audio 9 RTP/AVP 0"))
+	f.Add([]byte("v=0\na=fingerprint:sha-1 " + strings.Repeat("0A:", 19) + "0A\na=setup:actpass\nm=audio 9 RTP/SAVP 0\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4 WSH=64"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := Parse(b)
 		if err != nil {

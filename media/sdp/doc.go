@@ -28,6 +28,6 @@
 //
 // # Tests
 //
-// Tables in parse_test.go and build_test.go, FuzzParse beside it, and a
+// Tables in parse_test.go and build_test.go, FuzzParse beside it, FuzzCrypto for keys, and a
 // foreign parser that must accept everything we write.
 package sdp

@@ -141,6 +141,8 @@ func (p *parser) attribute(name, value string) {
 		m.Mux = true
 	case "rtcp":
 		m.rtcp = value
+	case "crypto", "fingerprint", "setup":
+		m.secured(name, value, p.medium == nil)
 	case "rtcp-xr":
 		m.XR = parseXR(value)
 	case "rtpmap":
@@ -218,6 +220,12 @@ func (p *parser) finish(m *draft) Media {
 	}
 	if m.PTime == 0 {
 		m.PTime = p.session.PTime
+	}
+	if len(m.Fingerprints) == 0 {
+		m.Fingerprints = p.session.Fingerprints
+	}
+	if m.Setup == "" {
+		m.Setup = p.session.Setup
 	}
 	if m.XR == (XR{}) {
 		m.XR = p.session.XR

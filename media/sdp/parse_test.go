@@ -165,32 +165,16 @@ func TestParseDropsCodecsItCannotName(t *testing.T) {
 	}
 }
 
-func TestAudio(t *testing.T) {
-	tests := []struct {
-		name  string
-		media []string
-		want  int
-		err   error
-	}{
-		{"plain", []string{"audio 4000 RTP/AVP 0"}, 0, nil},
-		{"feedback profile", []string{"audio 4000 RTP/AVPF 0"}, 0, nil},
-		{"video first", []string{"video 5000 RTP/AVP 96", "audio 4000 RTP/AVP 0"}, 1, nil},
-		{"encrypted or plain", []string{"audio 4000 RTP/SAVP 0", "audio 4002 RTP/AVP 0"}, 1, nil},
-		{"only encrypted", []string{"audio 4000 RTP/SAVP 0"}, 0, ErrNotAcceptable},
-		{"WebRTC", []string{"audio 9 UDP/TLS/RTP/SAVPF 111"}, 0, ErrNotAcceptable},
-		{"fax", []string{"image 4000 udptl t38"}, 0, ErrNotAcceptable},
-		{"switched off", []string{"audio 0 RTP/AVP 0"}, 0, ErrNotAcceptable},
+func TestProfile(t *testing.T) {
+	tests := map[string]string{
+		"audio 4000 RTP/AVP 0": PlainProfile, "audio 4000 RTP/AVPF 0": PlainProfile,
+		"audio 4000 RTP/SAVP 0": SDESProfile, "audio 4000 RTP/SAVPF 0": SDESProfile,
+		"audio 9 UDP/TLS/RTP/SAVP 111": DTLSProfile, "audio 9 UDP/TLS/RTP/SAVPF 111": DTLSProfile,
+		"audio 9 TCP/TLS/RTP/SAVP 111": "", "audio 9 RTP/AVPFF 0": "", "video 5000 RTP/AVP 96": "", "image 4000 udptl t38": "", "audio 0 RTP/AVP 0": "",
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			lines := []string{"v=0", "c=IN IP4 192.0.2.1"}
-			for _, m := range tt.media {
-				lines = append(lines, "m="+m)
-			}
-			got, err := mustParse(t, crlf(lines...)).Audio()
-			if got != tt.want || !errors.Is(err, tt.err) {
-				t.Errorf("stream %d, error %v", got, err)
-			}
-		})
+	for line, want := range tests {
+		if got := mustParse(t, crlf("v=0", "c=IN IP4 192.0.2.1", "m="+line)).Media[0].Profile(); got != want {
+			t.Errorf("%s: %q", line, got)
+		}
 	}
 }

@@ -137,6 +137,12 @@ type Media struct {
 	Direction Direction
 	// PTime is the packet length asked for in milliseconds, 0 for no wish.
 	PTime int
+	// Crypto are the keys of SDES (RFC 4568) that we can use, in order of preference.
+	Crypto []Crypto
+	// Fingerprints are those of the certificates of DTLS, Setup the role in the
+	// handshake (RFC 5763 §5); "" when nothing is said.
+	Fingerprints []Fingerprint
+	Setup        string
 }
 
 // XR is a=rtcp-xr, as far as we have such reports (RFC 3611 §5.1).
@@ -173,23 +179,27 @@ func (m Media) RTP() netip.AddrPort {
 	return netip.AddrPortFrom(m.Addr, m.Port)
 }
 
-// plain reports whether this is audio over unencrypted RTP.
-func (m Media) plain() bool {
-	return m.Type == "audio" && m.Port != 0 && (m.Proto == "RTP/AVP" || m.Proto == "RTP/AVPF")
+// The profiles of RTP; each has one with feedback (RFC 4585, RFC 5124).
+const (
+	PlainProfile = "RTP/AVP"
+	SDESProfile  = "RTP/SAVP"
+	DTLSProfile  = "UDP/TLS/RTP/SAVP"
+)
+
+// Profile is which of the profiles a stream of audio has, "" when it has none of
+// them or is refused.
+func (m Media) Profile() string {
+	if m.Type != "audio" || m.Port == 0 {
+		return ""
+	}
+	switch p := strings.TrimSuffix(m.Proto, "F"); p {
+	case PlainProfile, SDESProfile, DTLSProfile:
+		return p
+	}
+	return ""
 }
 
 // Description is a whole session description.
 type Description struct {
 	Media []Media
-}
-
-// Audio is the index of the first audio stream over plain RTP, or
-// ErrNotAcceptable when there is none (only SRTP, WebRTC, fax, …).
-func (d Description) Audio() (int, error) {
-	for i, m := range d.Media {
-		if m.plain() {
-			return i, nil
-		}
-	}
-	return 0, ErrNotAcceptable
 }

@@ -100,8 +100,17 @@ func testTombstones(t *testing.T, open Open) {
 	if err != nil || len(c.Recordings) != 1 || c.Recordings[0].Removed == nil || c.Recordings[0].Removed.By != "anna" {
 		t.Errorf("in the record of the call: %+v, %v", c.Recordings, err)
 	}
-	if links, err := s.Links(ctx, "acme", 0, 10); err != nil || len(links) != 3 {
-		t.Errorf("links %+v, %v", links, err)
+	links, err := s.Links(ctx, "acme", 0, 10)
+	if err != nil || len(links) != 4 {
+		t.Fatalf("links %+v, %v", links, err)
+	}
+	for i, l := range links {
+		if l.Buried != (l.ID == "r2") || (l.Kind == pbx.LinkRemoved) != (i == 3) {
+			t.Errorf("link %+v", l)
+		}
+	}
+	if l := links[3]; l.Seq != 4 || l.ID != "r2" || l.SHA256 != why.Sum() || l.Link != l.Follow(links[2].Link) || l.Recording == nil {
+		t.Errorf("link of the removal %+v", l)
 	}
 
 	if list, err := s.Expired(ctx, "acme", t0.Add(3*time.Minute), 10); err != nil || len(list) != 1 || list[0].ID != "r1" {

@@ -29,7 +29,7 @@ func waiting(t *testing.T, s *store.Store, tenant pbx.TenantID, state pbx.Delive
 			t.Fatal(err)
 		}
 		for _, d := range list {
-			if d.State != state || d.Notice.Kind != d.Event || d.Seq != d.Notice.Seq {
+			if d.State != state || d.Notification.Kind != d.Event || d.Seq != d.Notification.Seq {
 				t.Errorf("delivery %+v", d)
 			}
 			all = append(all, fmt.Sprintf("%s%s", strings.TrimPrefix(d.ID, string(tenant)+"-"), map[bool]string{true: "!"}[d.Error != ""]))
@@ -79,7 +79,7 @@ func testOutbox(t *testing.T, open Open) {
 	}
 	journal(2)
 	wantWaiting(t, s, "rtk", pbx.DeliveryPending, "0001-1")
-	if err := s.SettleNotices(t.Context(), "rtk", []pbx.Settled{{Call: string(c.ID), Seq: 1, Done: true}}); err != nil {
+	if err := s.SettleNotifications(t.Context(), "rtk", []pbx.Settled{{Call: string(c.ID), Seq: 1, Done: true}}); err != nil {
 		t.Fatal(err)
 	}
 	journal(3)
@@ -97,15 +97,15 @@ func testOutbox(t *testing.T, open Open) {
 		t.Errorf("companies %v, %v", list, err)
 	}
 	hook := Company("hook", "+74950000002")
-	hook.CRM = pbx.CRM{Kind: "webhook", Webhook: &pbx.Webhook{Events: []pbx.NoticeKind{pbx.NoticeEnded}}}
+	hook.CRM = pbx.CRM{Kind: "webhook", Webhook: &pbx.Webhook{Events: []pbx.NotificationKind{pbx.NotifyEnded}}}
 	put(t, s, hook)
 	c, trace = Call("hook", 1)
 	save(t, s, c, trace)
 	wantWaiting(t, s, "hook", pbx.DeliveryPending, "0001-5")
-	if err := s.QueueNotice(t.Context(), "rtk", "order-7", pbx.Notice{Kind: pbx.NoticeHistory, Seq: 1, Order: "7"}); err != nil {
+	if err := s.QueueNotification(t.Context(), "rtk", "order-7", pbx.Notification{Kind: pbx.NotifyHistory, Seq: 1, Order: "7"}); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, "no name", s.QueueNotice(t.Context(), "rtk", "", pbx.Notice{}), pbx.Invalid)
+	wantKind(t, "no name", s.QueueNotification(t.Context(), "rtk", "", pbx.Notification{}), pbx.Invalid)
 	wantWaiting(t, s, "rtk", pbx.DeliveryPending, "order-7-1 0001-2 0001-3 0001-4 0001-5")
 	if err := s.UpdateCompany(t.Context(), "rtk", func(*pbx.Company) (*pbx.Company, error) { return nil, nil }); err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func testOutboxSettled(t *testing.T, open Open) {
 	now := time.Now()
 	dueAt := func(at time.Time, want string) {
 		t.Helper()
-		list, err := s.DueNotices(t.Context(), "rtk", at, 10)
+		list, err := s.DueNotifications(t.Context(), "rtk", at, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func testOutboxSettled(t *testing.T, open Open) {
 	}
 	settle := func(list ...pbx.Settled) {
 		t.Helper()
-		if err := s.SettleNotices(t.Context(), "rtk", list); err != nil {
+		if err := s.SettleNotifications(t.Context(), "rtk", list); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -153,10 +153,10 @@ func testOutboxSettled(t *testing.T, open Open) {
 		pbx.Settled{Call: "beta-0001", Seq: 1, Done: true})
 	dueAt(now, "0002-2")
 	dueAt(later, "0002-2 0001-1")
-	if next, err := s.NextNotice(t.Context(), "rtk"); err != nil || next.After(now) {
+	if next, err := s.NextNotification(t.Context(), "rtk"); err != nil || next.After(now) {
 		t.Errorf("next %v, %v", next, err)
 	}
-	list, err := s.CallNotices(t.Context(), "rtk", "rtk-0001", 3)
+	list, err := s.CallNotifications(t.Context(), "rtk", "rtk-0001", 3)
 	if err != nil || len(list) != 3 || list[0].Seq != 1 || list[0].Tries != 1 || list[0].Strikes != 2 || !list[0].Next.Equal(later) || list[2].Seq != 3 || list[2].Tries != 0 {
 		t.Errorf("call: %+v, %v", list, err)
 	}
@@ -166,34 +166,34 @@ func testOutboxSettled(t *testing.T, open Open) {
 	wantWaiting(t, s, "rtk", pbx.DeliveryDead, "0001-1!")
 	closeStore(t, s)
 	s = open(t)
-	wantKind(t, "another company", s.RetryNotice(t.Context(), "beta", "rtk-0001-1"), pbx.NotFound)
+	wantKind(t, "another company", s.RetryNotification(t.Context(), "beta", "rtk-0001-1"), pbx.NotFound)
 	for _, id := range []string{"", "x", "-1", "rtk-0001-01", "rtk-0001-99", "rtk-0001-x"} {
-		wantKind(t, "id "+id, s.RetryNotice(t.Context(), "rtk", id), pbx.NotFound)
+		wantKind(t, "id "+id, s.RetryNotification(t.Context(), "rtk", id), pbx.NotFound)
 	}
-	if err := s.RetryNotice(t.Context(), "rtk", "rtk-0001-1"); err != nil {
+	if err := s.RetryNotification(t.Context(), "rtk", "rtk-0001-1"); err != nil {
 		t.Fatal(err)
 	}
 	dueAt(time.Now(), "0002-2 0001-1")
-	if n, err := s.GiveUpNotices(t.Context(), "rtk", "off"); err != nil || n != 9 {
+	if n, err := s.GiveUpNotifications(t.Context(), "rtk", "off"); err != nil || n != 9 {
 		t.Errorf("given up %d, %v", n, err)
 	}
 	dueAt(time.Now(), "")
-	if next, err := s.NextNotice(t.Context(), "rtk"); err != nil || !next.IsZero() {
+	if next, err := s.NextNotification(t.Context(), "rtk"); err != nil || !next.IsZero() {
 		t.Errorf("next of none: %v, %v", next, err)
 	}
-	if n, err := s.RetryNotices(t.Context(), "rtk"); err != nil || n != 9 {
+	if n, err := s.RetryNotifications(t.Context(), "rtk"); err != nil || n != 9 {
 		t.Errorf("sent again %d, %v", n, err)
 	}
 	settle(pbx.Settled{Call: "rtk-0001", Seq: 1, At: now, Next: time.Now().Add(time.Hour)})
-	if err := s.HastenNotices(t.Context(), "rtk"); err != nil {
+	if err := s.HastenNotifications(t.Context(), "rtk"); err != nil {
 		t.Fatal(err)
 	}
 	dueAt(time.Now(), "0002-2 0001-1")
 	settle(pbx.Settled{Call: "rtk-0001", Seq: 1, At: now, Dead: true})
-	if n, err := s.SweepNotices(t.Context(), time.Now().Add(29*24*time.Hour)); err != nil || n != 0 {
+	if n, err := s.SweepNotifications(t.Context(), time.Now().Add(29*24*time.Hour)); err != nil || n != 0 {
 		t.Errorf("swept too early: %d, %v", n, err)
 	}
-	if n, err := s.SweepNotices(t.Context(), time.Now().Add(31*24*time.Hour)); err != nil || n != 1 {
+	if n, err := s.SweepNotifications(t.Context(), time.Now().Add(31*24*time.Hour)); err != nil || n != 1 {
 		t.Errorf("swept %d, %v", n, err)
 	}
 	if n, err := s.OutboxPending(t.Context()); err != nil || n != 13 {

@@ -67,6 +67,8 @@ func Company(id pbx.TenantID, number string) *pbx.Company {
 		Rules:    []pbx.Rule{{Number: number, Owner: true, Steps: []pbx.Step{{Kind: pbx.StepRing, Target: "600"}}}},
 		Prompts:  map[string]*pbx.Prompt{"welcome": {Name: "welcome", File: "/w.wav"}},
 		CRM:      pbx.CRM{Kind: "none"},
+
+		Conferences: map[string]*pbx.Conference{"800": {Number: "800", Name: "c", PIN: "1234", ModeratorPIN: "98765", Max: 5, Tones: true, Wait: true}},
 	}
 }
 
