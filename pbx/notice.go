@@ -14,7 +14,7 @@ type NotificationKind string
 const (
 	NotifyArrived      NotificationKind = "arrived"      // a call is there
 	NotifyRinging      NotificationKind = "ringing"      // Who is called and rings
-	NotifyAnswered     NotificationKind = "answered"     // Who talks with the caller; "": the PBX itself does
+	NotifyAnswered     NotificationKind = "answered"     // Who talks with the caller; "": the PBX itself does, or a conference
 	NotifyTransferred  NotificationKind = "transferred"  // By has sent the other side on to Who
 	NotifyDisconnected NotificationKind = "disconnected" // the last talk is over, or there was none: Who, Cause
 	NotifyEnded        NotificationKind = "ended"        // the call is over: Cause, Record
@@ -110,7 +110,7 @@ func (t *teller) add(e CallEvent) {
 		t.ring(e.At, e.Leg)
 	case Bridged:
 		t.answer(e)
-	case Served:
+	case Served, JoinedRoom:
 		if !t.served && t.talking == "" {
 			t.served = true
 			t.tell(Notification{Kind: NotifyAnswered, At: e.At})

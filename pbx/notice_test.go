@@ -51,6 +51,7 @@ func TestNotifications(t *testing.T) {
 		"transfer":     {[]CallEvent{in, dial("b", "101"), rings("b"), joins("b", "101"), dial("c", "102"), rings("c"), joins("c", "102"), {Kind: Transferred, Who: "101", To: "102"}, ended}, "arrived, ringing 101, answered 101, ringing 102, answered 102, transferred 102 by 101, disconnected 102, ended"},
 		"taken over":   {[]CallEvent{in, dial("b", "101"), rings("b"), {Kind: Entered, Leg: "c", Who: "102"}, joins("c", "102"), ended}, "arrived, ringing 101, answered 102, disconnected 102, ended"},
 		"back again":   {[]CallEvent{in, dial("b", "101"), rings("b"), joins("b", "101"), {Kind: Unbridged}, joins("b", "101"), ended}, "arrived, ringing 101, answered 101, disconnected 101, ended"},
+		"conference":   {[]CallEvent{in, {Kind: Routed}, {Kind: JoinedRoom, Who: "+79160000001", To: "800"}, {Kind: LeftRoom, Who: "+79160000001"}, ended}, "arrived, answered, disconnected, ended"},
 		"feature code": {[]CallEvent{{Kind: Arrived, Direction: InternalTo, From: "101", Who: "101", To: "*43"}, {Kind: Routed}, {Kind: Served, Who: "101"}, {Kind: Served, Who: "101"}, ended}, "arrived, answered, disconnected, ended"},
 		"recorded": {[]CallEvent{in, dial("b", "101"), joins("b", "101"), {Kind: RecordStart}, {Kind: RecordEnd, Recording: &Recording{ID: "r"}}, {Kind: RecordEnd, Recording: &Recording{Error: "x"}}, ended},
 			"arrived, ringing 101, answered 101, disconnected 101, ended, recorded"},

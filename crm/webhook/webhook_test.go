@@ -261,7 +261,7 @@ var bad = map[string]http.HandlerFunc{
 		io.WriteString(w, `{"data":[{"owner":"101"}]}`)
 	},
 	"500":          func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-	"redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://10.0.0.9/", 302) },
+	"redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://10.0.0.9/", http.StatusFound) },
 	"closes":       func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	"busy":         func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "60"); w.WriteHeader(429) },
 	"unauthorized": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
