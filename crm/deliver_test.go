@@ -510,3 +510,26 @@ func (b *brokenOutbox) DueNotifications(ctx context.Context, t pbx.TenantID, now
 	}
 	return b.Store.DueNotifications(ctx, t, now, limit)
 }
+
+// TestR21EventOrder: a CRM that takes 500 ms for each event is told of the events
+// of a call in order, one after the other, and of eight calls at once.
+func TestR21EventOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		defer o.close()
+		o.crm.say = func(*pbx.Notification) (time.Duration, error) { return 500 * time.Millisecond, nil }
+		for n := range lanes {
+			o.call("acme", fmt.Sprint("c", n))
+		}
+		time.Sleep(6*500*time.Millisecond + 100*time.Millisecond)
+		o.wantTold(6 * lanes)
+		for call, seqs := range o.crm.seen {
+			if !slices.Equal(seqs, []int{1, 2, 3, 4, 5, 6}) {
+				t.Errorf("call %s was told as %v", call, seqs)
+			}
+		}
+		if o.crm.most != lanes || len(o.crm.bad) > 0 {
+			t.Errorf("%d calls at once; %v", o.crm.most, o.crm.bad)
+		}
+	})
+}

@@ -171,7 +171,7 @@ func FuzzQuestion(f *testing.F) {
 			t.Errorf("%q makes %q: %v", from, u, err)
 		}
 		var v struct{ Phone, To string }
-		if err := json.Unmarshal([]byte(q.inJSON(`{"phone": "a{from}b", "to": "{to}"}`)), &v); err != nil || v.Phone != "a"+strings.ToValidUTF8(from, "\ufffd") && !strings.HasPrefix(v.Phone, "a") || v.To != "t" {
+		if err := json.Unmarshal([]byte(q.inJSON(`{"phone": "a{from}b", "to": "{to}"}`)), &v); err != nil || v.Phone != "a"+string([]rune(from))+"b" || v.To != "t" {
 			t.Errorf("%q: %+v, %v", from, v, err)
 		}
 	})
