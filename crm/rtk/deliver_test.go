@@ -114,12 +114,14 @@ func TestDeliverToBadCRM(t *testing.T) {
 				}
 			}
 		}, "taken"},
-		"400":       {status(400), "refused"},
-		"422":       {status(422), "refused"},
-		"401":       {status(401), "bad"},
-		"404":       {status(404), "bad"},
-		"500":       {status(500), "bad"},
-		"redirect":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://elsewhere.test/", http.StatusTemporaryRedirect) }, "bad"},
+		"400": {status(400), "refused"},
+		"422": {status(422), "refused"},
+		"401": {status(401), "bad"},
+		"404": {status(404), "bad"},
+		"500": {status(500), "bad"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://elsewhere.test/", http.StatusTemporaryRedirect)
+		}, "bad"},
 		"503 later": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "120"); w.WriteHeader(503) }, "later"},
 		"503":       {status(503), "bad"},
 		"closes":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "failed"},
