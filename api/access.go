@@ -36,6 +36,8 @@ const (
 	ControlCalls      Permission = "calls.control"
 	ReadRecordings    Permission = "recordings.read"
 	RemoveRecordings  Permission = "recordings.remove"
+	ReadPrompts       Permission = "prompts.read"
+	WritePrompts      Permission = "prompts.write"
 	ReadEvents        Permission = "events.read"
 	CaptureSIP        Permission = "sip.capture"
 	ReadDeliveries    Permission = "deliveries.read"
@@ -49,11 +51,13 @@ var grants = map[Role]map[Permission]bool{
 		ReadAPI: true, ListTenants: true, ReadTenant: true, WriteTenant: true, WriteLimits: true, RemoveTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
 		ReadDeliveries: true, RetryDeliveries: true,
+		ReadPrompts: true, WritePrompts: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
 		ReadDeliveries: true, RetryDeliveries: true,
+		ReadPrompts: true, WritePrompts: true,
 	},
 }
 

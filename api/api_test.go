@@ -22,6 +22,8 @@ import (
 	"vpbx/events"
 	"vpbx/pbx"
 	"vpbx/recordings"
+	"vpbx/sounds"
+	"vpbx/speech"
 	"vpbx/store"
 	"vpbx/tenants"
 )
@@ -263,9 +265,15 @@ func newRig(t *testing.T) *rig {
 	}
 	r.addToken(acmeToken, "acme")
 	r.addToken(otherToken, "other")
+	log := slog.New(slog.DiscardHandler)
+	speaker, err := speech.New(speech.Options{Log: log})
+	r.check(err)
+	library, err := sounds.New(sounds.Options{Dir: t.TempDir(), Speech: speaker, Log: log})
+	r.check(err)
+	t.Cleanup(library.Close)
 	r.Server, err = New(Config{
 		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Conferences: r.live, Bus: &events.Bus{},
-		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Deliveries: r.store, Tenants: tenants.NewService(r.store), Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
+		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Deliveries: r.store, Tenants: tenants.NewService(r.store), Library: library, Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
 		Registrations: r.bindings, Ladder: r.live.Ladder, Capture: r.capture,
 		Ready: func() error {
 			if err := r.ready.Load(); err != nil {

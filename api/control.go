@@ -10,12 +10,17 @@ import (
 	"vpbx/pbx"
 )
 
+// maxVariable bounds the name and the value of a variable in bytes.
+const maxVariable = 400
+
 type inOriginate struct {
 	InTenant
 	Body struct {
 		_    struct{} `additionalProperties:"false"`
 		From string   `json:"from" minLength:"1" maxLength:"32" doc:"Extension that rings first"`
 		To   string   `json:"to" minLength:"1" maxLength:"64" doc:"Number that is dialled for it then: internal, or outside as people of the company's country write it"`
+
+		Variables map[string]string `json:"variables,omitempty" maxProperties:"50" doc:"Values for the texts that are spoken in the call, by name"`
 	} `nameHint:"Originate"`
 }
 
@@ -149,7 +154,12 @@ func (s *Server) record(ctx context.Context, q *request, in *inRecord) (*struct{
 }
 
 func (s *Server) originate(ctx context.Context, q *request, in *inOriginate) (*originateOut, error) {
-	id, err := s.c.Live.Originate(ctx, pbx.Originate{Tenant: q.tenant(), From: in.Body.From, To: in.Body.To})
+	for name, v := range in.Body.Variables {
+		if len(name) > maxVariable || len(v) > maxVariable {
+			return nil, invalid("variables", "a name or a value is longer than %d bytes", maxVariable)
+		}
+	}
+	id, err := s.c.Live.Originate(ctx, pbx.Originate{Tenant: q.tenant(), From: in.Body.From, To: in.Body.To, Variables: in.Body.Variables})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"vpbx/pbx"
+	"vpbx/tenants"
 )
 
 const openAPIPath = "/api/v1/openapi.json"
@@ -40,10 +41,22 @@ func mayBeNull[T any](s *Server, field string) {
 	of.Properties[field] = &huma.Schema{OneOf: []*huma.Schema{of.Properties[field], {Type: "null"}}}
 }
 
+// describePlay says in what forms a step names its prompts: it writes and reads them
+// itself.
+func (s *Server) describePlay() {
+	schemas := s.huma.OpenAPI().Components.Schemas
+	name := &huma.Schema{Type: "string"}
+	list := &huma.Schema{Type: "array", Items: name}
+	names := &huma.Schema{OneOf: []*huma.Schema{name, list}}
+	whole := &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{"prompt": names, "interrupt": {Type: "boolean"}}, Required: []string{"prompt"}}
+	schemas.SchemaFromRef(schemaOf[tenants.Step](s).Ref).Properties["play"] = &huma.Schema{OneOf: []*huma.Schema{name, list, whole}}
+}
+
 // addOpenAPI serves the description of everything registered before it.
 func (s *Server) addOpenAPI() error {
 	mayBeNull[pbx.CDR](s, "crm")
 	mayBeNull[CallRecord](s, "crm")
+	s.describePlay()
 	text, err := json.Marshal(s.huma.OpenAPI())
 	if err != nil {
 		return fmt.Errorf("describe the API: %w", err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vpbx/pbx"
+	"vpbx/sounds"
 )
 
 // writeTime is how long a client may take to accept what is written to it. It
@@ -60,7 +61,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Not http.Server.ReadTimeout: that one would also end every stream.
 		_ = out.control.SetReadDeadline(started.Add(bodyTime))
 	}
-	r.Body = http.MaxBytesReader(out, r.Body, maxBody)
+	r.Body = http.MaxBytesReader(out, r.Body, sounds.MaxFile+1) // each route has its own bound below that
 	s.dispatch(out, q, r)
 }
 

@@ -89,7 +89,9 @@ const permissionKey = "permission"
 // validates I, encodes O and describes both in the OpenAPI document.
 func handle[I, O any](s *Server, p Permission, op huma.Operation, h func(context.Context, *request, *I) (*O, error)) {
 	op.Metadata = map[string]any{permissionKey: p}
-	op.MaxBodyBytes = maxBody
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = maxBody
+	}
 	op.BodyReadTimeout = bodyTime
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}

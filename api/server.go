@@ -14,6 +14,7 @@ import (
 
 	"vpbx/events"
 	"vpbx/pbx"
+	"vpbx/sounds"
 	"vpbx/tenants"
 )
 
@@ -102,6 +103,14 @@ type Tenants interface {
 	Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error)
 	Remove(ctx context.Context, t pbx.TenantID) error
 	Document(ctx context.Context, t pbx.TenantID) (*tenants.Document, error)
+	Prompts
+}
+
+// Prompts keeps the prompts of a company that are uploaded.
+type Prompts interface {
+	// SetSound gives a prompt its sound, RemovePrompt removes one that nothing plays.
+	SetSound(ctx context.Context, t pbx.TenantID, name, hash string) error
+	RemovePrompt(ctx context.Context, t pbx.TenantID, name string) error
 }
 
 // Config is everything a Server needs; all of it is required except Admin.
@@ -115,6 +124,7 @@ type Config struct {
 	Tenants   Tenants
 
 	Conferences Conferences
+	Library     *sounds.Library
 	Bus         *events.Bus
 
 	Deliveries Deliveries
@@ -188,6 +198,7 @@ func New(c Config) (*Server, error) {
 	s.addCalls()
 	s.addControl()
 	s.addConferences()
+	s.addPrompts()
 	s.addRecordings()
 	s.addEvents()
 	s.addCaptures()

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -19,13 +20,13 @@ type routed struct {
 }
 
 // announcement loads the announcement of a company, nil when there is none or when
-// it cannot be played. For await only: it reads a file.
-func (c *Call) announcement() *media.Prompt {
+// it cannot be played. For await only: it may take as long as the speech engine.
+func (c *Call) announcement(ctx context.Context) *media.Prompt {
 	prompt := c.company.Prompts[c.company.Recordings.Announce]
 	if prompt == nil {
 		return nil
 	}
-	p, err := c.m.prompts.load(prompt.File)
+	p, err := c.m.Library.Load(ctx, c.company, prompt, nil)
 	if err != nil {
 		c.log.Error("announcement of recordings not loaded", "prompt", prompt.Name, "error", err)
 		return nil

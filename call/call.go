@@ -84,10 +84,16 @@ type Call struct {
 
 	guest    *membership     // of the conference that the caller is in
 	admitted string          // number of a conference for which no PIN is asked
-	collects bool            // what the caller presses is for the step that goes on
 	sending  *sending        // the caller is to leave the conference for somebody else
 	into     *into           // the call is for bringing somebody into a conference
 	turns    *pbx.Conference // those who talk are to go on there
+
+	variables map[string]string // for the texts that are spoken
+	spoke     bool              // the last thing the caller heard was an announcement to its end
+	music     *media.Prompt     // that the caller hears while somebody is rung
+	lulled    *party            // who hears music because the other side's phone holds
+	listens   bool              // keys of the caller are read
+	typed     []byte            // keys that were pressed and not read yet
 
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
@@ -174,7 +180,7 @@ func (c *Call) carryOut(steps []routing.Step) bool {
 		if c.failed.Reason == "" {
 			c.failed = pbx.NewCause(pbx.PartyPBX, pbx.NoRoute)
 		}
-		c.end(c.failed)
+		_ = c.noWay(c.failed) // it is over, whatever is heard
 	}
 	return c.cause.Reason == ""
 }
@@ -183,6 +189,9 @@ func (c *Call) carryOut(steps []routing.Step) bool {
 // the plan is over: the call is, or a transfer has taken the plan's place.
 func (c *Call) do(s routing.Step) bool {
 	c.failed = pbx.Cause{}
+	if _, rejects := s.(routing.Reject); !rejects {
+		c.spoke = false
+	}
 	switch s := s.(type) {
 	case routing.Ring:
 		return c.ring(s)
@@ -205,7 +214,7 @@ func (c *Call) do(s routing.Step) bool {
 			c.guardedPlan(c.caller.number, c.decision.To, s.Cause)
 		}
 		if c.failed = s.Cause; c.transfer == nil && c.consult == nil {
-			c.end(s.Cause)
+			_ = c.noWay(s.Cause)
 		}
 		return true
 	}
@@ -221,6 +230,7 @@ func (c *Call) begin() error {
 		c.refusedAtOnce()
 		return c.end(*c.refused)
 	}
+	c.m.Library.Ready(c.company, pbx.DefaultMusic) // for whoever waits later
 	if c.originate != "" {
 		return c.ringCaller()
 	}
@@ -261,7 +271,7 @@ func (c *Call) route() (routing.Decision, error) {
 	c.asked = routing.Request{Company: c.company, Direction: c.trace[0].Direction, From: c.caller.who, To: c.dialled,
 		Trunk: c.caller.trunk, Caller: c.company.Extensions[c.caller.number], At: time.Now()}
 	r := c.asked
-	found, err := await(c, func(ctx context.Context) routed { return routed{c.m.Router.Route(ctx, r, c.id), c.announcement()} })
+	found, err := await(c, func(ctx context.Context) routed { return routed{c.m.Router.Route(ctx, r, c.id), c.announcement(ctx)} })
 	d := found.d
 	if err != nil {
 		return d, err
@@ -320,11 +330,16 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	case sip.Pressed:
 		c.byInfo(e)
 	case media.DTMF:
-		if p := c.sounding(e.S); !c.callers(p) {
-			c.pressed(p, e.Digit)
-			return c.moves(), nil
+		p := c.sounding(e.S)
+		switch {
+		case c.typing(p, e.Digit):
+			return true, nil
+		case p != nil && p == c.caller && c.guest != nil:
+			c.roomKey(e.Digit)
+			return false, nil
 		}
-		return c.key(e.Digit), nil
+		c.pressed(p, e.Digit)
+		return c.moves(), nil
 	case media.KeyOut:
 		c.keyOut(e)
 	case cameIn, lonely, mutedNews, shownOut, roomRecording:

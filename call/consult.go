@@ -23,7 +23,7 @@ func (c *Call) startConsult(t *transfer) []routing.Step {
 	c.note(pbx.CallEvent{Kind: pbx.Held, Who: t.who, Leg: t.by.leg.ID})
 	c.setAside(&transfer{by: c.other(t.by)})
 	c.consult = &consult{by: t.by, waits: t.waits, to: t.to}
-	t.waits.media.Play(c.m.prompts.hold(), true)
+	t.waits.media.Play(c.hold(), true)
 	c.failed = pbx.Cause{}
 	c.asked = routing.Request{Company: c.company, Direction: pbx.InternalTo, From: t.who, To: t.to,
 		Caller: c.company.Extensions[t.who], At: time.Now()}

@@ -100,7 +100,7 @@ func (m *Manager) Hold(ctx context.Context, tenant pbx.TenantID, id pbx.CallID, 
 		}
 		c.holder = p
 		c.unbridge()
-		c.other(p).media.Play(m.prompts.hold(), true)
+		c.other(p).media.Play(c.hold(), true)
 		c.note(pbx.CallEvent{Kind: pbx.Held, Who: p.who, Leg: p.leg.ID})
 		return nil
 	})

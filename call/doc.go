@@ -7,7 +7,8 @@
 //
 // What it is not: it does not know which rule applies (package routing), how a
 // SIP dialog works (package sip), what is inside an SDP or a packet (package
-// media), or how a record is stored ([Journal]).
+// media), what a prompt is made of (package sounds), or how a record is stored
+// ([Journal]).
 //
 // Who owns which goroutine: one goroutine per call, started by the Manager. It
 // owns every field of the Call and blocks in one place only, [Call.next].

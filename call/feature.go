@@ -20,6 +20,8 @@ func (c *Call) feature(s routing.Feature) bool {
 	switch s.Code {
 	case routing.Echo:
 		c.echo()
+	case routing.OwnNumber:
+		c.ownNumber()
 	case routing.Pickup:
 		c.pickup(s)
 	case routing.Retrieve:

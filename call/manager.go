@@ -14,6 +14,7 @@ import (
 	"vpbx/recordings"
 	"vpbx/routing"
 	"vpbx/sip"
+	"vpbx/sounds"
 )
 
 // Journal keeps what must survive the process: the trace of open calls, and
@@ -38,6 +39,7 @@ type Config struct {
 	Media      *media.Engine
 	Router     *routing.Router
 	Recordings *recordings.Store
+	Library    *sounds.Library
 	Journal    Journal
 	Directory  func() *pbx.Directory
 	Extensions Extensions
@@ -127,7 +129,7 @@ func (m *Manager) Originate(_ context.Context, o pbx.Originate) (pbx.CallID, err
 		return "", &pbx.Error{Kind: pbx.Unavailable, Msg: "the PBX is being stopped"}
 	}
 	c := m.newCall(company, time.Now())
-	c.originate = o.From
+	c.originate, c.variables = o.From, o.Variables
 	c.caller = &party{who: o.From, number: o.From, calling: true}
 	c.dialled = to
 	m.start(c)

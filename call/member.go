@@ -101,7 +101,7 @@ func (c *Call) member(conf *pbx.Conference, moderator bool) bool {
 			return true
 		}
 		if _, ended := e.(media.PlayDone); ended && g.music {
-			c.caller.media.Play(c.m.prompts.hold(), true)
+			c.caller.media.Play(c.hold(), true)
 		}
 	}
 	return true
@@ -192,26 +192,11 @@ func (c *Call) welcome(conf *pbx.Conference) error {
 
 // prompt loads a prompt of the company; nil when the name is "" or it cannot be.
 func (c *Call) prompt(name string) (*media.Prompt, error) {
-	file := c.company.Prompts[name]
-	if file == nil {
+	p := c.company.Prompts[name]
+	if p == nil {
 		return nil, nil
 	}
-	type loaded struct {
-		p   *media.Prompt
-		err error
-	}
-	l, err := await(c, func(context.Context) loaded {
-		p, err := c.m.prompts.load(file.File)
-		return loaded{p, err}
-	})
-	if err != nil {
-		return nil, err
-	}
-	if l.err != nil {
-		c.log.Error("prompt not loaded", "prompt", name, "error", l.err)
-		c.why("prompt " + name + " cannot be played")
-	}
-	return l.p, nil
+	return c.sound(p)
 }
 
 // standUp gives the seat back and notes that the caller has left. The room answers
@@ -251,7 +236,7 @@ func (c *Call) fromRoom(e any) error {
 		}
 	case lonely:
 		if g != nil && g.seat == e.s && g.music != e.on {
-			c.music(g, e.on)
+			c.amuse(g, e.on)
 		}
 	case mutedNews:
 		if g != nil && g.seat == e.s {
@@ -271,11 +256,11 @@ func (c *Call) fromRoom(e any) error {
 	return nil
 }
 
-// music plays to who is alone.
-func (c *Call) music(g *membership, on bool) {
+// amuse plays music to who is alone.
+func (c *Call) amuse(g *membership, on bool) {
 	if g.music = on; on {
 		g.alone.Reset(maxAlone)
-		c.caller.media.Play(c.m.prompts.hold(), true)
+		c.caller.media.Play(c.hold(), true)
 		return
 	}
 	g.alone.Stop()
@@ -292,20 +277,6 @@ func (c *Call) muted(g *membership, on bool) {
 	if !g.music {
 		c.caller.media.Play(tone, false)
 	}
-}
-
-// callers tells whether a key of p is for the step that goes on, or for the
-// conference.
-func (c *Call) callers(p *party) bool {
-	return p != nil && p == c.caller && (c.collects || c.guest != nil)
-}
-
-// key takes such a key. It tells whether the step has to see it.
-func (c *Call) key(key byte) bool {
-	if !c.collects {
-		c.roomKey(key)
-	}
-	return c.collects
 }
 
 // roomKey takes a key of a member: a star and a digit is for the room. The others

@@ -56,6 +56,9 @@ func (c *Call) noteHold(p *party) {
 	kind := pbx.Resumed
 	if held {
 		kind = pbx.Held
+		c.lull(p)
+	} else {
+		c.wake()
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: p.who, Leg: p.leg.ID})
 	c.holdsRoom(p)

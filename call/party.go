@@ -433,6 +433,7 @@ func (c *Call) part() {
 }
 
 func (c *Call) unbridge() {
+	c.wake()
 	if c.conference != nil {
 		c.conference.Remove(c.caller.media)
 		if c.peer != nil {

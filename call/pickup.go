@@ -137,7 +137,7 @@ func (c *Call) parkedUntil(s routing.Park, key string) *party {
 	}()
 	c.note(pbx.CallEvent{Kind: pbx.Parked, Who: c.caller.who, To: s.Orbit})
 	c.transferred(s.Orbit)
-	c.caller.media.Play(c.m.prompts.hold(), true)
+	c.caller.media.Play(c.hold(), true)
 	c.open = true
 	timer := time.NewTimer(parkFor)
 	defer timer.Stop()

@@ -75,13 +75,16 @@ func (c *Call) askPIN(conf *pbx.Conference) (moderator, ok bool, err error) {
 		prompt = media.PINPrompt()
 	}
 	key := usage(c.company.ID, "pin", conf.Number+"/"+c.caller.number)
-	k := keypad{most: max(len(conf.PIN), len(conf.ModeratorPIN))}
+	ask := collect{
+		sounds: []sound{{conf.PINPrompt, prompt}}, interrupt: true, max: max(len(conf.PIN), len(conf.ModeratorPIN)),
+		until: '#', again: '*', first: pinFirst, between: pinNext,
+	}
 	for try := 1; try <= pinTries; try++ {
-		c.caller.media.Play(prompt, false)
-		digits, err := c.collect(&k)
+		digits, err := c.collect(ask)
 		if err != nil {
 			return false, false, err
 		}
+		ask.late = len(digits) == ask.max
 		if digits == "" && conf.PIN != "" {
 			c.why(fmt.Sprintf("no PIN was pressed (%d of %d)", try, pinTries))
 			continue
@@ -114,52 +117,6 @@ func knows(conf *pbx.Conference, digits string) (moderator, ok bool) {
 		return true, true
 	}
 	return false, same(conf.PIN) || conf.PIN == "" && digits == ""
-}
-
-// keypad is where the caller presses digits.
-type keypad struct {
-	most int  // digits that are waited for
-	full bool // so many have come: a # that follows is for those
-}
-
-// collect gives the digits that the caller presses, up to #, as many as there can be,
-// or until nothing more comes. The first one ends the prompt.
-func (c *Call) collect(k *keypad) (string, error) {
-	c.collects = true
-	defer func() { c.collects = false }()
-	var digits []byte
-	timer := time.NewTimer(pinFirst)
-	defer timer.Stop()
-	for len(digits) < k.most {
-		e, err := c.next(timer.C)
-		if err != nil {
-			return "", err
-		}
-		var key byte
-		switch e := e.(type) {
-		case expired:
-			return string(digits), nil
-		case media.DTMF:
-			key = e.Digit
-		default:
-			continue
-		}
-		c.caller.media.StopPlay()
-		late := key == '#' && k.full
-		k.full = false
-		switch {
-		case late:
-		case key == '#':
-			return string(digits), nil
-		case key == '*': // begins anew
-			digits = nil
-		default:
-			digits = append(digits, key)
-		}
-		timer.Reset(pinNext)
-	}
-	k.full = true
-	return string(digits), nil
 }
 
 // pause lets time pass in which nothing is done.

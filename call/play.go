@@ -2,53 +2,107 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"vpbx/media"
+	"vpbx/media/audio"
 	"vpbx/pbx"
 	"vpbx/routing"
 )
 
-// play answers the caller and plays a prompt to the end. It returns true when
-// the call is over.
+// sound is a prompt that can be played.
+type sound struct {
+	name string // for the trace; "" for a tone
+	p    *media.Prompt
+}
+
+// play answers the caller and plays prompts to the end, or until the caller presses a
+// key where the step allows that. A prompt that cannot be played is left out. It
+// returns true when the call is over.
 func (c *Call) play(s routing.Play) bool {
+	var list []sound
+	for _, p := range s.Prompts {
+		loaded, err := c.sound(p)
+		if err != nil {
+			return true
+		}
+		if loaded != nil {
+			list = append(list, sound{p.Name, loaded})
+		}
+	}
+	if len(list) == 0 {
+		return false
+	}
+	if err := c.answerAlone(spoken); err != nil {
+		c.why(fmt.Sprintf("prompt %s cannot be played: %v", list[0].name, err))
+		return false
+	}
+	if _, err := c.collect(collect{sounds: list, interrupt: s.Interrupt}); err != nil {
+		return true
+	}
+	c.spoke = true
+	c.failed = pbx.NewCause(pbx.PartyPBX, pbx.Hangup) // nothing more to say
+	return false
+}
+
+// sound gives a prompt of the company for playing, nil with a reason in the record when
+// it cannot be played. An error means that the call is over.
+func (c *Call) sound(p *pbx.Prompt) (*media.Prompt, error) {
 	type loaded struct {
 		p   *media.Prompt
 		err error
 	}
-	l, err := await(c, func(context.Context) loaded {
-		p, err := c.m.prompts.load(s.Prompt.File)
+	values := c.values()
+	l, err := await(c, func(ctx context.Context) loaded {
+		p, err := c.m.Library.Load(ctx, c.company, p, func(name string) (string, bool) { v, ok := values[name]; return v, ok })
 		return loaded{p, err}
 	})
 	if err != nil {
-		return true
+		return nil, err
 	}
 	if l.err != nil {
-		c.log.Error("prompt not loaded", "prompt", s.Prompt.Name, "error", l.err)
-		c.why("prompt " + s.Prompt.Name + " cannot be played")
-		return false
+		c.log.Warn("prompt not loaded", "prompt", p.Name, "error", l.err)
+		c.why("prompt " + p.Name + " cannot be played" + reason(l.err))
+		return nil, nil
 	}
-	if err := c.answerAlone(spoken); err != nil {
-		c.why(fmt.Sprintf("prompt %s cannot be played: %v", s.Prompt.Name, err))
-		return false
+	return l.p, nil
+}
+
+// reason is what the record says about an error of a prompt.
+func reason(err error) string {
+	if e, ok := errors.AsType[*pbx.Error](err); ok && e.Msg != "" {
+		return ": " + e.Msg
 	}
-	c.note(pbx.CallEvent{Kind: pbx.Playing, Who: c.caller.who, Text: s.Prompt.Name})
-	c.caller.media.Play(l.p, false)
-	for {
-		e, err := c.next(nil)
-		if err != nil {
-			return true
+	return ""
+}
+
+// values are what texts may say of the call. What came with it goes first.
+func (c *Call) values() map[string]string {
+	now := time.Now()
+	if zone, err := time.LoadLocation(c.company.Zone); err == nil {
+		now = now.In(zone)
+	}
+	values := map[string]string{
+		"date": now.Format(time.DateOnly), "time": now.Format("15:04"), "company": c.company.Name,
+		"number": c.caller.who, "extension": c.caller.number, "dialled": c.dialled, "name": c.shown().Name,
+	}
+	if c.decision.To != "" {
+		values["dialled"] = c.decision.To
+	}
+	for name, v := range values {
+		if v == "" || v == pbx.Anonymous {
+			delete(values, name)
 		}
-		if _, ok := e.(media.PlayDone); ok {
-			c.failed = pbx.NewCause(pbx.PartyPBX, pbx.Hangup) // nothing more to say
-			return false
-		}
 	}
+	for name, v := range c.variables {
+		values[name] = v
+	}
+	return values
 }
 
 // answerAlone answers the caller with one of the codecs, with nobody on the
@@ -79,66 +133,34 @@ func (c *Call) answerAlone(codecs []media.Codec) error {
 	return nil
 }
 
-// maxPrompts bounds the cache; it holds megabytes at most.
-const maxPrompts = 256
-
-// prompts caches sounds by file and age: a changed file is a new sound, and
-// calls that play the old one go on with it.
+// prompts keeps the tones of the PBX itself.
 type prompts struct {
-	mu    sync.Mutex
-	files map[promptKey]*media.Prompt
-	tones map[string]*media.Prompt
-	done  *media.Prompt
-
+	mu      sync.Mutex
+	tones   map[toneOf]*media.Prompt
+	done    *media.Prompt
 	waiting *media.Prompt
 	beep    *media.Prompt
 }
 
-type promptKey struct {
-	file string
-	mod  time.Time
-	size int64
-}
-
-func (p *prompts) load(file string) (*media.Prompt, error) {
-	st, err := os.Stat(file)
-	if err != nil {
-		return nil, fmt.Errorf("find prompt: %w", err)
-	}
-	key := promptKey{file, st.ModTime(), st.Size()}
-	p.mu.Lock()
-	have := p.files[key]
-	p.mu.Unlock()
-	if have != nil {
-		return have, nil
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("open prompt: %w", err)
-	}
-	defer f.Close()
-	loaded, err := media.LoadWAV(f)
-	if err != nil {
-		return nil, fmt.Errorf("read prompt %s: %w", file, err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.files == nil || len(p.files) >= maxPrompts {
-		p.files = make(map[promptKey]*media.Prompt)
-	}
-	p.files[key] = loaded
-	return loaded, nil
+// toneOf is a tone of a country.
+type toneOf struct {
+	country string
+	tone    audio.Progress
 }
 
 // ringback is the ringing tone of a country.
-func (p *prompts) ringback(country string) *media.Prompt {
+func (p *prompts) ringback(country string) *media.Prompt { return p.tone(country, audio.Ringing) }
+
+// tone is a call progress tone of a country.
+func (p *prompts) tone(country string, t audio.Progress) *media.Prompt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tones == nil {
-		p.tones = make(map[string]*media.Prompt)
+		p.tones = make(map[toneOf]*media.Prompt)
 	}
-	if p.tones[country] == nil {
-		p.tones[country] = media.RingbackPrompt(country)
+	key := toneOf{country, t}
+	if p.tones[key] == nil {
+		p.tones[key] = media.ProgressPrompt(t, country)
 	}
-	return p.tones[country]
+	return p.tones[key]
 }

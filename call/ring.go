@@ -19,6 +19,12 @@ func (c *Call) ring(s routing.Ring) bool {
 	if s.Why != "" {
 		c.note(pbx.CallEvent{Kind: pbx.Noted, To: s.Group, Why: []string{s.Why}})
 	}
+	if s.Music != "" {
+		if c.entertain(s.Music) != nil {
+			return true
+		}
+		defer c.quiet()
+	}
 	if c.auto = s.Auto; s.Auto {
 		defer func() { c.auto = false }()
 		return c.ringAll(s.Who, s.For)
@@ -170,7 +176,7 @@ func (c *Call) rang(p *party, e sip.Rang) {
 	if c.caller.leg == nil {
 		return // it is the caller's own phone that rings (click-to-call)
 	}
-	if e.SDP != nil && len(c.parties) == 1 && c.earlySound(p, e) {
+	if e.SDP != nil && len(c.parties) == 1 && c.music == nil && c.earlySound(p, e) {
 		return
 	}
 	c.ringing()
@@ -178,8 +184,8 @@ func (c *Call) rang(p *party, e sip.Rang) {
 
 // ringing lets the caller know that somebody rings.
 func (c *Call) ringing() {
-	if c.early != nil {
-		return // it hears the other side already
+	if c.early != nil || c.music != nil {
+		return // it hears the other side already, or music
 	}
 	if c.caller.answered {
 		c.caller.media.Play(c.m.prompts.ringback(c.company.Country), true)
@@ -313,6 +319,7 @@ func (c *Call) join(p *party) error {
 	}
 	c.answerCaller(sdp)
 	c.caller.media.StopPlay()
+	c.music, c.typed = nil, nil
 	if err := c.announce(p); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type Config struct {
 	SIP        SIP        `yaml:"sip"`
 	Media      Media      `yaml:"media"`
 	Recordings Recordings `yaml:"recordings"`
+	Speech     Speech     `yaml:"speech"`
 	HTTP       HTTP       `yaml:"http"`
 	TLS        TLS        `yaml:"tls"`
 	Provision  []string   `yaml:"provision"` // company files
@@ -113,6 +114,7 @@ func Default() Config {
 			Budget:  Budget{Share: 0.7, Relay: Auto, Transcode: Auto, Mix: Auto, Record: Auto},
 		},
 		Recordings: Recordings{Storage: OnDisk, S3: S3{TLS: true}},
+		Speech:     Speech{Engine: "none", Command: []string{}, Timeout: 10 * time.Second, AtOnce: 2},
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
 		Provision:  []string{},
 		Webhooks:   Webhooks{Networks: []netip.Prefix{}},

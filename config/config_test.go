@@ -37,6 +37,7 @@ media:
 recordings:
   storage: disk                 # or s3: finished recordings go to the S3-compatible storage below
   s3: {endpoint: "", bucket: "", prefix: "", region: "", access_key: "", secret_key: "", tls: true, path_style: false}
+speech: {engine: none, command: [], url: "", header: "", token: "", voice: "", timeout: 10s, at_once: 2}
 http:
   listen: 127.0.0.1:8080        # API, pages, metrics
   token: ""                     # first administrator token; made and printed once when empty
@@ -366,6 +367,15 @@ recordings:
     secret_key: "********"
     tls: true
     path_style: false
+speech:
+  engine: none
+  command: []
+  url: ""
+  header: ""
+  token: ""
+  voice: ""
+  timeout: 10s
+  at_once: 2
 http:
   listen: 127.0.0.1:8080
   token: "********"

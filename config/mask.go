@@ -12,8 +12,8 @@ import (
 const mask = "********"
 
 // Masked is the configuration as a file, with every secret replaced: the
-// administrator token, the password of the Homer server, the keys of the S3 storage and what the database and events URLs hold besides user,
-// host and path.
+// administrator token, the password of the Homer server, the keys of the S3 storage, the
+// token of the speech engine and what the URLs hold besides user, host and path.
 func (c Config) Masked() (string, error) {
 	if c.HTTP.Token != "" {
 		c.HTTP.Token = mask
@@ -26,6 +26,12 @@ func (c Config) Masked() (string, error) {
 	}
 	if c.Recordings.S3.AccessKey != "" {
 		c.Recordings.S3.AccessKey = mask
+	}
+	if c.Speech.Token != "" {
+		c.Speech.Token = mask
+	}
+	if c.Speech.URL != "" {
+		c.Speech.URL = maskURL(c.Speech.URL)
 	}
 	c.Database = maskURL(c.Database)
 	c.Events = maskURL(c.Events)

@@ -36,6 +36,7 @@ func (c Config) check(note note) {
 	c.SIP.check(note)
 	c.Media.check(note)
 	c.Recordings.check(note)
+	c.Speech.check(note)
 	c.HTTP.check(note)
 	c.checkTLS(note)
 	for i, file := range c.Provision {

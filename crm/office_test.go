@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -77,6 +78,13 @@ func (b *books) told() int {
 		n += len(seqs)
 	}
 	return n
+}
+
+// of gives what was told of a call.
+func (b *books) of(call pbx.CallID) []int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.seen[call])
 }
 
 // tries gives the number of tries since a time.

@@ -2,7 +2,6 @@ package media
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"vpbx/media/audio"
@@ -44,20 +43,6 @@ func NewPrompt(samples []int16, rate int) (*Prompt, error) {
 	return p, nil
 }
 
-// LoadWAV makes a prompt of a WAV file (PCM16, A-law or µ-law, mono or stereo, 8
-// to 48 kHz). Errors: audio.ErrNotWAV, audio.ErrTooLong above ten minutes.
-func LoadWAV(r io.Reader) (*Prompt, error) {
-	pcm, err := audio.ReadWAV(r, audio.Limits{Length: maxPrompt})
-	if err != nil {
-		return nil, fmt.Errorf("load prompt: %w", err)
-	}
-	p, err := NewPrompt(pcm.Samples, pcm.Rate)
-	if err != nil {
-		return nil, fmt.Errorf("load prompt: %w", err)
-	}
-	return p, nil
-}
-
 // TonePrompt makes a prompt of one period of a tone, to be played in a loop.
 func TonePrompt(c audio.Cadence) *Prompt {
 	return newPrompt(c.PCM(promptRate))
@@ -73,6 +58,9 @@ func newPrompt(pcm []int16) *Prompt {
 	audio.EncodeULaw(p.ulaw, full)
 	return p
 }
+
+// Bytes is what it takes in memory.
+func (p *Prompt) Bytes() int64 { return int64(len(p.alaw) + len(p.ulaw) + 2*len(p.wide)) }
 
 // Duration is how long one playing takes.
 func (p *Prompt) Duration() time.Duration {
@@ -125,10 +113,10 @@ func (p *Prompt) rate() int {
 	return promptRate
 }
 
-// RingbackPrompt is the ringing tone that callers of a country know, by its ISO
-// 3166 code, for callers who were answered before somebody rings.
-func RingbackPrompt(country string) *Prompt {
-	return TonePrompt(audio.Ringback(country))
+// ProgressPrompt is a call progress tone that callers of a country know, by its ISO
+// 3166 code, for callers who were answered; to be played in a loop.
+func ProgressPrompt(t audio.Progress, country string) *Prompt {
+	return newPrompt(audio.ProgressTone(t, country, promptRate))
 }
 
 // RecordingBeepPrompt is the tone by which those who talk know that they are recorded.

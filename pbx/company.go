@@ -19,6 +19,7 @@ type Company struct {
 	Rules      []Rule                // in the order of the document
 	Rates      []Rate                // in the order of the document
 	Prompts    map[string]*Prompt    // by name
+	Music      map[string]*Music     // by name; nil when there is none
 	CRM        CRM
 
 	Conferences map[string]*Conference // by number
@@ -122,7 +123,8 @@ type Group struct {
 	Name     string        `json:"name"`
 	Members  []string      `json:"members"`
 	Strategy Strategy      `json:"strategy"`
-	Ring     time.Duration `json:"ring"` // how long a ring (RingAll) or a member (Linear) lasts
+	Ring     time.Duration `json:"ring"`            // how long a ring (RingAll) or a member (Linear) lasts
+	Music    string        `json:"music,omitempty"` // what callers hear meanwhile, "": that it rings
 }
 
 // Trunk is a line to a provider or to another PBX.
@@ -212,12 +214,9 @@ type Step struct {
 	Target string        `json:"target,omitempty"`
 	For    time.Duration `json:"for,omitempty"`  // StepRing: how long, 0: the default
 	Code   int           `json:"code,omitempty"` // StepReject: SIP status, 400 to 699
-}
-
-// Prompt is a sound that can be played to a caller.
-type Prompt struct {
-	Name string `json:"name"`
-	File string `json:"file"` // absolute path of a WAV file
+	// Prompts of StepPlay are several, in place of Target.
+	Prompts   []string `json:"prompts,omitempty"`
+	Interrupt bool     `json:"interrupt,omitempty"` // StepPlay: a key of the caller ends it
 }
 
 // CRM is how a company's CRM is reached.

@@ -18,6 +18,8 @@ type Originate struct {
 	Tenant TenantID `json:"-"`
 	From   string   `json:"from"` // extension
 	To     string   `json:"to"`
+	// Variables are for the texts that are spoken in the call.
+	Variables map[string]string `json:"variables,omitempty"`
 }
 
 // Transfer is the wish to send the other side of By on: to the number To, or to

@@ -115,16 +115,11 @@ func (p *plan) rule(before func(*pbx.Rule)) {
 // step lays out one step of a rule; a step that cannot be done is left out
 // with a reason.
 func (p *plan) step(s pbx.Step) {
-	c := p.req.Company
 	switch s.Kind {
 	case pbx.StepRing:
 		p.ring(s.Target, s.For)
 	case pbx.StepPlay:
-		if prompt := c.Prompts[s.Target]; prompt != nil {
-			p.Steps = append(p.Steps, Play{prompt})
-		} else {
-			p.why("there is no prompt " + s.Target)
-		}
+		p.play(s)
 	case pbx.StepDial:
 		dial, reason, why := p.outside(s.Target, ringTime(s.For, MaxRing))
 		if reason == "" {
@@ -142,6 +137,21 @@ func (p *plan) step(s pbx.Step) {
 		p.why(fmt.Sprintf("rejected with %d by the rule of %s", cause.SIP, p.To))
 	default:
 		p.why(fmt.Sprintf("step %s is not supported", s.Kind))
+	}
+}
+
+// play lays out what the caller hears; a prompt that is not there is left out.
+func (p *plan) play(s pbx.Step) {
+	play := Play{Interrupt: s.Interrupt}
+	for _, name := range s.Plays() {
+		if prompt := p.req.Company.Prompts[name]; prompt != nil {
+			play.Prompts = append(play.Prompts, prompt)
+		} else {
+			p.why("there is no prompt " + name)
+		}
+	}
+	if len(play.Prompts) > 0 {
+		p.Steps = append(p.Steps, play)
 	}
 }
 
@@ -181,6 +191,7 @@ func (p *plan) ring(target string, d time.Duration) {
 		For:    ringTime(d, DefaultRing),
 		Linear: g.Strategy == pbx.Linear,
 		Group:  target,
+		Music:  g.Music,
 		Why:    "group " + target,
 	})
 }

@@ -74,7 +74,9 @@ func brief(d Decision) string {
 			}
 			s = append(s, fmt.Sprintf("ring %s %s %v", strings.Join(x.Who, "+"), how, x.For))
 		case Play:
-			s = append(s, "play "+x.Prompt.Name)
+			for _, prompt := range x.Prompts {
+				s = append(s, "play "+prompt.Name)
+			}
 		case Dial:
 			s = append(s, fmt.Sprintf("dial %s by %s as %s %v", x.Number, names(x.Trunks), x.Caller, x.For))
 		case Reject:

@@ -51,13 +51,15 @@ type Ring struct {
 	For    time.Duration // how long; with Linear how long each
 	Linear bool          // one after the other, otherwise all at once
 	Group  string        // number of the group, "" when none
+	Music  string        // what the caller hears meanwhile, "": that it rings
 	Auto   bool          // the phones are asked to answer by themselves
 	Why    string
 }
 
-// Play plays a prompt to the caller, once, before anything is answered.
+// Play answers the caller and plays prompts to it, each once.
 type Play struct {
-	Prompt *pbx.Prompt
+	Prompts   []*pbx.Prompt // never empty
+	Interrupt bool          // a key of the caller ends it
 }
 
 // Dial calls an outside number over the first trunk that takes the call.
@@ -88,6 +90,7 @@ const (
 	Retrieve   Code = "*5"  // with the digit of a park orbit behind it
 	Intercom   Code = "*60" // with an extension behind it
 	PageAll    Code = "*61" // with a group behind it
+	OwnNumber  Code = "*65" // which is said
 )
 
 // Feature does what a feature code asks for, for the extension that dialled it,

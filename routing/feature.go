@@ -10,7 +10,7 @@ import (
 // feature decides about a feature code.
 func (p *plan) feature(dialled string) {
 	switch code := Code(dialled); code {
-	case ForwardOff, DNDOn, DNDOff, Echo, Pickup:
+	case ForwardOff, DNDOn, DNDOff, Echo, Pickup, OwnNumber:
 		p.Steps = append(p.Steps, Feature{Code: code})
 		return
 	}

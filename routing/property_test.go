@@ -84,7 +84,7 @@ func check(t *testing.T, req Request, d Decision) {
 				}
 			}
 		case Play:
-			if s.Prompt == nil || last {
+			if len(s.Prompts) == 0 || slices.Contains(s.Prompts, nil) || last {
 				t.Fatalf("step %d of %d: bad %+v", i, len(d.Steps), s)
 			}
 		case Dial:

@@ -26,6 +26,7 @@ const (
 	nounRule      = "rule"
 	nounPrompt    = "prompt"
 	nounConf      = "conference"
+	nounMusic     = "music"
 	nounCRM       = "crm"
 )
 
@@ -279,6 +280,9 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	for _, k := range slices.Sorted(maps.Keys(c.Conferences)) {
 		b.add(nounConf, k, 0, c.Conferences[k])
 	}
+	for _, k := range slices.Sorted(maps.Keys(c.Music)) {
+		b.add(nounMusic, k, 0, c.Music[k])
+	}
 	for i, t := range c.Trunks {
 		b.add(nounTrunk, t.Name, i, t)
 	}
@@ -341,6 +345,11 @@ func addRow(c *pbx.Company, r row) error {
 		return decodeInto(c.Prompts, r.key, body)
 	case nounConf:
 		return decodeInto(c.Conferences, r.key, body)
+	case nounMusic:
+		if c.Music == nil {
+			c.Music = map[string]*pbx.Music{}
+		}
+		return decodeInto(c.Music, r.key, body)
 	case nounTrunk:
 		t := &pbx.Trunk{}
 		c.Trunks = append(c.Trunks, t)

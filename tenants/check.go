@@ -51,6 +51,7 @@ type checker struct {
 	trunks     map[string]int
 	numbers    map[string]int
 	prompts    map[string]int
+	music      map[string]int
 	prefixes   map[string]int
 	tooLong    bool
 	joined     map[string][]string // by group, the extensions that name it
@@ -63,7 +64,7 @@ func (d *Document) check(note noteFunc) {
 	c := &checker{
 		Document: d, note: note, tenant: pbx.Tenant{Country: d.Country},
 		extensions: map[string]int{}, groups: map[string]int{}, trunks: map[string]int{},
-		numbers: map[string]int{}, prompts: map[string]int{}, prefixes: map[string]int{}, conferences: map[string]int{},
+		numbers: map[string]int{}, prompts: map[string]int{}, music: map[string]int{}, prefixes: map[string]int{}, conferences: map[string]int{},
 		joined: d.joined(),
 	}
 	c.checkTenant()
@@ -71,6 +72,7 @@ func (d *Document) check(note noteFunc) {
 	c.checkLength("outbound", len(d.Outbound))
 	c.checkLength("prompts", len(d.Prompts))
 	c.checkLength("conferences", len(d.Conferences))
+	c.checkLength("music", len(d.Music))
 	c.checkLength("rates", len(d.Rates))
 	c.checkLength("limits.barred", len(d.Limits.Barred))
 	if c.tooLong {
@@ -94,6 +96,7 @@ func (d *Document) check(note noteFunc) {
 		c.checkPrompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
 	c.checkConferences()
+	c.checkMusic()
 	c.checkRules()
 	c.checkCRM()
 }
@@ -158,6 +161,11 @@ func (c *checker) index() {
 		c.once(path, c.prompts, p.Name, i, "prompts[%d]")
 	}
 	c.indexConferences()
+	for i, m := range c.Music {
+		path := fmt.Sprintf("music[%d].name", i)
+		c.match(path, m.Name, identifier, "letters, digits, dots and dashes, 40 at most")
+		c.once(path, c.music, m.Name, i, "music[%d]")
+	}
 	for i, o := range c.Outbound {
 		path := fmt.Sprintf("outbound[%d].prefix", i)
 		c.match(path, o.Prefix, prefix, "the first digits of numbers, with + or without")
@@ -233,6 +241,9 @@ func (c *checker) checkGroup(path string, g *Group) {
 	c.oneOf(path+".kind", g.Kind, groupKinds)
 	c.oneOf(path+".strategy", g.Strategy, strategies)
 	c.duration(path+".ring", g.Ring, minRing, maxRing)
+	if _, ok := c.music[g.Music]; g.Music != "" && g.Music != pbx.DefaultMusic && !ok {
+		c.note(path+".music", "there is no music %.60q", g.Music)
+	}
 	seen := map[string]int{}
 	for i, m := range g.Members {
 		at := fmt.Sprintf("%s.members[%d]", path, i)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -65,6 +64,8 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 		b.prompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
 	b.conferences()
+	b.uploads()
+	b.music()
 	b.routes()
 	b.crm()
 	if err := m.err(); err != nil {
@@ -135,7 +136,7 @@ func hashes(number, domain, password string) (ha1MD5, ha1SHA256 string) {
 func (b *build) group(g *Group) {
 	b.company.Groups[g.Number] = &pbx.Group{
 		Number: g.Number, Name: g.Name, Members: members(g, b.joined),
-		Strategy: pbx.Strategy(orElse(g.Strategy, string(pbx.RingAll))), Ring: time.Duration(orElse(g.Ring, defaultRing)),
+		Strategy: pbx.Strategy(orElse(g.Strategy, string(pbx.RingAll))), Ring: time.Duration(orElse(g.Ring, defaultRing)), Music: g.Music,
 	}
 }
 
@@ -176,14 +177,6 @@ func (b *build) trunk(path string, t *Trunk) {
 	b.company.Trunks = append(b.company.Trunks, x)
 }
 
-func (b *build) prompt(path string, p *Prompt) {
-	file, err := b.storedPath(p, b.old)
-	if err != nil && filepath.IsAbs(p.File) { // others are noted by check
-		b.note(path+".file", "%v", err)
-	}
-	b.company.Prompts[p.Name] = &pbx.Prompt{Name: p.Name, File: file}
-}
-
 func (b *build) routes() {
 	for _, n := range b.Numbers {
 		b.company.Numbers[n.Number] = &pbx.Number{Number: n.Number, Trunk: n.Trunk}
@@ -207,8 +200,8 @@ func step(s Step) pbx.Step {
 	switch {
 	case s.Ring != "":
 		return pbx.Step{Kind: pbx.StepRing, Target: s.Ring, For: time.Duration(s.For)}
-	case s.Play != "":
-		return pbx.Step{Kind: pbx.StepPlay, Target: s.Play}
+	case !s.Play.IsZero():
+		return s.Play.step()
 	case s.Dial != "":
 		return pbx.Step{Kind: pbx.StepDial, Target: s.Dial}
 	case s.Conference != "":
@@ -256,7 +249,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, n := range keys(c.Groups) {
 		g := c.Groups[n]
-		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring)})
+		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring), Music: g.Music})
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
@@ -273,7 +266,12 @@ func FromCompany(c *pbx.Company) *Document {
 		d.Rates = append(d.Rates, Rate{Prefix: r.Prefix, Minute: amount(r.Minute)})
 	}
 	for _, n := range keys(c.Prompts) {
-		d.Prompts = append(d.Prompts, Prompt{Name: n, File: c.Prompts[n].File})
+		p := c.Prompts[n]
+		d.Prompts = append(d.Prompts, Prompt{Name: n, File: p.File, Text: p.Text, Language: p.Language, Voice: p.Voice, Upload: p.Upload})
+	}
+	for _, n := range keys(c.Music) {
+		m := c.Music[n]
+		d.Music = append(d.Music, Music{Name: n, Files: clone(m.Files), Prompts: clone(m.Prompts)})
 	}
 	for _, n := range keys(c.Conferences) {
 		d.Conferences = append(d.Conferences, documentConference(c.Conferences[n]))
@@ -293,7 +291,7 @@ func documentStep(s pbx.Step) Step {
 	case pbx.StepRing:
 		return Step{Ring: s.Target, For: Duration(s.For)}
 	case pbx.StepPlay:
-		return Step{Play: s.Target}
+		return Step{Play: Play{Prompts: clone(s.Plays()), Interrupt: s.Interrupt}}
 	case pbx.StepDial:
 		return Step{Dial: s.Target}
 	case pbx.StepConference:

@@ -25,8 +25,9 @@
 // voicemail and email of an extension. Applying a document twice changes nothing
 // the second time, and so does applying what [FromCompany] gave: a secret that
 // is left out stays what it was, but only for the same domain, provider or CRM.
-// A prompt is a file inside the directory given to Parse; a document cannot name
-// other files of the machine.
+// A prompt is a text, an upload by the API, or a file inside the directory given to
+// Parse; a document cannot name other files of the machine. Uploaded sounds stay when a
+// document is applied.
 //
 // # Where the tests are
 //

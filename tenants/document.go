@@ -24,6 +24,7 @@ type Document struct {
 	Numbers    []Number     `yaml:"numbers" json:"numbers,omitempty"`
 	Outbound   []Outbound   `yaml:"outbound" json:"outbound,omitempty"` // the longest prefix wins
 	Prompts    []Prompt     `yaml:"prompts" json:"prompts,omitempty"`
+	Music      []Music      `yaml:"music" json:"music,omitempty"`
 	Rates      []Rate       `yaml:"rates" json:"rates,omitempty"` // the longest prefix wins
 	Rules      []Rule       `yaml:"rules" json:"rules,omitempty"` // the first for a number wins
 	CRM        CRM          `yaml:"crm" json:"crm,omitzero"`
@@ -92,6 +93,7 @@ type Group struct {
 	Members  []string `yaml:"members" json:"members"`
 	Strategy string   `yaml:"strategy" json:"strategy,omitempty"` // all, the default, or linear
 	Ring     Duration `yaml:"ring" json:"ring,omitzero"`          // default 20 s
+	Music    string   `yaml:"music" json:"music,omitempty"`       // heard in place of the ringing tone
 	laterGroup
 }
 
@@ -148,11 +150,22 @@ type Rate struct {
 	Minute float64 `yaml:"minute" json:"minute"`
 }
 
-// Prompt is a sound file by name.
+// Prompt is a sound that can be played to callers: exactly one of File, Text and Upload.
 type Prompt struct {
-	Name string `yaml:"name" json:"name"`
-	File string `yaml:"file" json:"file"` // WAV
-	laterPrompt
+	Name     string `yaml:"name" json:"name"`
+	File     string `yaml:"file" json:"file,omitempty"`         // WAV, MP3 or Ogg Opus
+	Text     string `yaml:"text" json:"text,omitempty"`         // for the speech engine, with variables in braces
+	Language string `yaml:"language" json:"language,omitempty"` // of Text, default that of the country
+	Voice    string `yaml:"voice" json:"voice,omitempty"`       // of Text, as the engine names it
+	Upload   bool   `yaml:"upload" json:"upload,omitempty"`     // its sound comes by the API
+}
+
+// Music is what somebody hears who waits. That of the name default takes the place of
+// the built-in melody.
+type Music struct {
+	Name    string   `yaml:"name" json:"name"`
+	Files   []string `yaml:"files" json:"files,omitempty"`
+	Prompts []string `yaml:"prompts" json:"prompts,omitempty"` // played behind the files
 }
 
 // Rule says what happens to calls to one of the company's numbers.
@@ -182,7 +195,7 @@ type Conference struct {
 // Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference and Reject.
 type Step struct {
 	Ring   string   `yaml:"ring" json:"ring,omitempty"`     // extension or group
-	Play   string   `yaml:"play" json:"play,omitempty"`     // prompt
+	Play   Play     `yaml:"play" json:"play,omitzero"`      // prompts
 	Dial   string   `yaml:"dial" json:"dial,omitempty"`     // outside number
 	Reject int      `yaml:"reject" json:"reject,omitempty"` // SIP status, 400 to 699
 	For    Duration `yaml:"for" json:"for,omitzero"`        // of Ring: how long

@@ -31,12 +31,7 @@ type laterExtension struct {
 type laterGroup struct {
 	Wrapup   later `yaml:"wrapup" json:"-"`
 	MaxWait  later `yaml:"max_wait" json:"-"`
-	Music    later `yaml:"music" json:"-"`
 	Announce later `yaml:"announce" json:"-"`
-}
-
-type laterPrompt struct {
-	Text later `yaml:"text" json:"-"`
 }
 
 type laterRule struct {

@@ -135,7 +135,7 @@ func (c *checker) checkRules() {
 
 func (c *checker) checkStep(path string, s *Step) {
 	verbs := 0
-	for _, given := range []bool{s.Ring != "", s.Play != "", s.Dial != "", s.Conference != "", s.Reject != 0, s.laterStep.any()} {
+	for _, given := range []bool{s.Ring != "", !s.Play.IsZero(), s.Dial != "", s.Conference != "", s.Reject != 0, s.laterStep.any()} {
 		if given {
 			verbs++
 		}
@@ -146,9 +146,7 @@ func (c *checker) checkStep(path string, s *Step) {
 	if s.Ring != "" && !c.internal(s.Ring) {
 		c.note(path+".ring", "%.60q is neither extension nor group", s.Ring)
 	}
-	if _, ok := c.prompts[s.Play]; s.Play != "" && !ok {
-		c.note(path+".play", "there is no prompt %.60q", s.Play)
-	}
+	c.checkPlay(path+".play", s.Play)
 	if s.Dial != "" && !c.outside(s.Dial) {
 		c.note(path+".dial", "%.60q is not a number that outbound carries", s.Dial)
 	}

@@ -31,6 +31,8 @@ import (
 	"vpbx/routing"
 	"vpbx/sip"
 	"vpbx/sip/hep"
+	"vpbx/sounds"
+	"vpbx/speech"
 	"vpbx/store"
 	"vpbx/tenants"
 )
@@ -58,6 +60,8 @@ type App struct {
 	lookup     *crm.Lookup
 	deliverer  *crm.Deliverer
 	media      *media.Engine
+	engine     *speech.HTTP // nil: another speech engine, or none
+	library    *sounds.Library
 	hep        *hep.Exporter // nil: no Homer server
 	sip        *sip.Server
 	calls      *call.Manager
@@ -128,13 +132,16 @@ func (a *App) build(ctx context.Context) error {
 		ListenPacket: a.host.ListenPacket, LocalFor: a.host.LocalFor, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}
+	if err := a.buildLibrary(); err != nil {
+		return err
+	}
 	if err := a.buildHEP(); err != nil {
 		return err
 	}
 	if a.sip, err = sip.New(a.sipConfig()); err != nil {
 		return err
 	}
-	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Journal: a.store,
+	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Library: a.library, Journal: a.store,
 		Router:    &routing.Router{Owners: a.lookup, Registered: a.registered},
 		Directory: a.store.Directory, Extensions: a.store, Ledger: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
 	spent, err := a.store.Spending(ctx, time.Now())
@@ -292,6 +299,12 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.media != nil {
 		errs = append(errs, a.media.Close())
+	}
+	if a.library != nil {
+		a.library.Close()
+	}
+	if a.engine != nil {
+		a.engine.Close()
 	}
 	if a.lookup != nil {
 		a.lookup.Close()

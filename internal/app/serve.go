@@ -23,7 +23,7 @@ func (a *App) buildAPI(ctx context.Context) error {
 		return err
 	}
 	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store,
-		Tenants: reloading{a.tenants, a.sip, a.deliverer}, Bus: a.bus, Registrations: a.sip.Registrations,
+		Tenants: reloading{a.tenants, a.sip, a.deliverer}, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
 		Ready: a.ready, Metrics: a.metrics, Log: a.log})

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -49,6 +51,13 @@ func (w *world) ask(c *command) error {
 			return nil
 		}
 		return err
+	}
+	if c.has("file") {
+		data, err := os.ReadFile(filepath.Join(w.files, filepath.Base(c.opts["file"])))
+		if err != nil {
+			return err
+		}
+		body = string(data)
 	}
 	status, text, err := w.request(as, c.args[0], path, []byte(body), c.opts["range"])
 	if err != nil {

@@ -41,10 +41,13 @@ type standIn struct {
 	done     chan struct{}
 }
 
-func startCRM(l net.Listener, contacts map[string]contact, events bool, log *transcript) *standIn {
+func startCRM(l net.Listener, contacts map[string]contact, speech *speaking, events bool, log *transcript) *standIn {
 	s := &standIn{log: log, contacts: contacts, events: events, done: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /get_number_info", s.numberInfo)
+	if speech != nil {
+		mux.HandleFunc("POST /say", speech.say)
+	}
 	mux.HandleFunc("POST /call_events", s.callEvent)
 	mux.HandleFunc("POST /hook", s.hook)
 	mux.HandleFunc("GET /owner", s.owner)

@@ -22,7 +22,8 @@ func (w *world) hears(c *phone.Call) string {
 			seen[a.tone] = true
 		}
 	}
-	for freq, name := range map[float64]string{arrivalTone: "the arrival tone", departureTone: "the departure tone", ringbackTone: "ringback", promptTone: "the prompt", intruderTone: "the intruder", beepTone: "the beep"} {
+	for freq, name := range map[float64]string{ringbackTone: "ringback", promptTone: "the prompt", intruderTone: "the intruder", beepTone: "the beep",
+		speechTone: "speech", musicTone: "music", busyTone: "busy", arrivalTone: "the arrival tone", departureTone: "the departure tone"} {
 		if c.Heard(freq) {
 			heard = append(heard, name)
 		}

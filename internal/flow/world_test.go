@@ -120,6 +120,9 @@ func (w *world) writeFiles(s *script) error {
 			w.acme = replace(w.acme, c.block)
 		}
 	}
+	if err := w.writeSounds(); err != nil {
+		return err
+	}
 	samples := make([]int16, 2*8000)
 	audio.Tone(samples, 8000, promptTone, 0.3, 0)
 	if err := errors.Join(
@@ -242,8 +245,12 @@ func (w *world) startCRM(s *script) error {
 	if err != nil {
 		return err
 	}
+	speech, err := w.speechOf(s)
+	if err != nil {
+		return err
+	}
 	told := slices.ContainsFunc(s.setup, func(c command) bool { return c.verb == "told" })
-	w.crm = startCRM(l, contacts, told, &w.log)
+	w.crm = startCRM(l, contacts, speech, told, &w.log)
 	return nil
 }
 

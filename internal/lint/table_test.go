@@ -18,16 +18,19 @@ var imports = map[string]string{
 	"events":          "pbx",
 	"events/nats":     "pbx events",
 	"autodialer":      "pbx",
-	"tenants":         "pbx internal/strict",
+	"tenants":         "pbx internal/strict speech/words",
 	"crm":             "pbx",
 	"crm/amocrm":      "pbx crm",
 	"crm/rtk":         "pbx crm",
 	"crm/webhook":     "pbx crm",
 	"recordings":      "pbx media/audio",
-	"call":            "pbx sip media routing recordings",
+	"speech/words":    "",
+	"speech":          "media/audio",
+	"sounds":          "pbx media media/audio speech speech/words",
+	"call":            "pbx sip media media/audio routing recordings sounds",
 	"store":           "pbx",
 	"store/storetest": "pbx store",
-	"api":             "pbx tenants events web internal/pcap",
+	"api":             "pbx tenants events web sounds internal/pcap",
 	"internal/strict": "",
 	"internal/simnet": "",
 	"internal/lint":   "",
@@ -42,13 +45,13 @@ var imports = map[string]string{
 
 // product is everything that internal/app wires together.
 const product = "pbx config web media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer " +
-	"tenants crm crm/amocrm crm/rtk crm/webhook recordings call store api internal/strict internal/pcap"
+	"tenants crm crm/amocrm crm/rtk crm/webhook recordings speech speech/words sounds call store api internal/strict internal/pcap"
 
 // testImports is what _test.go files may import beyond the line above; kit is
 // for the tests of every package.
 var testImports = map[string]string{
 	"store":          "store/storetest",
-	"api":            "recordings store media/audio",
+	"api":            "recordings store media/audio speech",
 	"crm":            "store",
 	"crm/webhook":    "store",
 	"recordings":     "store",

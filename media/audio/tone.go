@@ -26,23 +26,6 @@ type Cadence struct {
 	Pattern   []time.Duration // on, off, on, off …
 }
 
-// Ringback is the tone that a caller of the given country (ISO 3166 code) knows
-// as "it rings there" (ITU-T E.180 supplement 2). Countries not listed get the
-// ITU recommended 425 Hz, 1 s on, 4 s off, which is also the Russian one.
-func Ringback(country string) Cadence {
-	const level = 0.15 // about −16 dBFS: audible, not startling
-	switch country {
-	case "US", "CA":
-		return Cadence{Freqs: []float64{440, 480}, Amplitude: level,
-			Pattern: []time.Duration{2 * time.Second, 4 * time.Second}}
-	case "GB", "IE":
-		return Cadence{Freqs: []float64{400, 450}, Amplitude: level,
-			Pattern: []time.Duration{400 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second}}
-	}
-	return Cadence{Freqs: []float64{425}, Amplitude: level,
-		Pattern: []time.Duration{time.Second, 4 * time.Second}}
-}
-
 // PCM is one period of the cadence at the given sample rate.
 func (c Cadence) PCM(rate int) []int16 {
 	var period time.Duration

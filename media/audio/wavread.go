@@ -36,6 +36,7 @@ func (p PCM) Duration() time.Duration {
 // Limits bound what ReadWAV accepts.
 type Limits struct {
 	Length time.Duration // longest sound; 0 means five minutes
+	Whole  bool          // a file that claims more sound than it has is refused
 }
 
 // format is the content of a fmt chunk.
@@ -124,8 +125,9 @@ func readData(r io.Reader, f format, size int64, l Limits) (PCM, error) {
 		return PCM{}, fmt.Errorf("read WAV: %w: sound before its format", ErrNotWAV)
 	}
 	most := int64(samplesIn(l.Length, f.rate)) * int64(f.channels*f.sample())
+	claimed := size
 	if size == 0 || size == 0xFFFFFFFF {
-		size = most + 1
+		size, claimed = most+1, 0
 	}
 	b, err := io.ReadAll(io.LimitReader(r, min(size, most+1)))
 	if err != nil {
@@ -133,6 +135,9 @@ func readData(r io.Reader, f format, size int64, l Limits) (PCM, error) {
 	}
 	if int64(len(b)) > most {
 		return PCM{}, fmt.Errorf("read WAV: %w: over %v", ErrTooLong, l.Length)
+	}
+	if l.Whole && int64(len(b)) < claimed {
+		return PCM{}, fmt.Errorf("read WAV: %w: it is cut short: its header claims %d bytes of sound and %d are there", ErrNotWAV, claimed, len(b))
 	}
 	samples := decode(b[:len(b)-len(b)%(f.channels*f.sample())], f)
 	if f.channels == 2 {

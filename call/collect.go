@@ -1,0 +1,113 @@
+package call
+
+import (
+	"time"
+
+	"vpbx/media"
+	"vpbx/pbx"
+)
+
+// maxTyped bounds the keys that wait to be read.
+const maxTyped = 32
+
+// collect says what is played and which keys are read then.
+type collect struct {
+	sounds    []sound       // played one after the other
+	interrupt bool          // a key ends what is played
+	max       int           // keys to be read, 0: none
+	until     byte          // a key that ends the reading and is not read, 0: none
+	late      bool          // such a key, if it is the first, belongs to what was read before
+	again     byte          // a key that begins the reading anew, 0: none
+	first     time.Duration // how long the first key is waited for behind the sounds
+	between   time.Duration // and each further one
+}
+
+// collect is play and collect: it plays to the caller and reads what it presses. A key
+// that interrupts a prompt is the first that is read, now or, where no keys are read, by
+// who reads next. An error means that the call is over.
+func (c *Call) collect(q collect) (keys string, err error) {
+	c.listens = q.interrupt || q.max > 0
+	defer func() { c.listens = false }()
+	for _, s := range q.sounds {
+		if q.interrupt && len(c.typed) > 0 {
+			break
+		}
+		if err := c.playOne(s, q.interrupt); err != nil {
+			return "", err
+		}
+	}
+	wait := q.first
+	for len(keys) < q.max {
+		if len(c.typed) == 0 {
+			if err := c.awaitKey(wait); err != nil || len(c.typed) == 0 {
+				return keys, err
+			}
+		}
+		key := c.typed[0]
+		c.typed = c.typed[1:]
+		wait = q.between
+		switch {
+		case key == q.until && q.late:
+			q.late, wait = false, q.first
+			continue
+		case key == q.until:
+			return keys, nil
+		case key == q.again:
+			keys = ""
+			continue
+		}
+		q.late = false
+		keys += string(rune(key))
+	}
+	return keys, nil
+}
+
+// playOne plays a prompt to its end or, where that is allowed, to a key.
+func (c *Call) playOne(s sound, interrupt bool) error {
+	if s.name != "" {
+		c.note(pbx.CallEvent{Kind: pbx.Playing, Who: c.caller.who, Text: s.name})
+	}
+	began := time.Now()
+	c.caller.media.Play(s.p, false)
+	for {
+		e, err := c.next(nil)
+		if err != nil {
+			return err
+		}
+		if interrupt && len(c.typed) > 0 {
+			c.caller.media.StopPlay()
+			return nil
+		}
+		// One that comes early belongs to a prompt that was interrupted at its end.
+		if _, ok := e.(media.PlayDone); ok && time.Since(began) > s.p.Duration()/2 {
+			return nil
+		}
+	}
+}
+
+// awaitKey waits for a key, or until the time is over.
+func (c *Call) awaitKey(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for len(c.typed) == 0 {
+		e, err := c.next(timer.C)
+		if err != nil {
+			return err
+		}
+		if _, over := e.(expired); over {
+			return nil
+		}
+	}
+	return nil
+}
+
+// typing takes a key of a caller whose keys are read, and tells whether it did.
+func (c *Call) typing(p *party, key byte) bool {
+	if !c.listens || p == nil || p != c.caller {
+		return false
+	}
+	if len(c.typed) < maxTyped {
+		c.typed = append(c.typed, key)
+	}
+	return true
+}
