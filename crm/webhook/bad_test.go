@@ -155,6 +155,8 @@ func badDelivery(t *testing.T, name string, h http.HandlerFunc) {
 		time.Sleep(10 * time.Second)
 	}
 	time.Sleep(time.Until(well.Add(10 * time.Minute)))
+	mu.Lock()
+	defer mu.Unlock()
 	if tries < 5 || tries > 40 {
 		t.Errorf("%s: %d tries in ten minutes", name, tries)
 	}
