@@ -140,6 +140,9 @@ type Config struct {
 	// called. Too many at once is a pbx.Error of kind Limit.
 	Capture func(t pbx.TenantID, extension string) (packets <-chan pbx.Packet, stop func(), err error)
 
+	// ICE are the servers that browsers are told of.
+	ICE ICE
+
 	// Token gives the holder of the token with that hash (see HashToken), and
 	// a pbx.Error of kind NotFound when there is none.
 	Token func(ctx context.Context, hash string) (Principal, error)
@@ -203,6 +206,7 @@ func New(c Config) (*Server, error) {
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()
+	s.addICE()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)
 	}

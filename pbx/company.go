@@ -80,6 +80,7 @@ type Extension struct {
 	PerMinute int      `json:"per_minute,omitempty"` // new calls a minute, 0: likewise
 	Spend     Money    `json:"spend,omitempty"`      // in a day, 0: likewise
 	Contacts  int      `json:"contacts,omitempty"`   // bindings at most, 0: 10
+	WebRTC    *bool    `json:"webrtc,omitempty"`     // its phones are browsers; nil: those that registered over a WebSocket
 	// Personal is what the phone's owner has set, nil when nothing. It is
 	// replaced, never changed.
 	Personal *Personal `json:"personal,omitempty"`

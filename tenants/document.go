@@ -72,6 +72,7 @@ type Extension struct {
 	PerMinute int      `yaml:"per_minute" json:"per_minute,omitempty"` // new calls, 0: likewise
 	Spend     float64  `yaml:"spend" json:"spend,omitempty"`           // in a day, 0: likewise
 	Contacts  int      `yaml:"contacts" json:"contacts,omitempty"`     // registered phones at most, 0: 10
+	WebRTC    *bool    `yaml:"webrtc" json:"webrtc,omitempty"`         // called as a browser; not set: where it registered over a WebSocket
 	Groups    []string `yaml:"groups" json:"groups,omitempty"`         // joined beside their own list of members
 	laterExtension
 }

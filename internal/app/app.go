@@ -128,7 +128,7 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	if a.media, err = media.New(media.Config{Budget: budget, Listen: a.cfg.Media.Listen, External: a.cfg.Media.External, LocalNets: a.cfg.SIP.LocalNets,
-		PortMin: a.cfg.Media.Ports.Min, PortMax: a.cfg.Media.Ports.Max, Timeout: a.cfg.Media.Timeout,
+		PortMin: a.cfg.Media.Ports.Min, PortMax: a.cfg.Media.Ports.Max, Timeout: a.cfg.Media.Timeout, WebRTCPort: a.cfg.Media.WebRTC.Port,
 		ListenPacket: a.host.ListenPacket, LocalFor: a.host.LocalFor, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ const product = "pbx config web media/audio media/sdp media/webrtc media sip sip
 // for the tests of every package.
 var testImports = map[string]string{
 	"store":          "store/storetest",
+	"media/webrtc":   "media/sdp",
 	"api":            "recordings store media/audio speech",
 	"crm":            "store",
 	"crm/webhook":    "store",
