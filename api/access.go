@@ -40,6 +40,9 @@ const (
 	WritePrompts      Permission = "prompts.write"
 	ReadEvents        Permission = "events.read"
 	CaptureSIP        Permission = "sip.capture"
+	ReadDeliveries    Permission = "deliveries.read"
+	RetryDeliveries   Permission = "deliveries.retry"
+	ReadICE           Permission = "ice.read"
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -47,12 +50,14 @@ const (
 var grants = map[Role]map[Permission]bool{
 	RoleAdmin: {
 		ReadAPI: true, ListTenants: true, ReadTenant: true, WriteTenant: true, WriteLimits: true, RemoveTenant: true,
-		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
+		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
+		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
-		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true,
+		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
+		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 	},
 }

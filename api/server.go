@@ -127,6 +127,8 @@ type Config struct {
 	Library     *sounds.Library
 	Bus         *events.Bus
 
+	Deliveries Deliveries
+
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
 
@@ -137,6 +139,9 @@ type Config struct {
 	// Capture gives the SIP messages of an extension from now on, until stop is
 	// called. Too many at once is a pbx.Error of kind Limit.
 	Capture func(t pbx.TenantID, extension string) (packets <-chan pbx.Packet, stop func(), err error)
+
+	// ICE are the servers that browsers are told of.
+	ICE ICE
 
 	// Token gives the holder of the token with that hash (see HashToken), and
 	// a pbx.Error of kind NotFound when there is none.
@@ -200,6 +205,8 @@ func New(c Config) (*Server, error) {
 	s.addRecordings()
 	s.addEvents()
 	s.addCaptures()
+	s.addDeliveries()
+	s.addICE()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)
 	}

@@ -97,6 +97,10 @@ func (c *Call) silent(s *media.Session) error {
 		return nil
 	}
 	cause := pbx.NewCause(pbx.PartyMedia, pbx.NoMedia)
-	c.blame(p.who, cause, fmt.Sprintf("no sound came from %s any more", p.who))
+	why := fmt.Sprintf("no sound came from %s any more", p.who)
+	if w := s.Connection(); w != nil && (w.ICE == "failed" || w.DTLS == "failed") {
+		why = fmt.Sprintf("the browser of %s is not connected: ICE %s, DTLS %s", p.who, w.ICE, w.DTLS)
+	}
+	c.blame(p.who, cause, why)
 	return c.end(cause)
 }

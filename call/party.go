@@ -78,7 +78,12 @@ func (c *Call) sounding(s *media.Session) *party {
 // openCaller makes the session of a caller who called us.
 func (c *Call) openCaller() error {
 	leg := c.caller.leg
-	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), Security: c.securityOf(leg), Datagrams: leg.Datagrams(), Keys: c.keysOf(c.caller), Events: c.mail, Gone: c.gone})
+	web := media.WebRTC(leg.SDP)
+	if leg.SDP == nil { // the offer will be ours
+		web = c.browser(c.caller.number, leg.WebSocket())
+	}
+	s, err := c.m.Media.Open(media.Options{Name: string(leg.ID), Peer: leg.Source.Addr(), WebRTC: web,
+		Security: c.securityOf(leg), Datagrams: leg.Datagrams(), Keys: c.keysOf(c.caller), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
@@ -91,6 +96,15 @@ func (c *Call) openCaller() error {
 		return c.end(c.mediaCause(pbx.PartyCaller, err))
 	}
 	return nil
+}
+
+// browser tells whether a phone of an extension is offered what browsers take: as the
+// extension says, or where it has registered as they do.
+func (c *Call) browser(number string, websocket bool) bool {
+	if ext := c.company.Extensions[number]; ext != nil && ext.WebRTC != nil {
+		return *ext.WebRTC
+	}
+	return websocket
 }
 
 // mediaCause says what an error of package media means for the call, and notes
@@ -201,7 +215,8 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 		return media.ErrNoCodec
 	}
 	p.security = c.security(p.number, t.Trunk, t.Secure())
-	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(), Security: p.security, Datagrams: t.Datagrams(), Keys: c.keysOf(p), Events: c.mail, Gone: c.gone})
+	s, err := c.m.Media.Open(media.Options{Name: string(c.id) + "/" + p.who, Peer: t.Peer(),
+		WebRTC: c.browser(p.number, t.WebSocket()), Security: p.security, Datagrams: t.Datagrams(), Keys: c.keysOf(p), Events: c.mail, Gone: c.gone})
 	if err != nil {
 		return fmt.Errorf("open session for %s: %w", p.who, err)
 	}
@@ -332,6 +347,7 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 		e.Codec, e.SRTP = p.media.Codec().Name, p.media.Security()
 		if p.answered {
 			q := quality(p.media.Quality())
+			q.WebRTC = connection(p.media.Connection())
 			e.Quality = &q
 			if q.MOS > 0 {
 				c.m.metrics.mos.Observe(q.MOS)
@@ -453,6 +469,19 @@ func quality(q media.Quality) pbx.Quality {
 		MaxJitter: digits(q.MaxJitterMs, 1), RemoteMOS: digits(q.RemoteMOS, 2), RemoteLoss: digits(q.RemoteLoss, 4), RemoteJitter: digits(q.RemoteJitterMs, 1),
 		FirstRTPMs: digits(q.FirstRTPMs, 1), LongestGap: digits(q.LongestGapMs, 1),
 		Sent: q.Sent, Received: q.Received, Lost: q.Lost, Dropped: q.Dropped, Unproven: q.Unproven, Replayed: q.Replayed, OneWay: q.OneWay}
+}
+
+// connection is how a browser was connected, in the record's terms.
+func connection(c *media.Connection) *pbx.WebRTC {
+	if c == nil {
+		return nil
+	}
+	w := &pbx.WebRTC{ICE: c.ICE, DTLS: c.DTLS, Candidate: c.Candidate, SetupMs: digits(float64(c.Setup)/float64(time.Millisecond), 1),
+		Restarts: c.Restarts, BytesSent: c.Sent, BytesReceived: c.Received}
+	if c.Remote.IsValid() {
+		w.Remote = c.Remote.String()
+	}
+	return w
 }
 
 // digits rounds v to n digits behind the point.

@@ -25,6 +25,7 @@ type Config struct {
 	HTTP       HTTP       `yaml:"http"`
 	TLS        TLS        `yaml:"tls"`
 	Provision  []string   `yaml:"provision"` // company files
+	Webhooks   Webhooks   `yaml:"webhooks"`
 	Log        Log        `yaml:"log"`
 }
 
@@ -51,12 +52,31 @@ type Media struct {
 	Ports    Ports         `yaml:"ports"`    // RTP on the even ones, RTCP on the odd ones (RFC 3550 §11)
 	Timeout  time.Duration `yaml:"timeout"`  // without RTP while not on hold: the call ends
 	Budget   Budget        `yaml:"budget"`
+	WebRTC   WebRTC        `yaml:"webrtc"`
+}
+
+// WebRTC is where the media of browsers is heard, and what they are told to use.
+type WebRTC struct {
+	Port uint16 `yaml:"port"` // the one UDP port of all browsers; 0: one of Media.Ports
+	TURN TURN   `yaml:"turn"`
+}
+
+// TURN names servers that relay for browsers which cannot reach us by UDP (RFC 8656).
+type TURN struct {
+	URLs   []string      `yaml:"urls"`   // turn:, turns:, stun: or stuns:
+	Secret string        `yaml:"secret"` // that we share with them, for credentials that end
+	TTL    time.Duration `yaml:"ttl"`    // of the credentials
 }
 
 // HTTP is the API, the pages and the metrics.
 type HTTP struct {
 	Listen string `yaml:"listen"` // host:port
 	Token  string `yaml:"token"`  // first administrator token; made and printed once when empty
+}
+
+// Webhooks bounds what companies can reach by the addresses of their webhooks.
+type Webhooks struct {
+	Networks []netip.Prefix `yaml:"networks"` // beside public addresses
 }
 
 // TLS names the PEM files of the certificate for tls://, wss:// and https.
@@ -106,11 +126,13 @@ func Default() Config {
 			Ports:   Ports{Min: 20000, Max: 29999},
 			Timeout: 30 * time.Second,
 			Budget:  Budget{Share: 0.7, Relay: Auto, Transcode: Auto, Mix: Auto, Record: Auto},
+			WebRTC:  WebRTC{TURN: TURN{URLs: []string{}, TTL: time.Hour}},
 		},
 		Recordings: Recordings{Storage: OnDisk, S3: S3{TLS: true}},
 		Speech:     Speech{Engine: "none", Command: []string{}, Timeout: 10 * time.Second, AtOnce: 2},
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
 		Provision:  []string{},
+		Webhooks:   Webhooks{Networks: []netip.Prefix{}},
 		Log:        Log{Level: "info", Format: "text"},
 	}
 }

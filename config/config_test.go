@@ -33,6 +33,9 @@ media:
   external: ""                  # address put into SDP for peers outside local_nets
   ports: 20000-29999
   timeout: 30s                  # no RTP (not on hold): the call ends
+  webrtc:
+    port: 0                     # the one UDP port of all browsers; 0: one of ports, taken with the first browser
+    turn: {urls: [], secret: "", ttl: 1h}   # servers that relay for browsers, see "Browsers" below
   budget: {share: 0.7, relay: auto, transcode: auto, mix: auto, record: auto}   # sessions at once by kind of work
 recordings:
   storage: disk                 # or s3: finished recordings go to the S3-compatible storage below
@@ -43,6 +46,7 @@ http:
   token: ""                     # first administrator token; made and printed once when empty
 tls: {cert: "", key: ""}        # for tls://, wss:// and https
 provision: []                   # company files, read at start and on SIGHUP
+webhooks: {networks: []}        # that CRMs of kind webhook may be in, beside public addresses
 log: {level: info, format: text}
 `
 
@@ -173,6 +177,16 @@ func TestMistakes(t *testing.T) {
 		{"media: {ports: 20000-20000}", "line 1: media.ports: must end above its beginning"},
 		{"media: {timeout: 30}", `line 1: media.timeout: "30" is not a duration; write 20s, 5m or 1h30m`},
 		{"media: {timeout: -30s}", "line 1: media.timeout: must be at least 1s"},
+		{"media: {webrtc: {port: 80}}", "line 1: media.webrtc.port: must be 1024 or above, or 0 for one of media.ports"},
+		{"media: {webrtc: {port: 20001}}", "line 1: media.webrtc.port: must not lie in media.ports; 0 takes one of them"},
+		{"media: {webrtc: {port: 70000}}", "line 1: media.webrtc.port: \"70000\" is not a whole number of this field's range, in plain digits"},
+		{"media: {webrtc: {turn: {urls: ['turn:turn.test']}}}", "line 1: media.webrtc.turn.secret: is missing: media.webrtc.turn.urls names a TURN server"},
+		{"media: {webrtc: {turn: {secret: s3cret, urls: ['stun:turn.test']}}}", "line 1: media.webrtc.turn.urls: must name a TURN server: media.webrtc.turn.secret is set"},
+		{"media: {webrtc: {turn: {secret: s3cret, urls: ['turn:turn.test:3478?transport=udp', 'turns:[2001:db8::1]', 'stun:turn.test?transport=udp']}}}",
+			"line 1: media.webrtc.turn.urls[2]: must be such as turn:turn.example.com:3478 or turns:turn.example.com?transport=tcp"},
+		{"media: {webrtc: {turn: {secret: s3cret, urls: ['turn:u@turn.test', 'turn:turn.test/x', 'http://turn.test']}}}",
+			"3 mistakes:\n  line 1: media.webrtc.turn.urls[0]: must be such as turn:turn.example.com:3478 or turns:turn.example.com?transport=tcp\n  line 1: media.webrtc.turn.urls[1]: must be such as turn:turn.example.com:3478 or turns:turn.example.com?transport=tcp\n  line 1: media.webrtc.turn.urls[2]: must be such as turn:turn.example.com:3478 or turns:turn.example.com?transport=tcp"},
+		{"media: {webrtc: {turn: {ttl: 1s}}}", "line 1: media.webrtc.turn.ttl: must be 1m to 168h"},
 		{"http: {listen: '8080'}", `line 1: http.listen: "8080" is not host:port`},
 		{"http: {token: s3 cret}", "line 1: http.token: must be printable ASCII without spaces"},
 		{"tls: {cert: x.pem}", "line 1: tls.key: is missing: tls.cert is set"},
@@ -355,6 +369,12 @@ media:
     transcode: auto
     mix: auto
     record: auto
+  webrtc:
+    port: 0
+    turn:
+      urls: []
+      secret: ""
+      ttl: 1h0m0s
 recordings:
   storage: s3
   s3:
@@ -382,6 +402,8 @@ tls:
   cert: ""
   key: ""
 provision: []
+webhooks:
+  networks: []
 log:
   level: info
   format: text

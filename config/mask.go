@@ -12,7 +12,7 @@ import (
 const mask = "********"
 
 // Masked is the configuration as a file, with every secret replaced: the
-// administrator token, the password of the Homer server, the keys of the S3 storage, the
+// administrator token, the password of the Homer server, the secret of the TURN servers, the keys of the S3 storage, the
 // token of the speech engine and what the URLs hold besides user, host and path.
 func (c Config) Masked() (string, error) {
 	if c.HTTP.Token != "" {
@@ -20,6 +20,9 @@ func (c Config) Masked() (string, error) {
 	}
 	if c.SIP.HEP.Password != "" {
 		c.SIP.HEP.Password = mask
+	}
+	if c.Media.WebRTC.TURN.Secret != "" {
+		c.Media.WebRTC.TURN.Secret = mask
 	}
 	if c.Recordings.S3.SecretKey != "" {
 		c.Recordings.S3.SecretKey = mask

@@ -193,6 +193,53 @@ func (m Media) check(note note) {
 	if s := m.Budget.Share; !(s >= 0.1 && s <= 1) {
 		note("media.budget.share", "must be a share of the processors from 0.1 to 1")
 	}
+	m.checkWebRTC(note)
+}
+
+// checkWebRTC does not repeat the secret.
+func (m Media) checkWebRTC(note note) {
+	switch port := m.WebRTC.Port; {
+	case port != 0 && port < 1024:
+		note("media.webrtc.port", "must be 1024 or above, or 0 for one of media.ports")
+	case port >= m.Ports.Min && port <= m.Ports.Max && port != 0:
+		note("media.webrtc.port", "must not lie in media.ports; 0 takes one of them")
+	}
+	relays := false
+	for i, text := range m.WebRTC.TURN.URLs {
+		scheme, err := checkTURN(text)
+		if err != nil {
+			note(fmt.Sprintf("media.webrtc.turn.urls[%d]", i), "%v", err)
+		}
+		relays = relays || strings.HasPrefix(scheme, "turn")
+	}
+	t := m.WebRTC.TURN
+	switch {
+	case relays && t.Secret == "":
+		note("media.webrtc.turn.secret", "is missing: media.webrtc.turn.urls names a TURN server")
+	case !relays && t.Secret != "":
+		note("media.webrtc.turn.urls", "must name a TURN server: media.webrtc.turn.secret is set")
+	}
+	if t.TTL < time.Minute || t.TTL > 7*24*time.Hour {
+		note("media.webrtc.turn.ttl", "must be 1m to 168h")
+	}
+}
+
+// checkTURN reads a URI of RFC 7065 or RFC 7064: "turn:turn.example.com:3478?transport=udp".
+func checkTURN(text string) (scheme string, err error) {
+	wrong := errors.New("must be such as turn:turn.example.com:3478 or turns:turn.example.com?transport=tcp")
+	scheme, rest, _ := strings.Cut(text, ":")
+	host, query, asked := strings.Cut(rest, "?")
+	switch {
+	case scheme != "turn" && scheme != "turns" && scheme != "stun" && scheme != "stuns":
+		return scheme, wrong
+	case asked && (strings.HasPrefix(scheme, "stun") || query != "transport=udp" && query != "transport=tcp"):
+		return scheme, wrong
+	}
+	u, err := url.Parse("x://" + host)
+	if err != nil || u.Host != host || u.Hostname() == "" || u.User != nil || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return scheme, wrong
+	}
+	return scheme, nil
 }
 
 func (h HTTP) check(note note) {

@@ -467,11 +467,11 @@ func TestMixedSessionsAreCounted(t *testing.T) {
 		for _, m := range list[:3] {
 			add(t, c, m, Role{})
 		}
-		if _, open, mixed, _ := r.e.totals(); open != 4 || mixed != 3 {
+		if _, open, mixed, _, _ := r.e.totals(); open != 4 || mixed != 3 {
 			t.Errorf("%d open, %d mixed", open, mixed)
 		}
 		c.Close()
-		if _, open, mixed, _ := r.e.totals(); open != 4 || mixed != 0 {
+		if _, open, mixed, _, _ := r.e.totals(); open != 4 || mixed != 0 {
 			t.Errorf("%d open, %d mixed", open, mixed)
 		}
 	})

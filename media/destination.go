@@ -10,6 +10,10 @@ import (
 // settle completes what was agreed with the peer's addresses and makes it valid
 // for the packet path.
 func (s *Session) settle(a *agreed, theirs sdp.Media, mux bool) error {
+	if s.browser != nil {
+		s.settleBrowser(a, theirs.Direction)
+		return nil
+	}
 	to, err := s.target(theirs.RTP())
 	if err != nil {
 		return err

@@ -24,7 +24,8 @@
 //
 // It knows nothing of calls, tenants or SIP; SDP goes through as bytes. It does not
 // buffer audio against jitter but to mix it: the phones do that (decision 12). Codecs that package
-// audio does not know are relayed, not mixed nor changed. It does not speak ICE.
+// audio does not know are relayed, not mixed nor changed. The media of browsers comes through
+// package webrtc, which speaks ICE; to the rest of a session it is a socket like any other.
 //
 // # Goroutines
 //

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vpbx/media/sdp"
+	"vpbx/media/webrtc"
 )
 
 // Errors that a caller answers in its own way.
@@ -53,7 +54,10 @@ type Config struct {
 	PortMin   uint16         // range of RTP and RTCP ports, both ends included
 	PortMax   uint16
 	Timeout   time.Duration // without RTP, after which a session reports Timeout
-	Budget    Budget        // of sessions; the zero Budget has no limits
+	// WebRTCPort is the one UDP port of all browsers; 0 takes one of the range when the
+	// first browser comes.
+	WebRTCPort uint16
+	Budget     Budget // of sessions; the zero Budget has no limits
 
 	// ListenPacket binds a UDP socket; its result must also be a PacketConn.
 	ListenPacket func(network, address string) (net.PacketConn, error)
@@ -82,7 +86,12 @@ type Engine struct {
 	// mostLost is the highest count of lost packets ever shown.
 	mostLost uint64
 
-	certificate certificate // of this node, for DTLS
+	ending chan struct{} // closed by Close
+
+	webMu       sync.Mutex   // guards the fields below
+	web         *webrtc.Port // nil before the first browser
+	webPair     uint16       // of the range, that it takes; 0: none
+	certificate certificate  // of this node, for DTLS
 
 	refused [works]atomic.Uint64 // sessions for which the budget had no room
 
@@ -102,14 +111,22 @@ func New(cfg Config) (*Engine, error) {
 	if p.pairs == 0 {
 		return nil, fmt.Errorf("media ports %d-%d: no even port with an odd one after it", cfg.PortMin, cfg.PortMax)
 	}
-	e := &Engine{cfg: cfg, ports: p, live: map[*Session]struct{}{}}
+	if cfg.WebRTCPort >= cfg.PortMin && cfg.WebRTCPort <= cfg.PortMax {
+		return nil, fmt.Errorf("media port %d of browsers: lies in %d-%d, which is for telephones", cfg.WebRTCPort, cfg.PortMin, cfg.PortMax)
+	}
+	e := &Engine{cfg: cfg, ports: p, live: map[*Session]struct{}{}, ending: make(chan struct{})}
 	var err error
 	if e.certificate, err = newCertificate(time.Now()); err != nil {
 		return nil, fmt.Errorf("make the certificate for DTLS: %w", err)
 	}
+	if cfg.WebRTCPort != 0 {
+		if _, err := e.browserPort(); err != nil {
+			return nil, err
+		}
+	}
 	unregister, err := register(cfg.Metrics, e)
 	if err != nil {
-		return nil, fmt.Errorf("register media metrics: %w", err)
+		return nil, errors.Join(fmt.Errorf("register media metrics: %w", err), e.closeBrowsers())
 	}
 	e.unregister = unregister
 	return e, nil
@@ -159,6 +176,8 @@ func routeTo(peer netip.Addr) netip.Addr {
 type Options struct {
 	Name string     // for the log
 	Peer netip.Addr // where the peer's signalling comes from
+	// WebRTC says that the peer is a browser: its media comes by ICE and DTLS.
+	WebRTC bool
 	// Security says whether the sound may or must be secured.
 	Security Security
 	// Datagrams says that the signalling goes in datagrams: offers must be short.
@@ -183,11 +202,10 @@ func (e *Engine) Open(o Options) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open media session %s: %w", o.Name, err)
 	}
-	port, rtp, rtcp, err := e.bind(e.bindAddr(o.Peer))
+	s, err := e.make(o, local)
 	if err != nil {
 		return nil, fmt.Errorf("open media session %s: %w", o.Name, err)
 	}
-	s := newSession(e, o, local, port, rtp, rtcp)
 	e.mu.Lock()
 	refused := e.closed
 	if !refused {
@@ -195,12 +213,22 @@ func (e *Engine) Open(o Options) (*Session, error) {
 	}
 	e.mu.Unlock()
 	if refused {
-		err := errors.Join(ErrClosed, rtp.Close(), rtcp.Close())
-		e.ports.release(port, time.Now())
-		return nil, fmt.Errorf("open media session %s: %w", o.Name, err)
+		return nil, fmt.Errorf("open media session %s: %w", o.Name, errors.Join(ErrClosed, s.unbind()))
 	}
 	s.start()
 	return s, nil
+}
+
+// make binds what a session needs.
+func (e *Engine) make(o Options, local netip.Addr) (*Session, error) {
+	if o.WebRTC {
+		return e.openBrowser(o, local)
+	}
+	port, rtp, rtcp, err := e.bind(e.bindAddr(o.Peer))
+	if err != nil {
+		return nil, err
+	}
+	return newSession(e, o, local, port, rtp, rtcp), nil
 }
 
 // maxBinds bounds the tries to bind ports that other programs hold.
@@ -260,14 +288,17 @@ func (e *Engine) remove(s *Session) {
 		e.past.add(t)
 	}
 	e.mu.Unlock()
-	e.ports.release(s.port, time.Now())
 }
 
 // Close closes the sessions that are still open, waits for their goroutines and
 // takes the metrics back. It is idempotent; Open fails afterwards.
 func (e *Engine) Close() error {
 	e.mu.Lock()
+	again := e.closed
 	e.closed = true
+	if !again {
+		close(e.ending)
+	}
 	open := make([]*Session, 0, len(e.live))
 	for s := range e.live {
 		open = append(open, s)
@@ -278,6 +309,9 @@ func (e *Engine) Close() error {
 		errs = append(errs, s.Close())
 	}
 	e.wg.Wait()
+	if !again {
+		errs = append(errs, e.closeBrowsers())
+	}
 	e.unregister()
 	return errors.Join(errs...)
 }

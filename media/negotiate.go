@@ -117,12 +117,14 @@ func (s *Session) SetOffer(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("read offer: %w", err)
 	}
-	i, how, err := pick(d, s.opt.Security)
+	i, how, err := s.stream(d)
 	if err != nil {
 		return fmt.Errorf("read offer: %w", err)
 	}
-	if _, err := s.target(d.Media[i].RTP()); err != nil {
-		return fmt.Errorf("read offer: %w", err)
+	if s.browser == nil {
+		if _, err := s.target(d.Media[i].RTP()); err != nil {
+			return fmt.Errorf("read offer: %w", err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,6 +140,9 @@ func (s *Session) SetOffer(text []byte) error {
 // forgotten and everything stays as agreed before (RFC 3261 §14.2). Answering
 // again, with the same or other codecs, is allowed.
 func (s *Session) Answer(codecs []Codec) ([]byte, error) {
+	if err := s.secure(codecs); err != nil {
+		return nil, err
+	}
 	text, err := s.answer(codecs)
 	if err != nil {
 		return nil, err
@@ -179,9 +184,10 @@ func (s *Session) answer(codecs []Codec) ([]byte, error) {
 		return nil, fmt.Errorf("answer: %w", err)
 	}
 	s.shake(a, theirs, mine.Setup == sdp.Active)
+	s.face(theirs.Addr)
+	s.dress(&mine)
 	n.layout = sdp.Answer(n.offer, n.index, mine)
 	n.audio, n.agreed = n.index, n.said
-	s.face(theirs.Addr)
 	n.local = n.origin.Describe(s.local, n.layout)
 	return slices.Clone(n.local), nil
 }
@@ -227,6 +233,12 @@ func ptime(list []sdp.Codec) int {
 // meaning. The peer's packets are taken from now on, even before its answer
 // (RFC 3264 §5.1).
 func (s *Session) Offer(codecs []Codec) ([]byte, error) {
+	if s.browser != nil {
+		codecs = spokenByBrowsers(codecs)
+	}
+	if err := s.propose(); err != nil {
+		return nil, err
+	}
 	text, err := s.makeOffer(codecs)
 	if err != nil {
 		return nil, err
@@ -245,14 +257,17 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	}
 	media := slices.Clone(n.layout)
 	if len(media) == 0 {
-		media = []sdp.Media{{Type: "audio"}}
+		media = []sdp.Media{s.blank()}
 	}
 	mine := &media[n.audio]
-	if err := s.offerKeys(mine); err != nil {
-		return nil, fmt.Errorf("offer: %w", err)
+	if s.browser == nil {
+		if err := s.offerKeys(mine); err != nil {
+			return nil, fmt.Errorf("offer: %w", err)
+		}
 	}
 	mine.Port, mine.Codecs, mine.PTime, mine.Mux, mine.Direction = s.port, list, ptime(list), true, sdp.SendRecv
 	mine.XR = sdp.XR{Voice: true, RTT: true}
+	s.dress(mine)
 	n.layout, n.offered = media, list
 	n.local = n.origin.Describe(s.local, media)
 	a := hoping(s.agreed.Load(), list)
@@ -261,6 +276,14 @@ func (s *Session) makeOffer(codecs []Codec) ([]byte, error) {
 	}
 	s.agreed.Store(a)
 	return slices.Clone(n.local), nil
+}
+
+// blank is the stream of a first offer.
+func (s *Session) blank() sdp.Media {
+	if s.browser != nil {
+		return sdp.Media{Type: "audio", Proto: browserProfile, Mid: browserMid}
+	}
+	return sdp.Media{Type: "audio"} // its profile comes with the keys
 }
 
 // hoping is what may be received between an offer and its answer: what was agreed
@@ -348,6 +371,9 @@ func (n *negotiation) remember(c sdp.Codec) {
 func (s *Session) SetAnswer(text []byte) error {
 	d, err := sdp.Parse(text)
 	if err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if err := s.accept(d); err != nil {
 		return fmt.Errorf("read answer: %w", err)
 	}
 	if err := s.setAnswer(d, text); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vpbx/media/audio"
+	"vpbx/media/webrtc"
 )
 
 // Session is one party's audio. Its owner calls the exported methods from one
@@ -23,9 +24,11 @@ type Session struct {
 	local     netip.Addr // our address in SDP; guarded by mu
 	port      uint16     // of RTP; RTCP is the next
 	rtp, rtcp PacketConn
+	browser   *webrtc.Transport // whose sockets these are; nil: they are of the system
 
 	mu      sync.Mutex // guards the fields below
 	nego    negotiation
+	way     webrtc.Local // of a browser: what our latest description says of the transport
 	closed  bool
 	keying  []*stroke // keys to be pressed, the one under way first
 	doubles heardKeys // of the peer, which may come in two ways
@@ -106,6 +109,11 @@ func (s *Session) readRTP() {
 		n, src, err := s.rtp.ReadFromUDPAddrPort(buf[:maxPacket+1])
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || s.isDone() {
+				return
+			}
+			if errors.Is(err, webrtc.ErrFailed) {
+				s.log.Info("connection of the browser has failed", "state", s.browser.Stats())
+				s.deliver(Timeout{S: s})
 				return
 			}
 			errs++
@@ -292,8 +300,18 @@ func (s *Session) Close() error {
 	s.bye(at)
 	s.dtls.close()
 	close(s.done)
-	err := errors.Join(s.rtp.Close(), s.rtcp.Close())
+	err := s.unbind()
 	s.wg.Wait()
 	s.e.remove(s)
+	return err
+}
+
+// unbind closes what the session is bound to and gives its ports back.
+func (s *Session) unbind() error {
+	if s.browser != nil {
+		return s.browser.Close()
+	}
+	err := errors.Join(s.rtp.Close(), s.rtcp.Close())
+	s.e.ports.release(s.port, time.Now())
 	return err
 }

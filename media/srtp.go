@@ -293,6 +293,12 @@ func (s *Session) sealed(p []byte) ([]byte, reason) {
 // Security says how the sound is secured: "" when it is not, else sdes or dtls and,
 // as soon as there are keys, the crypto suite.
 func (s *Session) Security() string {
+	if s.browser != nil { // its suite is between the browser and pion
+		if s.browser.Stats().Setup > 0 {
+			return byDTLS
+		}
+		return ""
+	}
 	if a := s.agreed.Load(); a != nil && a.guard != nil {
 		return a.guard.name()
 	}

@@ -29,14 +29,17 @@ func (s *Session) totals() totals {
 }
 
 // totals sums all sessions, open and closed, and counts the open ones and those of
-// them that are mixed, or transcoded. Lost packets are an estimate that a late packet corrects; the sum never falls, as counters
+// them that are mixed, or transcoded, and those of browsers among all. Lost packets are an estimate that a late packet corrects; the sum never falls, as counters
 // must not.
-func (e *Engine) totals() (sum totals, open, mixed, transcoded int) {
+func (e *Engine) totals() (sum totals, open, mixed, transcoded, browsers int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	sum = e.past
 	for s := range e.live {
 		sum.add(s.totals())
+		if s.browser != nil {
+			browsers++
+		}
 		if s.ear.Load() != nil {
 			mixed++
 		} else if r := s.route.Load(); r != nil && r.transcodes {
@@ -45,5 +48,5 @@ func (e *Engine) totals() (sum totals, open, mixed, transcoded int) {
 	}
 	e.mostLost = max(e.mostLost, sum.lost)
 	sum.lost = e.mostLost
-	return sum, len(e.live), mixed, transcoded
+	return sum, len(e.live), mixed, transcoded, browsers
 }

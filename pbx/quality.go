@@ -19,6 +19,19 @@ type Quality struct {
 	Unproven     uint64  `json:"unproven,omitempty"` // not secured with the agreed key (SRTP): forged, or keys are mixed up
 	Replayed     uint64  `json:"replayed,omitempty"` // taken before, or too old to tell (SRTP)
 	OneWay       bool    `json:"one_way"`            // we sent, nothing came
+	WebRTC       *WebRTC `json:"webrtc,omitempty"`   // the peer is a browser
+}
+
+// WebRTC is how a browser was connected when its leg ended.
+type WebRTC struct {
+	ICE           string  `json:"ice"`       // new, checking, connected, disconnected, failed or closed
+	DTLS          string  `json:"dtls"`      // new, connecting, connected, failed or closed
+	Candidate     string  `json:"candidate"` // the address it was reached at: host, srflx, prflx or relay (TURN); "": none
+	Remote        string  `json:"remote"`    // that address, "": none
+	SetupMs       float64 `json:"setup_ms"`  // from the description to the end of the handshake, 0: never
+	Restarts      int     `json:"restarts"`  // of ICE, as when the browser's network changes
+	BytesSent     uint64  `json:"bytes_sent"`
+	BytesReceived uint64  `json:"bytes_received"`
 }
 
 // Pause is a part of a recording that was left out on purpose, such as a card number

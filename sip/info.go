@@ -17,22 +17,24 @@ const (
 
 	dtmfRelay    = "application/dtmf-relay"
 	dtmfAlone    = "application/dtmf"
-	mediaControl = "application/media_control+xml" // RFC 5168
+	mediaControl = "application/media_control+xml"   // RFC 5168
+	iceFragment  = "application/trickle-ice-sdpfrag" // RFC 8840: candidates, which a lite agent does not need
+	icePackage   = "trickle-ice"
 )
 
 // onInfo takes an INFO without package (RFC 6086 §4.2.2), as they were before there
 // were any: digits are passed on; what asks for a video picture, or only whether we
 // are there, is answered and changes nothing; of anything else the peer learns what
-// we take.
+// we take. Of the packages only trickle ICE is taken, in the same way.
 func (l *Leg) onInfo(x *exchange) {
 	l.implied()
-	if value(x.req, "info-package") != "" {
+	if p := value(x.req, "info-package"); p != "" && !oneOf(p, icePackage) {
 		l.close(x, 469, msg.NewHeader("Recv-Info", ""))
 		return
 	}
 	kind, _, _ := strings.Cut(value(x.req, "content-type"), ";")
 	switch kind = strings.TrimSpace(kind); {
-	case len(x.req.Body()) == 0 && kind == "", oneOf(kind, mediaControl):
+	case len(x.req.Body()) == 0 && kind == "", oneOf(kind, mediaControl, iceFragment):
 		l.close(x, 200)
 		return
 	case !oneOf(kind, dtmfRelay, dtmfAlone):

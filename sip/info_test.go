@@ -82,13 +82,17 @@ func TestInfoDigit(t *testing.T) {
 }
 
 // An INFO of a package is none of ours (RFC 6086 §4.2.2); one of nothing asks
-// whether we are there.
+// whether we are there; candidates of a browser (RFC 8840) are taken, and not needed.
 func TestInfoOfPackages(t *testing.T) {
 	inBubble(t, nil, func(r *legRig) {
 		_, c := r.answered()
 		c.send("INFO", 2, "", "Info-Package: conference", "Content-Type: application/dtmf")
 		r.peer.want("SIP/2.0 469")
 		c.send("INFO", 3, "")
+		r.peer.want("SIP/2.0 200")
+		c.send("INFO", 4, "", "Info-Package: trickle-ice", "Content-Type: application/trickle-ice-sdpfrag")
+		r.peer.want("SIP/2.0 200")
+		c.send("INFO", 5, "", "Content-Type: application/trickle-ice-sdpfrag")
 		r.peer.want("SIP/2.0 200")
 		r.noEvent(time.Second)
 	})

@@ -36,6 +36,15 @@ type Target struct {
 // trunk whose host was not looked up.
 func (t Target) Peer() netip.Addr { return t.peer }
 
+// WebSocket reports whether it is a phone that registered over a WebSocket, as
+// browsers do (RFC 7118).
+func (t Target) WebSocket() bool { return webSocket(t.flow.transport) }
+
+// WebSocket reports whether a leg that was received came over a WebSocket.
+func (l *Leg) WebSocket() bool { return webSocket(l.Transport) }
+
+func webSocket(transport string) bool { return transport == "ws" || transport == "wss" }
+
 // Secure reports whether the signalling of the target is encrypted on its way to
 // the next hop, so that keys in it are not for everybody to read.
 func (t Target) Secure() bool { return secure(t.way.transport) }

@@ -87,7 +87,7 @@ func (b *build) extension(path string, e *Extension) {
 	x := &pbx.Extension{
 		Number: e.Number, Name: e.Name, Record: e.Record != "", Notice: e.Record.notice(), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 		Codecs: codecNames(e.Codecs), DTMF: pbx.DTMF(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
-		PerMinute: e.PerMinute, Spend: money(e.Spend),
+		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC,
 	}
 	if f := e.Forward; f != nil && *f != (Forward{}) {
 		x.Forward = &pbx.Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: time.Duration(f.After)}
@@ -224,6 +224,7 @@ func (b *build) crm() {
 	if c.Kind == "rtk" && c.SignKey == "" {
 		b.note("crm.sign_key", "is needed for a new CRM, URL or client")
 	}
+	b.webhook(&c)
 	b.company.CRM = c
 }
 
@@ -232,14 +233,14 @@ func (b *build) crm() {
 func FromCompany(c *pbx.Company) *Document {
 	d := &Document{
 		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: documentRecordings(c.Recordings),
-		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions)},
+		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions), Webhook: documentWebhook(c.CRM.Webhook)},
 	}
 	for _, n := range keys(c.Extensions) {
 		e := c.Extensions[n]
 		x := Extension{
 			Number: e.Number, Name: e.Name, Record: recordOf(e.Record, e.Notice), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 			Codecs: clone(e.Codecs), DTMF: string(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
-			PerMinute: e.PerMinute, Spend: amount(e.Spend),
+			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC,
 		}
 		if f := e.Forward; f != nil {
 			x.Forward = &Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: Duration(f.After)}

@@ -72,6 +72,7 @@ type Extension struct {
 	PerMinute int      `yaml:"per_minute" json:"per_minute,omitempty"` // new calls, 0: likewise
 	Spend     float64  `yaml:"spend" json:"spend,omitempty"`           // in a day, 0: likewise
 	Contacts  int      `yaml:"contacts" json:"contacts,omitempty"`     // registered phones at most, 0: 10
+	WebRTC    *bool    `yaml:"webrtc" json:"webrtc,omitempty"`         // called as a browser; not set: where it registered over a WebSocket
 	Groups    []string `yaml:"groups" json:"groups,omitempty"`         // joined beside their own list of members
 	laterExtension
 }
@@ -206,12 +207,13 @@ type Step struct {
 
 // CRM says how the company's CRM is reached.
 type CRM struct {
-	Kind       string   `yaml:"kind" json:"kind,omitempty"` // none, the default, or rtk
-	URL        string   `yaml:"url" json:"url,omitempty"`   // method names are appended
+	Kind       string   `yaml:"kind" json:"kind,omitempty"` // none, the default, rtk or webhook
+	URL        string   `yaml:"url" json:"url,omitempty"`   // of rtk: method names are appended
 	ClientID   string   `yaml:"client_id" json:"client_id,omitempty"`
 	SignKey    string   `yaml:"sign_key" json:"sign_key,omitempty"`     // "": stays what it is, for the same URL and client
 	Timeout    Duration `yaml:"timeout" json:"timeout,omitzero"`        // of an owner lookup, default 700 ms
 	Exceptions []string `yaml:"exceptions" json:"exceptions,omitempty"` // extensions that are never rung as owners
+	Webhook
 }
 
 // Duration is a time.Duration that is written 20s, 5m or 700ms.

@@ -33,7 +33,7 @@ type seat struct {
 func (a *seat) open(ctx context.Context) error {
 	cfg := phone.Config{
 		Address: "127.0.0.1:0", Transport: a.transport, Server: a.s.r.at[a.transport], Domain: a.domain,
-		User: a.ext, Password: "s3cret-" + a.ext, Media: true, Tone: 440, Refresh: true,
+		User: a.ext, Password: "s3cret-" + a.ext, Media: true, Tone: 440, Refresh: true, WebRTC: a.transport == "ws",
 		OnNotice: func(phone.Notice) int { return 200 },
 	}
 	if a.transport == "tls" {

@@ -25,9 +25,9 @@ type server struct {
 	company string // path
 	extra   string // further keys of the config
 
-	udp, tcp, tls netip.AddrPort
-	http          string
-	crashed       bool // by the test
+	udp, tcp, tls, ws netip.AddrPort
+	http              string
+	crashed           bool // by the test
 }
 
 // serverOptions are what differs between tests.
@@ -35,6 +35,7 @@ type serverOptions struct {
 	Company string // the company file
 	Config  string // further keys of the config, YAML
 	TLS     bool
+	WS      bool   // for browsers
 	Data    string // data directory; "": inside the test's own
 }
 
@@ -49,6 +50,9 @@ func serve(t *testing.T, o serverOptions) *server {
 	if o.TLS {
 		s.tls = zero
 		certificate(t, s.dir)
+	}
+	if o.WS {
+		s.ws = zero
 	}
 	if o.Data == "" {
 		o.Data = filepath.Join(s.dir, "data")
@@ -80,11 +84,14 @@ func (s *server) configText() string {
 		listen += ", tls://" + s.tls.String()
 		tls = "tls: {cert: cert.pem, key: key.pem}\n"
 	}
+	if s.ws.IsValid() {
+		listen += ", ws://" + s.ws.String()
+	}
 	return fmt.Sprintf("node: e2e\nsip: {listen: [%s]}\nhttp: {listen: %s, token: %s}\nlog: {level: debug, format: json}\nprovision: [%s]\n%s%s",
 		listen, s.http, token, s.company, tls, s.extra)
 }
 
-var listens = regexp.MustCompile(`\{(udp|tcp|tls) ([^ }]+)\}`)
+var listens = regexp.MustCompile(`\{(udp|tcp|tls|ws) ([^ }]+)\}`)
 
 // readReady learns the addresses from the line that the server logs.
 func (s *server) readReady() bool {
@@ -106,6 +113,8 @@ func (s *server) readReady() bool {
 				s.tcp = at
 			case "tls":
 				s.tls = at
+			case "ws":
+				s.ws = at
 			}
 		}
 		return true

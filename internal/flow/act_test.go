@@ -141,6 +141,9 @@ func (w *world) act(c *command) error {
 		return w.tellStorage(c.args[0])
 	case "store":
 		return w.lockOrFree(c.args[0])
+	case "crm-is":
+		w.log.add("crm", "is %s", c.args[0])
+		w.crm.down.Store(c.args[0] == "down")
 	}
 	return nil
 }
@@ -233,6 +236,11 @@ func (a *agent) doInCall(ctx context.Context, c *command, leg *phone.Call, named
 		return a.told(leg.Resume(ctx))
 	case "reads the answer":
 		a.note("was told %s%s", saidIn(leg.LastRemoteSDP()), named)
+	case "restarts ICE":
+		a.note("restarts ICE%s", named)
+		leg.RestartICE()
+		r, err := leg.ReInvite(ctx, nil)
+		return a.answered("re-INVITE", r, err)
 	case "re-offers":
 		a.note("offers again%s", named)
 		r, err := leg.ReInvite(ctx, nil)

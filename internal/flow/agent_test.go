@@ -179,6 +179,10 @@ func (a *agent) config() phone.Config {
 		Log: a.w.logger.With("agent", a.name), Trace: a.watch, Mangle: a.say,
 		OnNotice: a.notice,
 	}
+	cfg.WebRTC = (cfg.Transport == "ws" || cfg.Transport == "wss") && !c.has("plain")
+	if c.has("forged") {
+		cfg.Forge = "sha-256 " + strings.TrimSuffix(strings.Repeat("AB:", 32), ":")
+	}
 	if c.has("md5") {
 		cfg.Algorithm = "MD5"
 	}

@@ -44,8 +44,9 @@ type form struct {
 var forms = map[string]form{
 	"acme":   {"", "", false},
 	"config": {"", "ports timeout external wildcard relay transcode mix record s3", false},
-	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants srtp suite rekeys", false},
+	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants srtp suite rekeys plain forged", false},
 	"crm":    {"NUMBER", "owner name takes status html hangs drips notfound error resets", false},
+	"told":   {"", "", false},
 	"speech": {"", "takes status timeout hangs html huge", false},
 	"link":   {"NAME", "loss delay jitter reorder", false},
 	"call":   {"FROM to NUMBER", "talk patience no-sdp noack hide session refresher via times every from codecs silent supported replaces mirrored early-only to-tag require", true},
@@ -61,6 +62,7 @@ var forms = map[string]form{
 	"s3":     {"STATE", "", true},
 	"prompt": {"STATE", "", true},
 	"store":  {"STATE", "", true},
+	"crm-is": {"STATE", "", true},
 	"end":    {"", "", true},
 }
 
@@ -89,6 +91,7 @@ var deeds = map[string]string{
 	"replays":              "",
 	"forgets its mappings": "",
 	"re-offers":            "codecs",
+	"restarts ICE":         "",
 	"takes up the quirk …": "",
 	"drops its quirk":      "",
 	"reads the answer":     "",
@@ -99,7 +102,7 @@ var deeds = map[string]string{
 }
 
 // inCall are the deeds that may say which call they are about.
-var inCall = []string{"holds", "resumes", "hangs up", "presses …", "goes silent", "speaks again", "hears", "re-offers", "stops answering", "refers to …", "reads the answer"}
+var inCall = []string{"holds", "resumes", "hangs up", "presses …", "goes silent", "speaks again", "hears", "re-offers", "restarts ICE", "stops answering", "refers to …", "reads the answer"}
 
 // parse reads a script. Every error names its line.
 func parse(text string) (*script, error) {

@@ -328,7 +328,7 @@ func (c *Call) offer() []byte {
 		direction = sendonly
 	}
 	profile, lines := c.offerKeys()
-	c.lastLocal = writeSDP(c.sdpID, c.version, c.audio.local, formatsOf(c.p.cfg.Codecs), direction, nil, profile, lines...)
+	c.lastLocal = c.audio.offer(writeSDP(c.sdpID, c.version, c.audio.local, formatsOf(c.p.cfg.Codecs), direction, nil, profile, lines...))
 	return c.lastLocal
 }
 
@@ -353,8 +353,8 @@ func (c *Call) answer(offer []byte) ([]byte, error) {
 	direction := answerDirection(d.direction, c.held)
 	c.remoteSDP, c.lastRaw = &d, offer
 	c.audio.connect(d.addr, formats, !c.held && strings.HasPrefix(direction, "send"))
-	c.lastLocal = writeSDP(c.sdpID, c.version, c.audio.local, formats, direction, &d, "", lines...)
-	return c.lastLocal, nil
+	c.lastLocal, err = c.audio.answer(offer, writeSDP(c.sdpID, c.version, c.audio.local, formats, direction, &d, "", lines...))
+	return c.lastLocal, err
 }
 
 // hear takes the answer to our offer.
@@ -364,6 +364,11 @@ func (c *Call) hear(body []byte) error {
 		return err
 	}
 	c.remoteSDP, c.lastRaw = &d, body
+	if c.audio.web != nil {
+		if err := c.audio.web.Accept(string(body)); err != nil {
+			return err
+		}
+	}
 	formats, err := d.common(formatsOf(c.p.cfg.Codecs))
 	if err != nil {
 		return err

@@ -44,11 +44,13 @@ type media struct {
 	p     *Phone
 	conn  udpConn
 	rtcp  udpConn
+	web   *Browser // of a browser: both sockets
 	local netip.AddrPort
 	stop  chan struct{}
 
 	mu              sync.Mutex
 	started, closed bool
+	restart         bool // of ICE, with the next offer
 	muted           bool // does not send, whatever was agreed
 	remote          netip.AddrPort
 	mayWrite        bool // both descriptions allow us to send
@@ -112,6 +114,9 @@ func (p *Phone) openMedia() (*media, error) {
 	m := &media{
 		p: p, stop: make(chan struct{}), pt: noPayload, event: noPayload,
 		header: rtp.Header{Version: 2, SSRC: rand.Uint32(), SequenceNumber: uint16(rand.Uint32() >> 1), Timestamp: rand.Uint32() >> 1},
+	}
+	if p.cfg.WebRTC {
+		return m, m.openBrowser()
 	}
 	ip := p.local.Addr()
 	var err error
@@ -213,6 +218,10 @@ func (m *media) close() {
 	}
 	m.closed = true
 	close(m.stop)
+	if m.web != nil {
+		m.p.wg.Go(func() { _ = m.web.Close() }) // it waits for pion
+		return
+	}
 	_ = m.conn.Close()
 	_ = m.rtcp.Close()
 }
@@ -246,7 +255,7 @@ func (m *media) frame(buf []byte) ([]byte, netip.AddrPort) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.header.Timestamp += uint32(m.clock() / 50)
-	if !m.mayWrite || m.muted || m.pt == noPayload {
+	if !m.mayWrite || m.muted || m.pt == noPayload || m.web != nil && !m.web.Connected() {
 		m.header.Marker = true // of the first packet after the pause, RFC 3551 §4.1
 		return nil, m.remote
 	}
@@ -324,6 +333,10 @@ func (m *media) read() {
 		n, from, err := m.conn.ReadFromUDPAddrPort(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if m.web != nil && err == nil && n > 1 && buf[1] >= rtcpSR && buf[1] <= rtcpSDES {
+			m.hearReport(buf[:n], time.Now())
+			continue
 		}
 		if err != nil {
 			continue

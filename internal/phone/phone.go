@@ -47,6 +47,8 @@ type Config struct {
 	Codecs        []string // in order; nil means PCMA, PCMU, telephone-event
 	Media         bool     // sends and receives RTP, 20 ms a packet
 	SRTP          SRTP
+	WebRTC        bool          // its media goes as that of a browser: ICE, DTLS, SRTP
+	Forge         string        // with WebRTC: a fingerprint that is not its own
 	Tone          float64       // hertz of the tone it sends; 0 is silence
 	Echo          bool          // sends back what it hears instead of the tone
 	RingWith      int           // sent by itself for a new call: 0 means 180, negative nothing

@@ -14,9 +14,9 @@ import (
 func Answer(offer Description, index int, mine Media) []Media {
 	media := make([]Media, len(offer.Media))
 	for i, m := range offer.Media {
-		media[i] = Media{Type: m.Type, Proto: m.Proto, Formats: m.Formats}
+		media[i] = Media{Type: m.Type, Proto: m.Proto, Formats: m.Formats, Mid: m.Mid}
 	}
-	mine.Type, mine.Proto = media[index].Type, media[index].Proto
+	mine.Type, mine.Proto, mine.Mid = media[index].Type, media[index].Proto, media[index].Mid
 	media[index] = mine
 	return media
 }
@@ -36,6 +36,7 @@ type Origin struct {
 func (o *Origin) Describe(addr netip.Addr, media []Media) []byte {
 	var rest bytes.Buffer
 	fmt.Fprintf(&rest, "s=-\r\nc=IN %s\r\nt=0 0\r\n", typed(addr))
+	writeBundle(&rest, media)
 	for _, m := range media {
 		writeMedia(&rest, m)
 	}
@@ -58,6 +59,7 @@ func typed(a netip.Addr) string {
 func writeMedia(b *bytes.Buffer, m Media) {
 	if m.Port == 0 {
 		fmt.Fprintf(b, "m=%s 0 %s %s\r\n", m.Type, m.Proto, strings.Join(m.Formats, " "))
+		writeMid(b, m)
 		return
 	}
 	fmt.Fprintf(b, "m=%s %d %s", m.Type, m.Port, m.Proto)
@@ -82,9 +84,11 @@ func writeMedia(b *bytes.Buffer, m Media) {
 	if m.Mux {
 		b.WriteString("a=rtcp-mux\r\n")
 	}
-	writeSecurity(b, m)
 	if xr := m.XR.String(); xr != "" {
 		fmt.Fprintf(b, "a=rtcp-xr:%s\r\n", xr)
 	}
+	writeMid(b, m)
+	writeSecurity(b, m)
+	writeICE(b, m)
 	fmt.Fprintf(b, "a=%s\r\n", m.Direction)
 }

@@ -143,6 +143,8 @@ func (p *parser) attribute(name, value string) {
 		m.rtcp = value
 	case "crypto", "fingerprint", "setup":
 		m.secured(name, value, p.medium == nil)
+	case "ice-ufrag", "ice-pwd", "ice-lite", "candidate", "mid":
+		m.way(name, value)
 	case "rtcp-xr":
 		m.XR = parseXR(value)
 	case "rtpmap":
@@ -230,8 +232,10 @@ func (p *parser) finish(m *draft) Media {
 	if m.XR == (XR{}) {
 		m.XR = p.session.XR
 	}
-	// c=0.0.0.0 is hold as RFC 2543 knew it: send nothing to me (RFC 3264 §8.4).
-	if m.Addr.IsValid() && m.Addr.IsUnspecified() {
+	m.inheritICE(p.session.ICE)
+	// c=0.0.0.0 is hold as RFC 2543 knew it: send nothing to me (RFC 3264 §8.4). With
+	// ICE it says that no candidate is known yet (RFC 8840 §4.1.1).
+	if m.ICE == nil && m.Addr.IsValid() && m.Addr.IsUnspecified() {
 		switch m.Direction {
 		case SendRecv:
 			m.Direction = SendOnly

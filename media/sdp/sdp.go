@@ -143,6 +143,12 @@ type Media struct {
 	// handshake (RFC 5763 §5); "" when nothing is said.
 	Fingerprints []Fingerprint
 	Setup        string
+	// ICE is how a way for the packets is found (RFC 8839); nil: it is the address.
+	ICE *ICE
+	// Mid names the medium in a=group (RFC 5888), "" when it has no name.
+	Mid string
+	// Source is the sender's SSRC and what it is called (RFC 5576); written, not read.
+	Source Source
 }
 
 // XR is a=rtcp-xr, as far as we have such reports (RFC 3611 §5.1).
