@@ -40,6 +40,8 @@ const (
 	WritePrompts      Permission = "prompts.write"
 	ReadEvents        Permission = "events.read"
 	CaptureSIP        Permission = "sip.capture"
+	ReadDeliveries    Permission = "deliveries.read"
+	RetryDeliveries   Permission = "deliveries.retry"
 	ReadICE           Permission = "ice.read"
 )
 
@@ -49,11 +51,13 @@ var grants = map[Role]map[Permission]bool{
 	RoleAdmin: {
 		ReadAPI: true, ListTenants: true, ReadTenant: true, WriteTenant: true, WriteLimits: true, RemoveTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
+		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
+		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 	},
 }

@@ -273,7 +273,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(library.Close)
 	r.Server, err = New(Config{
 		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Conferences: r.live, Bus: &events.Bus{},
-		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Tenants: tenants.NewService(r.store), Library: library, Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
+		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Deliveries: r.store, Tenants: tenants.NewService(r.store), Library: library, Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
 		Registrations: r.bindings, Ladder: r.live.Ladder, Capture: r.capture,
 		Ready: func() error {
 			if err := r.ready.Load(); err != nil {

@@ -127,6 +127,8 @@ type Config struct {
 	Library     *sounds.Library
 	Bus         *events.Bus
 
+	Deliveries Deliveries
+
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
 
@@ -203,6 +205,7 @@ func New(c Config) (*Server, error) {
 	s.addRecordings()
 	s.addEvents()
 	s.addCaptures()
+	s.addDeliveries()
 	s.addICE()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)

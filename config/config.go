@@ -25,6 +25,7 @@ type Config struct {
 	HTTP       HTTP       `yaml:"http"`
 	TLS        TLS        `yaml:"tls"`
 	Provision  []string   `yaml:"provision"` // company files
+	Webhooks   Webhooks   `yaml:"webhooks"`
 	Log        Log        `yaml:"log"`
 }
 
@@ -71,6 +72,11 @@ type TURN struct {
 type HTTP struct {
 	Listen string `yaml:"listen"` // host:port
 	Token  string `yaml:"token"`  // first administrator token; made and printed once when empty
+}
+
+// Webhooks bounds what companies can reach by the addresses of their webhooks.
+type Webhooks struct {
+	Networks []netip.Prefix `yaml:"networks"` // beside public addresses
 }
 
 // TLS names the PEM files of the certificate for tls://, wss:// and https.
@@ -126,6 +132,7 @@ func Default() Config {
 		Speech:     Speech{Engine: "none", Command: []string{}, Timeout: 10 * time.Second, AtOnce: 2},
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
 		Provision:  []string{},
+		Webhooks:   Webhooks{Networks: []netip.Prefix{}},
 		Log:        Log{Level: "info", Format: "text"},
 	}
 }

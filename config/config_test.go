@@ -46,6 +46,7 @@ http:
   token: ""                     # first administrator token; made and printed once when empty
 tls: {cert: "", key: ""}        # for tls://, wss:// and https
 provision: []                   # company files, read at start and on SIGHUP
+webhooks: {networks: []}        # that CRMs of kind webhook may be in, beside public addresses
 log: {level: info, format: text}
 `
 
@@ -401,6 +402,8 @@ tls:
   cert: ""
   key: ""
 provision: []
+webhooks:
+  networks: []
 log:
   level: info
   format: text

@@ -20,14 +20,16 @@ type breaker struct {
 // allow tells whether a request may be made at that time. Who gets a yes must
 // call done.
 func (b *breaker) allow(at time.Time) bool {
-	if b.failures < breakAfter {
-		return true
-	}
-	if b.probing || at.Before(b.until) {
+	if b.resting(at) {
 		return false
 	}
-	b.probing = true
+	b.probing = b.failures >= breakAfter
 	return true
+}
+
+// resting tells whether no request may be made at that time.
+func (b *breaker) resting(at time.Time) bool {
+	return b.failures >= breakAfter && (b.probing || at.Before(b.until))
 }
 
 // outcome of a request, as the breaker sees it.
@@ -50,5 +52,13 @@ func (b *breaker) done(o outcome, at time.Time) {
 		if b.failures >= breakAfter {
 			b.until = at.Add(breakFor)
 		}
+	}
+}
+
+// rest opens the breaker until then, as if the CRM had failed often enough.
+func (b *breaker) rest(until time.Time) {
+	b.failures = max(b.failures, breakAfter)
+	if until.After(b.until) {
+		b.until = until
 	}
 }

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,7 +41,7 @@ const (
 	maxBreakers    = 10_000
 )
 
-// Options configures a Lookup.
+// Options configures a Lookup or a Deliverer.
 type Options struct {
 	Connectors map[string]Connector // by CRM kind, not changed afterwards
 	Log        *slog.Logger
@@ -70,6 +71,16 @@ type Lookup struct {
 type remote struct {
 	tenant                          pbx.TenantID
 	domain, kind, url, client, sign string
+	webhook                         string // likewise, as JSON
+}
+
+func remoteOf(c *pbx.Company) remote {
+	r := remote{tenant: c.ID, domain: c.Domain, kind: c.CRM.Kind, url: c.CRM.URL, client: c.CRM.ClientID, sign: c.CRM.SignKey}
+	if c.CRM.Webhook != nil {
+		webhook, _ := json.Marshal(c.CRM.Webhook) // of strings and maps of them: cannot fail
+		r.webhook = string(webhook)
+	}
+	return r
 }
 
 // question is what a CRM is asked: the answer may depend on the dialled number
@@ -157,7 +168,7 @@ func (l *Lookup) owner(ctx context.Context, c *pbx.Company, from, to string, cal
 	if connector == nil || from == "" {
 		return pbx.Contact{}, none
 	}
-	q := question{remote{c.ID, c.Domain, c.CRM.Kind, c.CRM.URL, c.CRM.ClientID, c.CRM.SignKey}, from, to}
+	q := question{remoteOf(c), from, to}
 	if contact, ok := l.cache.GetIfPresent(q); ok {
 		return contact, cached
 	}

@@ -20,6 +20,8 @@ type desk struct {
 	asked  atomic.Int32
 }
 
+func (*desk) Deliver(context.Context, *pbx.Company, *pbx.Notification) error { return nil }
+
 func (d *desk) Owner(ctx context.Context, _ *pbx.Company, from, _ string, _ pbx.CallID) (pbx.Contact, error) {
 	d.asked.Add(1)
 	return d.answer(ctx, from)

@@ -35,3 +35,36 @@ func newMetrics(r Registerer) (metrics, error) {
 func (m metrics) observe(result string, took time.Duration) {
 	m.lookups.WithLabelValues(result).Observe(took.Seconds())
 }
+
+// What can come of a try to deliver an event, and of an event: the closed set of
+// the label.
+const (
+	delivered = "delivered"
+	refused   = "refused"
+	givenUp   = "given_up"
+)
+
+type deliveryMetrics struct {
+	deliveries *prometheus.CounterVec
+}
+
+// newDeliveryMetrics registers the metrics with r; nil leaves them unregistered.
+func newDeliveryMetrics(r Registerer) (deliveryMetrics, error) {
+	m := deliveryMetrics{deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "vpbx_crm_delivery_total",
+		Help: "Tries to deliver an event to a CRM, by result; given_up: events that are tried no more.",
+	}, []string{"result"})}
+	for _, result := range []string{delivered, refused, timeout, failed, badAnswer, givenUp} {
+		m.deliveries.WithLabelValues(result)
+	}
+	if r != nil {
+		if err := r.Register(m.deliveries); err != nil {
+			return deliveryMetrics{}, fmt.Errorf("register the metrics of crm: %w", err)
+		}
+	}
+	return m, nil
+}
+
+func (m deliveryMetrics) add(result string, n int) {
+	m.deliveries.WithLabelValues(result).Add(float64(n))
+}

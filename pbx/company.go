@@ -2,6 +2,7 @@ package pbx
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -221,12 +222,42 @@ type Step struct {
 
 // CRM is how a company's CRM is reached.
 type CRM struct {
-	Kind       string        `json:"kind"` // none or rtk
+	Kind       string        `json:"kind"` // none, rtk or webhook
 	URL        string        `json:"url,omitempty"`
 	ClientID   string        `json:"client_id,omitempty"`
 	SignKey    string        `json:"sign_key,omitempty"`
 	Timeout    time.Duration `json:"timeout,omitempty"` // budget of an owner lookup
 	Exceptions []string      `json:"exceptions,omitempty"`
+	Webhook    *Webhook      `json:"webhook,omitempty"` // of kind webhook
+}
+
+// InUse tells whether there is a CRM.
+func (c *CRM) InUse() bool { return c.Kind != "" && c.Kind != "none" }
+
+// Wants tells whether the CRM is told of events of a kind.
+func (c *CRM) Wants(k NotificationKind) bool {
+	return c.InUse() && (c.Webhook == nil || len(c.Webhook.Events) == 0 || slices.Contains(c.Webhook.Events, k))
+}
+
+// Webhook is a CRM that is told of events by HTTP requests of our own form, and
+// asked for owners as its company describes.
+type Webhook struct {
+	Secret      string             `json:"secret"`                // of the HMAC
+	Events      []NotificationKind `json:"events,omitempty"`      // empty: all
+	Headers     map[string]string  `json:"headers,omitempty"`     // sent with every request
+	Certificate string             `json:"certificate,omitempty"` // PEM: what the CRM's certificate is, or is issued by; "": the public authorities
+	Lookup      *WebhookLookup     `json:"lookup,omitempty"`      // nil: owners are not asked for
+}
+
+// WebhookLookup is how a CRM is asked who owns a caller. URL and Body have the
+// places {from}, {to}, {call}, {tenant} and {digits}, which is from without plus.
+type WebhookLookup struct {
+	URL    string            `json:"url"`
+	Method string            `json:"method"`          // GET or POST
+	Body   string            `json:"body,omitempty"`  // of POST: JSON
+	Owner  string            `json:"owner"`           // path in the answer: data.0.manager.phone
+	Name   string            `json:"name,omitempty"`  // likewise
+	Users  map[string]string `json:"users,omitempty"` // extension by what stands at Owner; nil: that is the extension
 }
 
 // Contact is what a CRM says about a caller.

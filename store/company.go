@@ -36,11 +36,11 @@ func (s *Store) Directory() *pbx.Directory { return s.directory.Load() }
 
 // UpdateCompany replaces company t by what change makes of it, in one
 // transaction that writes only the rows that differ. old is nil when there is
-// no such company; a nil company removes it, with its registrations and tokens,
-// but keeps the records of its calls. change may be called twice and must have
-// no effects of its own; its error is returned as it is. A domain or number
-// that another company has is a Conflict. The Directory is new when
-// UpdateCompany returns, and the same when nothing differs.
+// no such company; a nil company removes it, with its registrations, tokens and
+// what its CRM was still to be told, but keeps the records of its calls. change
+// may be called twice and must have no effects of its own; its error is returned
+// as it is. A domain or number that another company has is a Conflict. The
+// Directory is new when UpdateCompany returns, and the same when nothing differs.
 func (s *Store) UpdateCompany(ctx context.Context, t pbx.TenantID, change func(old *pbx.Company) (*pbx.Company, error)) error {
 	return s.writer.do(ctx, func(tx *txn) error {
 		have, err := tx.companyRows(t)
@@ -90,11 +90,17 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM bindings WHERE tenant = $1`,
 		`DELETE FROM tokens WHERE tenant = $1`,
 		`DELETE FROM spending WHERE tenant = $1`,
+		`DELETE FROM outbox WHERE tenant = $1 AND dead = 1`,
 	} {
 		if _, err := tx.exec(query, string(t)); err != nil {
 			return err
 		}
 	}
+	waiting, err := tx.exec(`DELETE FROM outbox WHERE tenant = $1`, string(t))
+	if err != nil {
+		return err
+	}
+	tx.after = append(tx.after, func() { s.metrics.outbox.Sub(float64(waiting)) })
 	tx.after = append(tx.after, func() { s.swap(t, nil) })
 	return nil
 }

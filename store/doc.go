@@ -29,9 +29,11 @@
 //
 // Every method that touches data of a company takes its TenantID right after
 // the context, and every query has it in its WHERE clause. A call is saved at
-// most once however often it is replayed; its record, trace, recordings, outbox
-// row and the removal of its journal row are one transaction, and so are the places
-// of its recordings in the chain of the company. A company applied
+// most once however often it is replayed; its record, trace, recordings, the last
+// of the events for its CRM and the removal of its journal row are one transaction,
+// and so are the places of its recordings in the chain of the company. The events
+// of a call that goes on are queued with its journal row; each is queued once,
+// whatever is written again. A company applied
 // a second time writes nothing and keeps the Directory. SQL is the common part
 // of SQLite and PostgreSQL, with $1 parameters, times as BIGINT microseconds
 // UTC and JSON as TEXT. The database file is readable by its owner only.

@@ -123,17 +123,30 @@ func (w *writer) flushJournal() {
 	}
 }
 
-// journalJob writes the state of one call, unless the call is saved already.
+// journalJob writes the state of one call, and what the CRM is to be told of it,
+// unless the call is saved already.
 func (w *writer) journalJob(k callKey, trace []pbx.CallEvent) func(*txn) error {
 	return func(tx *txn) error {
 		_, body, err := encodeCall(pbx.CDR{ID: k.call}, trace)
 		if err != nil {
 			return err
 		}
-		_, err = tx.exec(`INSERT INTO journal (tenant, call, node, updated, trace)
+		told, err := tx.journaled(k)
+		if err != nil {
+			return err
+		}
+		written, err := tx.exec(`INSERT INTO journal (tenant, call, node, updated, trace)
 			SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM calls WHERE tenant = $1 AND id = $2)
 			ON CONFLICT (tenant, call) DO UPDATE SET node = excluded.node, updated = excluded.updated, trace = excluded.trace`,
 			string(k.tenant), string(k.call), w.node, micros(time.Now()), string(body))
+		if err != nil || written == 0 {
+			return err
+		}
+		now, err := w.tell(tx, k, trace, nil, told)
+		if err != nil || now == told {
+			return err
+		}
+		_, err = tx.exec(`UPDATE journal SET told = $3 WHERE tenant = $1 AND call = $2`, string(k.tenant), string(k.call), now)
 		return err
 	}
 }

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -63,6 +65,32 @@ func (m *metrics) register(r Registerer) error {
 		if err := r.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}
+	}
+	return nil
+}
+
+// oldestTime bounds the query of a scrape.
+const oldestTime = 2 * time.Second
+
+// watchOutbox registers the age of the oldest event that waits, which is asked
+// for when somebody looks.
+func (s *Store) watchOutbox(r Registerer) error {
+	if r == nil {
+		return nil
+	}
+	err := r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "vpbx_outbox_oldest_seconds", Help: "How long the oldest event waits that is to be delivered to another system.",
+	}, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), oldestTime)
+		defer cancel()
+		oldest, err := s.OutboxOldest(ctx)
+		if err != nil || oldest.IsZero() {
+			return 0
+		}
+		return time.Since(oldest).Seconds()
+	}))
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
 	}
 	return nil
 }

@@ -19,10 +19,6 @@ const (
 	spoolTime = 2 * time.Minute
 )
 
-// outboxCall is the kind of an outbox row that tells of an ended call; its body
-// is the call record.
-const outboxCall = "call"
-
 // Record keeps the record of an ended call with its trace: in the database, or
 // in the spool when the database fails or takes longer than saveTime; a disk that
 // stalls is waited for as long as spoolTime. The end of ctx does not stop it. It fails only when both do, or when the record is
@@ -52,8 +48,8 @@ func (s *Store) Record(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []p
 }
 
 // SaveCall writes the record of an ended call, its trace, its ladder, its
-// recordings and, when the company has a CRM, an outbox row, and takes the call out of the
-// journal, in one transaction. A call that is saved already is left as it is.
+// recordings and, when the company has a CRM, the events that it is still to be told
+// of, and takes the call out of the journal, in one transaction. A call that is saved already is left as it is.
 func (s *Store) SaveCall(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []pbx.CallEvent) error {
 	if t == "" || c.ID == "" {
 		return &pbx.Error{Kind: pbx.Invalid, Msg: "a call record without company or id"}
@@ -61,7 +57,7 @@ func (s *Store) SaveCall(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace [
 	if c.Tenant != t {
 		return mismatch("the call record")
 	}
-	r := record{CDR: c, store: s}
+	r := record{CDR: c, store: s, events: trace}
 	body, events, err := encodeCall(c, trace)
 	if err != nil {
 		return fmt.Errorf("save call %s: %w", c.ID, err)
@@ -69,9 +65,6 @@ func (s *Store) SaveCall(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace [
 	r.body, r.trace = string(body), string(events)
 	if r.packed, err = packLadder(c.Ladder); err != nil {
 		return fmt.Errorf("save call %s: %w", c.ID, err)
-	}
-	if company := s.Directory().Company(t); company != nil {
-		r.outbox = company.CRM.Kind != "" && company.CRM.Kind != "none"
 	}
 	if err := s.writer.do(ctx, r.save); err != nil {
 		return fmt.Errorf("save call %s: %w", c.ID, err)
@@ -86,7 +79,7 @@ type record struct {
 	body   string
 	trace  string
 	packed []byte // the ladder; nil: none
-	outbox bool
+	events []pbx.CallEvent
 }
 
 func (r *record) save(tx *txn) error {
@@ -94,6 +87,10 @@ func (r *record) save(tx *txn) error {
 	saved, err := tx.exec(`INSERT INTO calls (tenant, id, started, direction, outcome, caller, called, body, trace, ladder)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant, id) DO NOTHING`,
 		tenant, id, started, string(r.Direction), string(r.Outcome), column(r.From), column(r.To), r.body, r.trace, r.packed)
+	if err != nil {
+		return err
+	}
+	told, err := tx.journaled(callKey{r.Tenant, r.ID})
 	if err != nil {
 		return err
 	}
@@ -113,7 +110,8 @@ func (r *record) save(tx *txn) error {
 	if err := r.saveRecordings(tx); err != nil {
 		return err
 	}
-	return r.saveOutbox(tx)
+	_, err = r.store.tell(tx, callKey{r.Tenant, r.ID}, r.events, &r.CDR, told)
+	return err
 }
 
 // saveRecordings writes the rows of the recordings that have an id; one that
@@ -151,21 +149,6 @@ func (r *record) saveRecordings(tx *txn) error {
 	return nil
 }
 
-func (r *record) saveOutbox(tx *txn) error {
-	if !r.outbox {
-		return nil
-	}
-	now := micros(time.Now())
-	n, err := tx.exec(`INSERT INTO outbox (tenant, call, seq, kind, body, created, tries, next)
-		VALUES ($1, $2, 0, $3, $4, $5, 0, $5) ON CONFLICT (tenant, call, seq) DO NOTHING`,
-		string(r.Tenant), string(r.ID), outboxCall, r.body, now)
-	if err != nil {
-		return err
-	}
-	tx.after = append(tx.after, func() { r.store.metrics.outbox.Add(float64(n)) })
-	return nil
-}
-
 // numbers lists everybody who took part in a call, each once.
 func numbers(c pbx.CDR) []string {
 	seen := map[string]bool{"": true}
@@ -189,13 +172,4 @@ func numbers(c pbx.CDR) []string {
 // engine.
 func column(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-}
-
-// OutboxPending counts the events that wait to be delivered, of all companies.
-func (s *Store) OutboxPending(ctx context.Context) (int, error) {
-	var n int
-	if err := s.readDB.QueryRowContext(ctx, `SELECT count(*) FROM outbox`).Scan(&n); err != nil {
-		return 0, unavailable("count the outbox", err)
-	}
-	return n, nil
 }

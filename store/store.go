@@ -44,6 +44,9 @@ type Options struct {
 	// Ready is told of each recording that is whole and has its row, after the
 	// commit, on the writer's goroutine: it must not wait. nil: nobody is told.
 	Ready func(pbx.Recording)
+
+	// Queued is told of each company for whose CRM an event is queued, likewise.
+	Queued func(pbx.TenantID)
 }
 
 // Store is an open database. Its methods may be called by any goroutine.
@@ -60,15 +63,19 @@ type Store struct {
 	spool     *Spool    // nil with Options.Beside
 	replayer  *replayer // nil with Options.Beside
 	ready     func(pbx.Recording)
+	queued    func(pbx.TenantID)
 	close     func() error
 }
 
 // Open opens the database in o.Dir, making or upgrading it, saves the calls
 // that are in the spool and loads all companies. ctx bounds the opening only.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, node: o.Node, log: o.Log, metrics: newMetrics(), ready: o.Ready}
+	s := &Store{dir: o.Dir, node: o.Node, log: o.Log, metrics: newMetrics(), ready: o.Ready, queued: o.Queued}
 	if s.ready == nil {
 		s.ready = func(pbx.Recording) {}
+	}
+	if s.queued == nil {
+		s.queued = func(pbx.TenantID) {}
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -77,6 +84,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	err := s.metrics.register(o.Metrics)
 	if err == nil {
 		err = s.open(ctx, o.Beside)
+	}
+	if err == nil {
+		err = s.watchOutbox(o.Metrics)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store in %s: %w", o.Dir, err), s.Close())
@@ -124,7 +134,7 @@ func (s *Store) open(ctx context.Context, beside bool) error {
 		return err
 	}
 	s.journal = newJournal()
-	s.writer = startWriter(conn, s.journal, s.node, s.log, s.metrics)
+	s.writer = startWriter(conn, s.journal, s.node, s.tell, s.log, s.metrics)
 	if err := s.buryDue(ctx); err != nil {
 		return err
 	}

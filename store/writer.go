@@ -41,14 +41,18 @@ type writer struct {
 	gone    chan struct{}
 	journal *journal
 	node    string
+	tell    tellFunc
 	lagging bool // the journal could not be written the last time
 	log     *slog.Logger
 	metrics *metrics
 }
 
-func startWriter(conn *sql.Conn, j *journal, node string, log *slog.Logger, m *metrics) *writer {
+// tellFunc is [Store.tell].
+type tellFunc func(tx *txn, k callKey, trace []pbx.CallEvent, record *pbx.CDR, told int) (int, error)
+
+func startWriter(conn *sql.Conn, j *journal, node string, tell tellFunc, log *slog.Logger, m *metrics) *writer {
 	w := &writer{
-		conn: conn, stmts: map[string]*sql.Stmt{}, journal: j, node: node, log: log, metrics: m,
+		conn: conn, stmts: map[string]*sql.Stmt{}, journal: j, node: node, tell: tell, log: log, metrics: m,
 		jobs: make(chan *job, maxQueued), stop: make(chan struct{}), gone: make(chan struct{}),
 	}
 	go w.loop()

@@ -102,7 +102,16 @@ func TestMistakes(t *testing.T) {
 		"crm fields": {head + "crm: {kind: rtk, url: \"ftp://x\", client_id: zz, sign_key: \"12\"}\n", `3 crm.url: must be an http; 3 crm.client_id: must be 32; 3 crm.sign_key: must be 32`},
 		"crm url":    {head + "crm: {kind: none, url: \"http://u:p@h.test/?x\"}\n", `3 crm.url: `},
 		"crm later":  {head + "crm: {kind: amocrm}\n", "3 crm.kind: amocrm is not supported by this build yet"},
-		"crm kind":   {head + "crm: {kind: sap}\n", `3 crm.kind: "sap" is none of none, rtk, amocrm`},
+		"crm kind":   {head + "crm: {kind: sap}\n", `3 crm.kind: "sap" is none of none, rtk, webhook, amocrm`},
+		"webhook": {people + "crm: {kind: webhook, url: \"ftp://x\", secret: short, client_id: zz, events: [ringing, rang, ringing], certificate: no}\n",
+			`4 crm: client_id and sign_key; 4 crm.url: must be an http; 4 crm.secret: must have 16 to 128; 4 crm.client_id: must be 32; 4 crm.events[1]: "rang" is none of; 4 crm.events[2]: "ringing" is already crm.events[0]; 4 crm.certificate: must hold`},
+		"webhook headers": {people + "crm:\n  kind: webhook\n  url: https://crm.test/x?y=1\n  headers: {Host: a, \"X Y\": b, vpbx-event: c, X-A: \"a\\nb\", X-B: d, x-b: e}\n",
+			`7 crm.headers: "X Y" is no name; 7 crm.headers.Host: is set by vpbx; 7 crm.headers.vpbx-event: is set by vpbx; 7 crm.headers.X-A: may hold printable; 7 crm.headers.x-b: is there already`},
+		"webhook lookup": {people + "crm:\n  kind: webhook\n  url: https://crm.test\n  lookup:\n    url: https://{from}.test/\n    method: PUT\n    body: x\n    owner: a..b\n    users: {\"7\": \"999\"}\n",
+			`8 crm.lookup.url: places may stand; 9 crm.lookup.method: must be GET; 10 crm.lookup.body: is sent with method POST only; 11 crm.lookup.owner: must be names; 12 crm.lookup.users.7: there is no extension "999"`},
+		"webhook body":   {people + "crm: {kind: webhook, url: \"https://crm.test\", lookup: {url: \"https://crm.test/{form}\", method: POST, body: '{\"a\": {digits}}'}}\n", `4 crm.lookup.url: "{form}" is none of; 4 crm.lookup.body: must be JSON`},
+		"webhook user":   {people + "crm: {kind: webhook, url: \"https://u:p@crm.test\"}\n", `4 crm.url: must be an http`},
+		"webhook of rtk": {head + "crm: {kind: none, secret: 0123456789abcdef}\n", `3 crm: secret, events, headers, certificate and lookup are keys of kind webhook`},
 	} {
 		t.Run(name, func(t *testing.T) { testMistakes(t, test.text, test.want) })
 	}

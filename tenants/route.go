@@ -173,7 +173,8 @@ func (c *checker) checkCRM() {
 	if c.CRM.SignKey != "" && !hex32(c.CRM.SignKey) {
 		c.note("crm.sign_key", "must be 32 hexadecimal digits")
 	}
-	if c.CRM.URL != "" && !baseURL(c.CRM.URL) {
+	c.checkWebhook()
+	if c.CRM.URL != "" && c.CRM.Kind != "webhook" && !baseURL(c.CRM.URL) {
 		c.note("crm.url", "must be an http or https address without user, query and fragment")
 	}
 	if c.CRM.ClientID != "" && !hex32(c.CRM.ClientID) {

@@ -6,16 +6,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"vpbx/crm"
 	"vpbx/pbx"
-)
-
-const (
-	maxAnswer = 64 << 10 // bytes read of an answer
-	maxName   = 128      // runes kept of a display name
-	maxPIN    = 32       // runes kept of an internal number
 )
 
 // parseAnswer reads the answer to get_number_info. Its result is a number or a
@@ -49,9 +42,9 @@ func parseAnswer(body []byte) (pbx.Contact, error) {
 	if c.Owner, err = scalar(a.PIN); err != nil {
 		return pbx.Contact{}, fmt.Errorf("%w: PIN: %w", crm.ErrBadAnswer, err)
 	}
-	c.Owner = clean(c.Owner, maxPIN)
+	c.Owner = crm.Clean(c.Owner, crm.MaxOwner)
 	if a.DisplayName != nil {
-		c.Name = clean(*a.DisplayName, maxName)
+		c.Name = crm.Clean(*a.DisplayName, crm.MaxName)
 	}
 	return c, nil
 }
@@ -72,25 +65,4 @@ func scalar(raw json.RawMessage) (string, error) {
 		return "", fmt.Errorf("neither a string nor a number")
 	}
 	return n.String(), nil
-}
-
-// clean makes foreign text fit to be shown and to be put into a SIP header:
-// nothing but printable runes and single kinds of space, at most so many.
-func clean(s string, most int) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range strings.TrimSpace(s) {
-		if unicode.IsSpace(r) {
-			r = ' '
-		}
-		if !unicode.IsPrint(r) {
-			continue
-		}
-		if n == most {
-			break
-		}
-		b.WriteRune(r)
-		n++
-	}
-	return strings.TrimSpace(b.String())
 }

@@ -81,7 +81,7 @@ func FuzzParseAnswer(f *testing.F) {
 				t.Fatalf("hostile text came through: %q", s)
 			}
 		}
-		if utf8.RuneCountInString(c.Name) > maxName || utf8.RuneCountInString(c.Owner) > maxPIN {
+		if utf8.RuneCountInString(c.Name) > crm.MaxName || utf8.RuneCountInString(c.Owner) > crm.MaxOwner {
 			t.Fatalf("too long: %+v", c)
 		}
 	})

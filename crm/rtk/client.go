@@ -7,86 +7,37 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"vpbx/crm"
 	"vpbx/pbx"
 )
 
-// Bounds of the HTTP client. The time of a request is bounded by its context.
-const (
-	dialTimeout   = 5 * time.Second
-	idleTimeout   = 90 * time.Second
-	maxIdle       = 128 // idle connections, to all CRMs
-	maxIdlePerCRM = 8
-	maxPerCRM     = 64
-	maxHeader     = 16 << 10 // bytes of an answer's header
-)
-
 // Options configures a Client.
 type Options struct {
-	Dial func(ctx context.Context, network, addr string) (net.Conn, error) // nil: the real network
-	TLS  *tls.Config                                                       // nil: the system's authorities; cloned
+	Dial crm.Dial    // nil: the real network
+	TLS  *tls.Config // nil: the system's authorities; cloned
 }
 
 // Client is the connector for CRMs of kind rtk. It may be used by any number
 // of goroutines, for any number of companies.
 type Client struct {
-	http    http.Client
-	pool    *http.Transport
-	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
-	closing context.Context
-	close   context.CancelFunc
+	http   *crm.HTTP // for questions
+	events *crm.HTTP // to tell of events, however slow: no question waits for a connection
 }
 
 // New makes a Client. It must be closed.
 func New(o Options) *Client {
-	c := &Client{dial: o.Dial}
-	if c.dial == nil {
-		c.dial = (&net.Dialer{}).DialContext
-	}
-	c.closing, c.close = context.WithCancel(context.Background())
-	config := &tls.Config{}
-	if o.TLS != nil {
-		config = o.TLS.Clone()
-	}
-	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
-	c.pool = &http.Transport{
-		DialContext:            c.dialBounded,
-		TLSClientConfig:        config,
-		TLSHandshakeTimeout:    dialTimeout,
-		IdleConnTimeout:        idleTimeout,
-		MaxIdleConns:           maxIdle,
-		MaxIdleConnsPerHost:    maxIdlePerCRM,
-		MaxConnsPerHost:        maxPerCRM,
-		MaxResponseHeaderBytes: maxHeader,
-		DisableCompression:     true, // a small answer that unpacks to a huge one is of no use
-	}
-	c.http = http.Client{
-		Transport:     c.pool,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return c
+	return &Client{http: crm.NewHTTP(o.Dial, o.TLS), events: crm.NewHTTP(o.Dial, o.TLS)}
 }
 
 // Close ends dials under way and closes idle connections. Requests under way
 // are ended by their contexts, which the caller must do first.
 func (c *Client) Close() error {
-	c.close()
-	c.pool.CloseIdleConnections()
+	c.http.Close()
+	c.events.Close()
 	return nil
-}
-
-// dialBounded dials for the pool. The pool lets a dial outlive the request it
-// was begun for, so it needs a bound of its own.
-func (c *Client) dialBounded(ctx context.Context, network, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	defer context.AfterFunc(c.closing, cancel)()
-	return c.dial(ctx, network, addr)
 }
 
 // question is the body of get_number_info.
@@ -114,6 +65,30 @@ func (c *Client) Owner(ctx context.Context, company *pbx.Company, from, to strin
 // post calls a method of the CRM and gives the body of its answer. The methods
 // that are called this way change nothing at the CRM.
 func (c *Client) post(ctx context.Context, at pbx.CRM, method string, v any) ([]byte, error) {
+	req, err := request(ctx, at, method, v)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%w: HTTP status %d", crm.ErrBadAnswer, resp.StatusCode)
+	}
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, crm.MaxAnswer+1))
+	if err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	if len(answer) > crm.MaxAnswer {
+		return nil, fmt.Errorf("%w: more than %d bytes", crm.ErrBadAnswer, crm.MaxAnswer)
+	}
+	return answer, nil
+}
+
+// request makes the signed request that calls a method of the CRM.
+func request(ctx context.Context, at pbx.CRM, method string, v any) (*http.Request, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
@@ -131,20 +106,5 @@ func (c *Client) post(ctx context.Context, at pbx.CRM, method string, v any) ([]
 	// Not sent; it tells net/http that the request may be made again when the
 	// CRM closed the idle connection it was written to.
 	req.Header["Idempotency-Key"] = []string{}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%w: HTTP status %d", crm.ErrBadAnswer, resp.StatusCode)
-	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
-		return nil, fmt.Errorf("read: %w", err)
-	}
-	if len(answer) > maxAnswer {
-		return nil, fmt.Errorf("%w: more than %d bytes", crm.ErrBadAnswer, maxAnswer)
-	}
-	return answer, nil
+	return req, nil
 }

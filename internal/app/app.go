@@ -23,6 +23,7 @@ import (
 	"vpbx/config"
 	"vpbx/crm"
 	"vpbx/crm/rtk"
+	"vpbx/crm/webhook"
 	"vpbx/events"
 	"vpbx/media"
 	"vpbx/pbx"
@@ -55,7 +56,9 @@ type App struct {
 	sweeper    *sweeper // nil: not started
 	bus        *events.Bus
 	connector  *rtk.Client
+	webhooks   *webhook.Client
 	lookup     *crm.Lookup
+	deliverer  *crm.Deliverer
 	media      *media.Engine
 	engine     *speech.HTTP // nil: another speech engine, or none
 	library    *sounds.Library
@@ -89,7 +92,11 @@ func (a *App) build(ctx context.Context) error {
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
 	a.bus = new(events.Bus)
-	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics, Ready: a.recorded}); err != nil {
+	connectors := a.connectors()
+	if a.deliverer, err = crm.NewDeliverer(crm.Options{Connectors: connectors, Log: a.log, Metrics: a.metrics}); err != nil {
+		return err
+	}
+	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics, Ready: a.recorded, Queued: a.deliverer.Wake}); err != nil {
 		return err
 	}
 	a.tenants = tenants.NewService(a.store)
@@ -113,8 +120,7 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.cert.Store(cert)
-	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial})
-	if a.lookup, err = crm.NewLookup(crm.Options{Connectors: map[string]crm.Connector{"rtk": a.connector}, Log: a.log, Metrics: a.metrics}); err != nil {
+	if a.lookup, err = crm.NewLookup(crm.Options{Connectors: connectors, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}
 	budget, err := a.budget()
@@ -144,6 +150,13 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.calls.Restore(spent)
 	return a.buildAPI(ctx)
+}
+
+// connectors makes the connectors of all kinds of CRM.
+func (a *App) connectors() map[string]crm.Connector {
+	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial})
+	a.webhooks = webhook.New(webhook.Options{Dial: a.host.Dial, Networks: a.cfg.Webhooks.Networks})
+	return map[string]crm.Connector{"rtk": a.connector, "webhook": a.webhooks}
 }
 
 func (a *App) sipConfig() sip.Config {
@@ -178,6 +191,7 @@ func (a *App) Start() error {
 		return fmt.Errorf("sip.listen: %w", err)
 	}
 	a.sweeper = a.startSweeper()
+	a.deliverer.Start(a.store, a.store.Directory)
 	listen := a.host.Listen
 	if listen == nil {
 		listen = net.Listen
@@ -244,6 +258,7 @@ func (a *App) Reload(ctx context.Context) error {
 		if err := a.store.Reload(ctx, c.ID); err != nil {
 			return fmt.Errorf("read company %s again: %w", c.ID, err)
 		}
+		a.deliverer.Wake(c.ID) // its CRM may be another
 	}
 	a.log.Info("company files and certificates are read again")
 	return nil
@@ -294,8 +309,14 @@ func (a *App) closeAll(ctx context.Context) error {
 	if a.lookup != nil {
 		a.lookup.Close()
 	}
+	if a.deliverer != nil {
+		a.deliverer.Close()
+	}
 	if a.connector != nil {
 		a.connector.Close()
+	}
+	if a.webhooks != nil {
+		a.webhooks.Close()
 	}
 	if a.api != nil {
 		errs = append(errs, a.api.Close())

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"vpbx/api"
+	"vpbx/crm"
 	"vpbx/events"
 	"vpbx/pbx"
 	"vpbx/sip"
@@ -21,8 +22,8 @@ func (a *App) buildAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper,
-		Tenants: reloading{a.tenants, a.sip}, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
+	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store,
+		Tenants: reloading{a.tenants, a.sip, a.deliverer}, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
@@ -30,16 +31,19 @@ func (a *App) buildAPI(ctx context.Context) error {
 	return err
 }
 
-// reloading tells the SIP side about companies that changed by API.
+// reloading tells the SIP side and the delivery to CRMs about companies that
+// changed by API.
 type reloading struct {
 	*tenants.Service
-	sip *sip.Server
+	sip     *sip.Server
+	deliver *crm.Deliverer
 }
 
 func (r reloading) Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error) {
 	changes, err := r.Service.Apply(ctx, d)
 	if err == nil && len(changes) > 0 {
 		r.sip.Reload()
+		r.deliver.Wake(d.Tenant)
 	}
 	return changes, err
 }

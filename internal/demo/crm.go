@@ -33,6 +33,7 @@ func startCRM() (*standIn, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /get_number_info", numberInfo)
+	mux.HandleFunc("POST /call_events", func(w http.ResponseWriter, r *http.Request) { signed(w, r) })
 	s := &standIn{server: http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, listen: l, done: make(chan error, 1)}
 	go func() { s.done <- s.server.Serve(l) }()
 	return s, nil
@@ -50,16 +51,26 @@ func (s *standIn) Close() error {
 	return err
 }
 
-// numberInfo answers whose customer a caller is, to whoever signs as agreed.
-func numberInfo(w http.ResponseWriter, r *http.Request) {
+// signed reads the body of a request; false, with an answer, when it is not
+// signed as agreed.
+func signed(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 	if err != nil {
 		http.Error(w, "body", http.StatusBadRequest)
-		return
+		return nil, false
 	}
 	sum := sha256.Sum256([]byte(clientID + string(body) + signKey))
 	if r.Header.Get("X-Client-ID") != clientID || r.Header.Get("X-Client-Sign") != hex.EncodeToString(sum[:]) {
 		http.Error(w, "signature", http.StatusUnauthorized)
+		return nil, false
+	}
+	return body, true
+}
+
+// numberInfo answers whose customer a caller is, to whoever signs as agreed.
+func numberInfo(w http.ResponseWriter, r *http.Request) {
+	body, ok := signed(w, r)
+	if !ok {
 		return
 	}
 	var q struct {

@@ -95,7 +95,7 @@ func TestDrain(t *testing.T) {
 // on, the change counts for the next one; a wrong file changes nothing.
 func TestReload(t *testing.T) {
 	s, anna, ivan := talking(t, serverOptions{})
-	s.rewrite(`  - {number: "102", name: Иван Волков, password: s3cret-102, record: true}`,
+	s.rewrite(`  - {number: "102", name: Иван Волков, password: s3cret-102, record: true, dtmf: ""}`,
 		`  - {number: "102", name: Иван Волков, password: changed-102}`)
 	s.rewrite("groups:", "  - {number: \"104\", name: Новенький, password: s3cret-104}\ngroups:")
 	s.signal(syscall.SIGHUP)

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,12 +11,15 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	clientID = "000003C405E6525C64C184258C44EC99"
 	signKey  = "00000716ABDA6D4DFF10F82BCBBFC532"
+
+	hookSecret = "the secret of the webhook"
 )
 
 // contact is what the CRM says about a caller, and how.
@@ -31,18 +35,28 @@ type contact struct {
 type standIn struct {
 	log      *transcript
 	contacts map[string]contact // by caller; "*" for all others
+	events   bool               // those that it is told of are in the transcript
+	down     atomic.Bool
 	server   http.Server
 	done     chan struct{}
 }
 
-func startCRM(l net.Listener, contacts map[string]contact, speech *speaking, log *transcript) *standIn {
-	s := &standIn{log: log, contacts: contacts, done: make(chan struct{})}
+func startCRM(l net.Listener, contacts map[string]contact, speech *speaking, events bool, log *transcript) *standIn {
+	s := &standIn{log: log, contacts: contacts, events: events, done: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /get_number_info", s.numberInfo)
 	if speech != nil {
 		mux.HandleFunc("POST /say", speech.say)
 	}
-	s.server.Handler = mux
+	mux.HandleFunc("POST /call_events", s.callEvent)
+	mux.HandleFunc("POST /hook", s.hook)
+	mux.HandleFunc("GET /owner", s.owner)
+	s.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.down.Load() {
+			panic(http.ErrAbortHandler) // the way net/http cuts a connection
+		}
+		mux.ServeHTTP(w, r)
+	})
 	go func() {
 		defer close(s.done)
 		_ = s.server.Serve(l) // ends with Close
@@ -55,16 +69,84 @@ func (s *standIn) close() {
 	<-s.done
 }
 
-// numberInfo answers whose customer a caller is, to whoever signs as agreed.
-func (s *standIn) numberInfo(w http.ResponseWriter, r *http.Request) {
+// signed reads the body of a request, false when it is not signed as agreed.
+func (s *standIn) signed(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 	if err != nil {
-		return
+		return nil, false
 	}
 	sum := sha256.Sum256([]byte(clientID + string(body) + signKey))
 	if r.Header.Get("X-Client-ID") != clientID || r.Header.Get("X-Client-Sign") != hex.EncodeToString(sum[:]) {
 		s.log.add("crm", "is asked with a wrong signature")
 		http.Error(w, "signature", http.StatusUnauthorized)
+		return nil, false
+	}
+	return body, true
+}
+
+// callEvent takes an event of the integration API.
+func (s *standIn) callEvent(w http.ResponseWriter, r *http.Request) {
+	body, ok := s.signed(w, r)
+	if !ok || !s.events {
+		return
+	}
+	var e struct {
+		Type   string `json:"type"`
+		State  string `json:"state"`
+		PIN    string `json:"request_pin"`
+		Record string `json:"is_record"`
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		http.Error(w, "json", http.StatusBadRequest)
+		return
+	}
+	s.log.add("crm", "is told %s", strings.Join(strings.Fields(strings.Join([]string{e.Type, e.State, e.PIN, map[string]string{"true": "recorded"}[e.Record]}, " ")), " "))
+}
+
+// hook takes an event as a webhook, from whoever signs as agreed.
+func (s *standIn) hook(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+	if err != nil {
+		return
+	}
+	mac := hmac.New(sha256.New, []byte(hookSecret))
+	mac.Write([]byte(r.Header.Get("Vpbx-Timestamp") + "." + string(body)))
+	if r.Header.Get("Vpbx-Signature") != "sha256="+hex.EncodeToString(mac.Sum(nil)) {
+		s.log.add("crm", "is told with a wrong signature")
+		http.Error(w, "signature", http.StatusUnauthorized)
+		return
+	}
+	var e struct {
+		Seq   int    `json:"seq"`
+		Event string `json:"event"`
+		Who   string `json:"who"`
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		http.Error(w, "json", http.StatusBadRequest)
+		return
+	}
+	s.log.add("crm", "is told %d %s", e.Seq, strings.TrimSpace(e.Event+" "+e.Who))
+}
+
+// owner answers the question of a webhook, in a form of its own.
+func (s *standIn) owner(w http.ResponseWriter, r *http.Request) {
+	from := r.URL.Query().Get("phone")
+	s.log.add("crm", "is asked about %s", from)
+	c, ok := s.contacts[from]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	answer := map[string]any{"data": []any{map[string]any{"title": c.name, "manager": map[string]any{"id": "user-" + c.owner}}}}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		return // the PBX has hung up; it knows best
+	}
+}
+
+// numberInfo answers whose customer a caller is, to whoever signs as agreed.
+func (s *standIn) numberInfo(w http.ResponseWriter, r *http.Request) {
+	body, ok := s.signed(w, r)
+	if !ok {
 		return
 	}
 	var q struct {

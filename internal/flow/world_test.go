@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -163,6 +164,7 @@ func (w *world) configure(s *script) error {
 	w.cfg.Node, w.cfg.Data = "flow", filepath.Join(w.files, "data1")
 	w.cfg.Provision = []string{filepath.Join(w.files, "acme.yaml"), filepath.Join(w.files, "umbra.yaml")}
 	w.cfg.HTTP = config.HTTP{Listen: pbxIP + ":" + httpPort, Token: adminToken}
+	w.cfg.Webhooks.Networks = []netip.Prefix{netip.MustParsePrefix(crmIP + "/32")}
 	w.cfg.SIP.Listen = []config.Listener{{Transport: "udp", Addr: pbxIP + ":" + sipPort}, {Transport: "tcp", Addr: pbxIP + ":" + sipPort},
 		{Transport: "tls", Addr: pbxIP + ":" + tlsPort}}
 	six := net.JoinHostPort(pbxIP6, sipPort)
@@ -247,7 +249,8 @@ func (w *world) startCRM(s *script) error {
 	if err != nil {
 		return err
 	}
-	w.crm = startCRM(l, contacts, speech, &w.log)
+	told := slices.ContainsFunc(s.setup, func(c command) bool { return c.verb == "told" })
+	w.crm = startCRM(l, contacts, speech, told, &w.log)
 	return nil
 }
 

@@ -22,6 +22,7 @@ var imports = map[string]string{
 	"crm":             "pbx",
 	"crm/amocrm":      "pbx crm",
 	"crm/rtk":         "pbx crm",
+	"crm/webhook":     "pbx crm",
 	"recordings":      "pbx media/audio",
 	"speech/words":    "",
 	"speech":          "media/audio",
@@ -44,7 +45,7 @@ var imports = map[string]string{
 
 // product is everything that internal/app wires together.
 const product = "pbx config web media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer " +
-	"tenants crm crm/amocrm crm/rtk recordings speech speech/words sounds call store api internal/strict internal/pcap"
+	"tenants crm crm/amocrm crm/rtk crm/webhook recordings speech speech/words sounds call store api internal/strict internal/pcap"
 
 // testImports is what _test.go files may import beyond the line above; kit is
 // for the tests of every package.
@@ -52,6 +53,8 @@ var testImports = map[string]string{
 	"store":          "store/storetest",
 	"media/webrtc":   "media/sdp",
 	"api":            "recordings store media/audio speech",
+	"crm":            "store",
+	"crm/webhook":    "store",
 	"recordings":     "store",
 	"internal/app":   "internal/demo",
 	"internal/flow":  product,
@@ -94,16 +97,19 @@ var fences = []fence{
 // the database, but no pbx.TenantID: what they read and write belongs to no
 // tenant or to all of them.
 var tenantless = map[string]string{
-	"Store.AddToken":      "the token names its tenant, or none: an administrator's",
-	"Store.Bindings":      "read once at start, for all tenants",
-	"Store.DropToken":     "the hash is the key",
-	"Store.Interrupted":   "read once at start, for all tenants",
-	"Store.OutboxPending": "a metric of the whole node",
-	"Store.Ping":          "reads no rows",
-	"Store.SaveBindings":  "each binding names its tenant",
-	"Store.Spending":      "read once at start, for all tenants",
-	"Store.Token":         "finds out whose token it is",
-	"Spool.Replay":        "each spooled call names its tenant",
+	"Store.AddToken":           "the token names its tenant, or none: an administrator's",
+	"Store.Bindings":           "read once at start, for all tenants",
+	"Store.DropToken":          "the hash is the key",
+	"Store.Interrupted":        "read once at start, for all tenants",
+	"Store.OutboxOldest":       "a metric of the whole node",
+	"Store.OutboxPending":      "a metric of the whole node",
+	"Store.OutboxTenants":      "finds out whose events wait",
+	"Store.Ping":               "reads no rows",
+	"Store.SaveBindings":       "each binding names its tenant",
+	"Store.Spending":           "read once at start, for all tenants",
+	"Store.SweepNotifications": "forgets what is too old, of all tenants",
+	"Store.Token":              "finds out whose token it is",
+	"Spool.Replay":             "each spooled call names its tenant",
 }
 
 // mayPanic are the packages whose panics tell a test that it is wrong.

@@ -35,6 +35,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"isolation":            testIsolation,
 		"journal":              testJournal,
 		"outbox":               testOutbox,
+		"outbox settled":       testOutboxSettled,
 		"bindings":             testBindings,
 		"tokens":               testTokens,
 		"many writers at once": testManyWriters,
@@ -470,32 +471,6 @@ func testJournal(t *testing.T, open Open) {
 	if left, err := s.Interrupted(t.Context(), "n1"); err != nil || len(left) != 1 || left[0].Tenant != "beta" {
 		t.Errorf("after the save: %v, %v", left, err)
 	}
-}
-
-func testOutbox(t *testing.T, open Open) {
-	s := open(t)
-	pending := func(want int) {
-		t.Helper()
-		if n, err := s.OutboxPending(t.Context()); err != nil || n != want {
-			t.Errorf("pending %d, %v, want %d", n, err, want)
-		}
-	}
-	put(t, s, Company("none", "+74950000000"))
-	rtk := Company("rtk", "+74950000001")
-	rtk.CRM = pbx.CRM{Kind: "rtk", URL: "http://127.0.0.1"}
-	put(t, s, rtk)
-	for _, tenant := range []pbx.TenantID{"none", "nobody"} {
-		c, trace := Call(tenant, 1)
-		save(t, s, c, trace)
-	}
-	pending(0)
-	c, trace := Call("rtk", 1)
-	save(t, s, c, trace)
-	save(t, s, c, trace)
-	pending(1)
-	closeStore(t, s)
-	s = open(t)
-	pending(1)
 }
 
 func testBindings(t *testing.T, open Open) {
