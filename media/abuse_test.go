@@ -117,6 +117,9 @@ var abuses = map[string]func(x *talker, rng *rand.Rand) [][]byte{
 func TestSoundGoesOn(t *testing.T) {
 	for name, abuse := range abuses {
 		for _, codec := range []Codec{PCMA, G722, Opus} {
+			if raced && codec == G722 {
+				continue
+			}
 			t.Run(name+"/"+codec.Name, func(t *testing.T) {
 				bubble(t, nil, func(r *rig) { soundGoesOn(r, codec, abuse) })
 			})
@@ -138,13 +141,11 @@ func soundGoesOn(r *rig, codec Codec, abuse func(x *talker, rng *rand.Rand) [][]
 			t.Fatal(err)
 		}
 	}
-	tone := make([]int16, 8000)
-	audio.Tone(tone, 8000, 500, 0.3, 0)
 	speak := func(frames int, each func(x *talker)) {
 		for n := range frames {
 			for i, x := range bad {
 				each(x)
-				x.say(tone[n%50*160:][:160])
+				x.send(toneFrames()[x.codec.Name][n%50])
 				good[i].listen(0)
 			}
 			time.Sleep(frameTime)
@@ -191,7 +192,11 @@ func soundGoesOn(r *rig, codec Codec, abuse func(x *talker, rng *rand.Rand) [][]
 // codec, holding — it receives one stream: one SSRC, each number once and in order, timestamps that
 // never go back and that stay with the wall's clock.
 func TestOneStreamWhateverChanges(t *testing.T) {
-	for seed := range uint64(10) {
+	seeds := uint64(10)
+	if raced {
+		seeds = 4
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			bubble(t, nil, func(r *rig) { oneStream(r, rand.New(rand.NewPCG(seed, 1))) })
 		})
@@ -241,15 +246,13 @@ func oneStream(r *rig, rng *rand.Rand) {
 		func() {
 			x, c := others[rng.IntN(4)], codecs[rng.IntN(4)]
 			x.answer(t, described(x.rtp.addr.String(), c, c.Rate), c)
-			x.codec, x.enc = c, audio.NewEncoder(c.Audio(), 8000)
+			x.codec = c
 		},
 		func() { me.answer(t, described("198.51.100.1:4000", me.codec, me.codec.Rate, "a=sendonly"), me.codec) },
 	}
 	for range 4 { // back from hold
 		change = append(change, func() { me.answer(t, described("198.51.100.1:4000", me.codec, me.codec.Rate), me.codec) })
 	}
-	tone := make([]int16, 8000)
-	audio.Tone(tone, 8000, 500, 0.3, 0)
 	type came struct {
 		heard
 		at time.Time
@@ -261,7 +264,7 @@ func oneStream(r *rig, rng *rand.Rand) {
 		}
 		for _, x := range append([]*talker{me}, others...) {
 			if rng.IntN(50) > 0 { // some are lost
-				x.say(tone[n%50*160:][:160])
+				x.send(toneFrames()[x.codec.Name][n%50])
 			} else {
 				x.seq++
 				x.ts += units(frameTime, x.codec.Rate)

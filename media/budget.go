@@ -34,7 +34,7 @@ func (w Work) String() string {
 }
 
 // Budget is how many sessions at once may do each kind of work; 0 means as many as
-// come.
+// come. Of Relay a session counts more than once when its packets cost more (load).
 type Budget [works]int
 
 // Costs are the parts of one processor's time that a session takes, by kind.
@@ -147,6 +147,35 @@ func codeCost(a, b audio.Codec) float64 {
 	return cost / 2
 }
 
+// What the packets of a session cost, in halves of those of a plain one, of which most
+// is the system's: by measurement (docs/performance.md) SRTP adds less than a half, and so
+// does looking for keys in G.711. A codec that has to be decoded for it costs as much as four packets.
+const (
+	plainLoad  = 2
+	secureLoad = 1
+	listenLoad = 1
+	decodeLoad = 8
+)
+
+// load is what the session counts in the budget of Relay.
+func (s *Session) load() int {
+	load := plainLoad
+	a := s.agreed.Load()
+	switch {
+	case a == nil:
+		return load
+	case a.guard != nil, s.browser != nil:
+		load += secureLoad
+	}
+	if s.listens(a) {
+		load += listenLoad
+		if c := a.codec.Audio(); c == audio.G722 || c == audio.Opus {
+			load += decodeLoad - listenLoad
+		}
+	}
+	return load
+}
+
 // wanted are the kinds of work that an owner has admitted a session to and that it
 // does not do yet, a bit each.
 type wanted struct{ bits atomic.Uint32 }
@@ -199,7 +228,11 @@ func (e *Engine) room(w Work, n int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if w == Relay {
-		return len(e.live)+n <= most
+		n *= plainLoad
+		for s := range e.live {
+			n += s.load()
+		}
+		return n <= most*plainLoad
 	}
 	for s := range e.live {
 		if s.does(w) {

@@ -1,7 +1,9 @@
 package media
 
 import (
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"testing"
 )
 
@@ -81,6 +83,45 @@ func TestAdmission(t *testing.T) {
 		conference.Remove(d.Session)
 		if !r.e.room(Mix, 3) {
 			t.Error("two who are a relay again take room in the mixer")
+		}
+	})
+}
+
+// A session whose packets cost more, for SRTP or because keys are looked for in its sound,
+// counts more among the relayed ones.
+func TestLoad(t *testing.T) {
+	bubble(t, func(c *Config) { c.Budget = Budget{Relay: 9} }, func(r *rig) {
+		open := func(n int, c Codec, events int, more ...string) *party {
+			p := r.open(fmt.Sprintf("198.51.100.%d", n))
+			p.answer(t, described(fmt.Sprintf("198.51.100.%d:4000", n), c, events, more...), c)
+			return p
+		}
+		key := "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + base64.StdEncoding.EncodeToString(make([]byte, 30))
+		for i, tt := range []struct {
+			p    *party
+			want int
+		}{
+			{open(1, PCMA, 8000), plainLoad},
+			{open(2, PCMA, 8000, key), plainLoad + secureLoad},
+			{open(3, PCMA, 0), plainLoad + listenLoad},
+			{open(4, PCMA, 0, key), plainLoad + secureLoad + listenLoad},
+		} {
+			if got := tt.p.load(); got != tt.want {
+				t.Errorf("%d counts %d halves, want %d", i+1, got, tt.want)
+			}
+		}
+		// 12 halves of 18 are taken: there is room for three who are plain yet, and for
+		// none when one of them turns out to be Opus without events.
+		p := r.open("198.51.100.5")
+		if !r.e.room(Relay, 2) || r.e.room(Relay, 3) {
+			t.Error("not room for exactly two more")
+		}
+		p.answer(t, described("198.51.100.5:4000", Opus, 0), Opus)
+		if got := p.load(); got != plainLoad+decodeLoad || r.e.room(Relay, 1) {
+			t.Errorf("%d halves, and still room", got)
+		}
+		if _, err := r.e.Open(Options{Peer: p.opt.Peer}); !errors.Is(err, ErrBusy) {
+			t.Errorf("another session: %v", err)
 		}
 	})
 }

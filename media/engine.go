@@ -53,7 +53,7 @@ type Config struct {
 	LocalNets []netip.Prefix // networks from which Listen is reachable as it is
 	PortMin   uint16         // range of RTP and RTCP ports, both ends included
 	PortMax   uint16
-	Timeout   time.Duration // without RTP, after which a session reports Timeout
+	Timeout   time.Duration // without RTP and RTCP, after which a session reports Timeout
 	// WebRTCPort is the one UDP port of all browsers; 0 takes one of the range when the
 	// first browser comes.
 	WebRTCPort uint16

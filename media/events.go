@@ -6,8 +6,8 @@ import "time"
 type (
 	// FirstPacket says that the first RTP packet of the peer was accepted.
 	FirstPacket struct{ S *Session }
-	// Timeout says that the peer should be sending and has not for the engine's
-	// time-out; once per silence.
+	// Timeout says that the peer should be sending and that neither RTP nor RTCP has come
+	// for the engine's time-out; once per silence.
 	Timeout struct{ S *Session }
 	// DTMF says that a key was pressed and let go, or is held down for long; once
 	// per key, in whatever way it came.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,11 +38,31 @@ func (r *rig) talker(n int, c Codec, rate int) *talker {
 // say sends a frame.
 func (x *talker) say(pcm []int16) {
 	buf := make([]byte, audio.MaxFrame)
-	n := x.enc.Encode(buf, pcm)
-	x.raw(rtp(x.codec.PT, false, x.seq, x.ts, x.phone.ssrc, buf[:n]))
+	x.send(buf[:x.enc.Encode(buf, pcm)])
+}
+
+// send sends a frame that is coded already.
+func (x *talker) send(payload []byte) {
+	x.raw(rtp(x.codec.PT, false, x.seq, x.ts, x.phone.ssrc, payload))
 	x.seq++
 	x.ts += units(frameTime, x.codec.Rate)
 }
+
+// toneFrames are a second of a tone of 500 Hz in frames of each codec, by its name, to be
+// sent in a loop by many at once.
+var toneFrames = sync.OnceValue(func() map[string][][]byte {
+	tone := make([]int16, 8000)
+	audio.Tone(tone, 8000, 500, 0.3, 0)
+	frames := map[string][][]byte{}
+	for _, c := range []Codec{PCMA, PCMU, G722, Opus} {
+		enc := audio.NewEncoder(c.Audio(), 8000)
+		for f := range slices.Chunk(tone, 160) {
+			buf := make([]byte, audio.MaxFrame)
+			frames[c.Name] = append(frames[c.Name], buf[:enc.Encode(buf, f)])
+		}
+	}
+	return frames
+})
 
 // listen writes down what has come since the beginning.
 func (x *talker) listen(since time.Duration) {
@@ -101,6 +122,9 @@ func TestGoldenBridge(t *testing.T) {
 		{"G722", "G722"}: 15, {"opus", "opus"}: 6, {"opus", "PCMA"}: 6, {"PCMA", "opus"}: 6, {"G722", "opus"}: 6, {"opus", "G722"}: 6,
 	}
 	for path, snr := range least {
+		if raced && (path[0] == "opus" || path[1] == "opus") {
+			continue
+		}
 		t.Run(path[0]+" "+path[1], func(t *testing.T) {
 			bubble(t, nil, func(r *rig) {
 				from, into := codecNamed(path[0]), codecNamed(path[1])
@@ -120,6 +144,14 @@ func TestGoldenBridge(t *testing.T) {
 	}
 }
 
+// onOneGoroutine leaves a test of sound alone to who looks for no races.
+func onOneGoroutine(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("there is nothing to race with")
+	}
+}
+
 func codecNamed(name string) Codec {
 	for _, c := range []Codec{PCMA, PCMU, G722, Opus} {
 		if c.Name == name {
@@ -134,6 +166,9 @@ func codecNamed(name string) Codec {
 func TestGoldenConference(t *testing.T) {
 	least := map[string]float64{"PCMA": 28, "G722": 12, "opus": 5}
 	for _, from := range []Codec{PCMA, G722, Opus} {
+		if raced && from != PCMA {
+			continue
+		}
 		t.Run(from.Name, func(t *testing.T) {
 			bubble(t, nil, func(r *rig) {
 				rate := from.Audio().Rate()
@@ -179,6 +214,9 @@ func TestGoldenPrompt(t *testing.T) {
 		rate int
 		snr  float64
 	}{{PCMA, 8000, 32}, {PCMU, 8000, 32}, {G722, 16000, 17}, {Opus, 16000, 6}, {G722, 8000, 20}, {Opus, 8000, 6}} {
+		if raced && tt.c == Opus {
+			continue
+		}
 		t.Run(fmt.Sprint(tt.c.Name, " ", tt.rate), func(t *testing.T) {
 			bubble(t, nil, func(r *rig) {
 				p, err := NewPrompt(speech(t, tt.rate), tt.rate)
@@ -249,6 +287,7 @@ func TestBridgeNeedsNoBuffer(t *testing.T) {
 // An hour on a network that loses one packet in a hundred and delays others by up to 40 ms, between
 // clocks that differ: the wait stays what it is, and the sound whole.
 func TestHour(t *testing.T) {
+	onOneGoroutine(t)
 	const hour = 180_000 // packets
 	src := speech(t, 8000)
 	src = src[:len(src)/160*160]
@@ -301,11 +340,11 @@ func TestHour(t *testing.T) {
 				}
 				return m / time.Duration(len(w)), most
 			}
-			begin, _ := mean(waits[3000:33000])
-			end, _ := mean(waits[len(waits)-30000:])
+			begin, _ := mean(waits[3000 : 3000+hour/6])
+			end, _ := mean(waits[len(waits)-hour/6:])
 			_, most := mean(waits[3000:])
 			want := float64(audio.Level(src))
-			for minute := 1; minute < 59; minute++ {
+			for minute := 1; minute < hour/3000-1; minute++ {
 				if db := 10 * math.Log10(sums[minute]/3000/want); math.Abs(db) > 0.6 {
 					t.Errorf("minute %d is %.2f dB off", minute, db)
 				}

@@ -132,7 +132,7 @@ func TestKeysInEveryWay(t *testing.T) {
 		for to := byEvents; to <= bySignal; to++ {
 			for name, c := range codecs {
 				for _, mixed := range []bool{false, true} {
-					if mixed && name != "G.722 to opus" {
+					if mixed && name != "G.722 to opus" || raced && mixed != (name != "G.711") {
 						continue
 					}
 					t.Run(fmt.Sprintf("%s to %s, %s, mixed %t", names[from], names[to], name, mixed), func(t *testing.T) {
@@ -200,6 +200,9 @@ func join(r *rig, a, b *speaker, mixed bool) {
 // A key of 20 s is one key on every clock, in segments (RFC 4733 §2.5.1.3).
 func TestLongKeys(t *testing.T) {
 	for name, c := range map[string][2]Codec{"relayed": {PCMA, PCMA}, "opus to G.711": {Opus, PCMA}, "G.711 to opus": {PCMA, Opus}} {
+		if raced && name != "relayed" {
+			continue
+		}
 		for to := byEvents; to <= bySignal; to++ {
 			t.Run(fmt.Sprintf("%s %d", name, to), func(t *testing.T) {
 				bubble(t, nil, func(r *rig) {

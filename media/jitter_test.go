@@ -170,6 +170,7 @@ func TestJitterKeepsSound(t *testing.T) {
 
 // What is lost is made up, and nothing moves behind it.
 func TestJitterLoss(t *testing.T) {
+	onOneGoroutine(t)
 	src := speech(t, 8000)
 	for _, c := range []audio.Codec{audio.PCMA, audio.G722, audio.Opus} {
 		in := line(t, c, src, 8000, 0)
@@ -199,6 +200,7 @@ func TestJitterLoss(t *testing.T) {
 
 // In-band FEC brings back what PLC has to guess.
 func TestJitterFEC(t *testing.T) {
+	onOneGoroutine(t)
 	src := speech(t, 16000)
 	var got [2]quality
 	for i, share := range []float64{0, 0.2} {
@@ -315,6 +317,7 @@ func TestJitterPauses(t *testing.T) {
 
 // DTX of Opus: packets that say "nothing", and then no packets.
 func TestJitterDTX(t *testing.T) {
+	onOneGoroutine(t)
 	src := speech(t, 16000)
 	in := line(t, audio.Opus, src, 16000, 0)
 	last := in[100]
@@ -389,6 +392,7 @@ func TestJitterNewBeginnings(t *testing.T) {
 
 // What is quiet is not decoded after a while, and the first word after it is whole.
 func TestJitterSleeps(t *testing.T) {
+	onOneGoroutine(t)
 	for _, c := range []audio.Codec{audio.PCMA, audio.G722, audio.Opus} {
 		src := make([]int16, 8000, 40000)
 		src = append(src, speech(t, 8000)...)
@@ -408,6 +412,7 @@ func TestJitterSleeps(t *testing.T) {
 }
 
 func TestJitterAllocatesNothing(t *testing.T) {
+	onOneGoroutine(t)
 	for _, c := range []audio.Codec{audio.PCMA, audio.G722, audio.Opus} {
 		in := line(t, c, speech(t, 16000), 16000, 0)
 		j, frame, n, at := &jitter{rate: 16000}, make([]int16, 320), 0, time.Unix(1000, 0)

@@ -79,7 +79,8 @@ type receiver struct {
 	silent   bool      // the current silence has been reported
 
 	// What the peer's RTCP said.
-	senderReport   uint32 // middle of the NTP time of its last SR
+	reportAt       time.Time // when any of it came last
+	senderReport   uint32    // middle of the NTP time of its last SR
 	senderReportAt time.Time
 	senderReportOf uint32 // its SSRC
 	rtt            time.Duration
@@ -277,10 +278,12 @@ func (r *receiver) listen(on bool, at time.Time) bool {
 	return true
 }
 
-// silence is when the current silence becomes a Timeout; zero when it cannot.
+// silence is when the current silence becomes a Timeout; zero when it cannot. RTCP is
+// a sign of life, too: a phone that does not send while nobody speaks (RFC 3389, DTX of
+// Opus) goes on reporting.
 func (r *receiver) silence(timeout time.Duration) time.Time {
 	if r.listenAt.IsZero() || r.silent {
 		return time.Time{}
 	}
-	return later(r.last, r.listenAt).Add(timeout)
+	return later(later(r.last, r.reportAt), r.listenAt).Add(timeout)
 }

@@ -181,6 +181,7 @@ func parseRTCP(b []byte) ([]rtcp.Packet, bool) {
 func (s *Session) heard(packets []rtcp.Packet, at time.Time) {
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()
+	s.in.reportAt, s.in.silent = at, false
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.SenderReport:

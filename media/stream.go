@@ -27,7 +27,8 @@ type stream struct {
 	tsShift  uint32
 
 	started bool
-	seq     uint16    // highest sent
+	seq     uint16 // highest sent
+	sent    [windowSize / 64]uint64
 	ts      uint32    // of that packet
 	at      time.Time // of the first packet with that timestamp
 	rate    int
@@ -44,7 +45,7 @@ func (o *stream) begin() {
 
 // next turns a source's header into the stream's: same order, same distances, own
 // numbers. It counts the packet. It is dropLate for one that is older than the
-// switch to its source, and dropPlaying while another source has the stream for
+// switch to its source or whose number is taken, and dropPlaying while another source has the stream for
 // itself.
 func (o *stream) next(from any, h header, rate int, at time.Time) (header, reason) {
 	o.mu.Lock()
@@ -67,6 +68,9 @@ func (o *stream) next(from any, h header, rate int, at time.Time) (header, reaso
 	if int16(h.seq-o.inSeq) > 0 {
 		o.inSeq = h.seq
 	}
+	if !o.take(h.seq + o.seqShift) {
+		return header{}, dropLate
+	}
 	o.packets++
 	o.octets += uint64(h.end - h.start)
 	h.seq += o.seqShift
@@ -79,6 +83,25 @@ func (o *stream) next(from any, h header, rate int, at time.Time) (header, reaso
 		o.seq, o.ts, o.rate = h.seq, h.ts, rate
 	}
 	return h, kept
+}
+
+// take notes that a number is sent and reports whether it has not been before, as far as
+// can be told: under SRTP no two packets may have one (RFC 3711 §9.1).
+func (o *stream) take(seq uint16) bool {
+	ahead := int(int16(seq - o.seq))
+	if ahead <= -windowSize {
+		return false
+	}
+	for i := range min(ahead, windowSize) {
+		free := o.seq + 1 + uint16(i)
+		o.sent[free%windowSize/64] &^= 1 << (free % 64)
+	}
+	word, bit := &o.sent[seq%windowSize/64], uint64(1)<<(seq%64)
+	if *word&bit != 0 {
+		return false
+	}
+	*word |= bit
+	return true
 }
 
 // clockLeap is by how much a source's timestamps may differ from the time that has

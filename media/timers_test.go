@@ -50,6 +50,71 @@ func TestPacketsPutTimeoutOff(t *testing.T) {
 	})
 }
 
+// A phone that sends nothing while nobody speaks tells by its RTCP that it is there,
+// from its RTCP port or from that of RTP; whoever falls silent altogether is missed.
+// RTCP of a stranger says nothing of the peer.
+func TestReportsPutTimeoutOff(t *testing.T) {
+	for _, muxed := range []bool{false, true} {
+		bubble(t, nil, func(r *rig) {
+			a, _, pa, _ := r.pair()
+			stranger := r.phone("203.0.113.66:4000", a)
+			send := func(p *phone) { p.control(&rtcp.ReceiverReport{SSRC: p.ssrc}) }
+			if muxed {
+				a.answer(t, describe("198.51.100.1:4000", "a=rtcp-mux"))
+				send = func(p *phone) {
+					b, err := rtcp.Marshal([]rtcp.Packet{&rtcp.ReceiverReport{SSRC: p.ssrc}})
+					if err != nil {
+						t.Fatal(err)
+					}
+					p.raw(b)
+				}
+			}
+			a.Expect()
+			pa.voice(1)
+			<-a.events // the first packet
+			for range 20 {
+				time.Sleep(29 * time.Second)
+				send(pa)
+			}
+			if ev := a.next(); ev != nil {
+				t.Errorf("muxed %v: %#v of a peer that reports", muxed, ev)
+			}
+			time.Sleep(20 * time.Second)
+			send(stranger)
+			if ev := a.next(); ev != nil {
+				t.Errorf("muxed %v: %#v after 20 s", muxed, ev)
+			}
+			time.Sleep(10 * time.Second)
+			if ev := a.next(); ev != (Timeout{S: a.Session}) {
+				t.Errorf("muxed %v: %#v after 30 s", muxed, ev)
+			}
+			if q := a.Quality(); q.LongestGapMs < 600_000 {
+				t.Errorf("muxed %v: longest gap %v ms", muxed, q.LongestGapMs)
+			}
+		})
+	}
+}
+
+// Of a peer whose RTCP comes and whose RTP never does the record shows that sound went
+// one way; its call goes on.
+func TestReportsWithoutSound(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		a, _, pa, pb := r.pair()
+		a.Expect()
+		for range 20 {
+			pb.voice(1)
+			time.Sleep(10 * time.Second)
+			pa.control(&rtcp.ReceiverReport{SSRC: pa.ssrc})
+		}
+		if ev := a.next(); ev != nil {
+			t.Errorf("%#v", ev)
+		}
+		if q := a.Quality(); !q.OneWay || q.FirstRTPMs != -1 || q.LongestGapMs < 200_000 {
+			t.Errorf("%+v", q)
+		}
+	})
+}
+
 // A short time-out is kept to although the next report is later.
 func TestTimeoutWakesReader(t *testing.T) {
 	bubble(t, func(c *Config) { c.Timeout = 200 * time.Millisecond }, func(r *rig) {

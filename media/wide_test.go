@@ -395,6 +395,7 @@ func BenchmarkConference(b *testing.B) {
 }
 
 func TestConferenceAllocatesNothing(t *testing.T) {
+	onOneGoroutine(t)
 	for _, codec := range []Codec{PCMA, G722, Opus} {
 		step := conferring(t, 10, 3, codec)
 		for range 160 {

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,10 @@ var secretHeaders = []string{"Authorization", "Proxy-Authorization", "WWW-Authen
 // (RFC 8839 §5.4).
 var secretLines = []string{"k=", "a=crypto:", "a=key-mgmt:", "a=ice-pwd:"}
 
+// digitTypes begin the types of bodies with digits, often a PIN: dtmf and dtmf-relay,
+// RFC 4733 in other hands, KPML (RFC 4730).
+var digitTypes = []string{"application/dtmf", "audio/telephone-event", "application/kpml-"}
+
 // mask gives a copy of a message as it is on the wire in which secrets are
 // overwritten, letter by letter, so that all lengths in it stay true: what
 // digest answers are made of, passwords of URIs, keys of media, digits that a
@@ -29,16 +34,12 @@ var secretLines = []string{"k=", "a=crypto:", "a=key-mgmt:", "a=ice-pwd:"}
 // same.
 func mask(message []byte) []byte {
 	b := bytes.Clone(message)
-	secretBody := len(b) > 8 && strings.EqualFold(string(b[:8]), "MESSAGE ")
-	body := false
+	secretBody := hasSecretBody(b)
 	for i := 0; i < len(b); {
 		line, next := nextLine(b, i)
-		if len(line) == 0 && !body {
-			body = true
-			if secretBody {
-				star(b[next:])
-				break
-			}
+		if len(line) == 0 && secretBody { // also of a part of a body, and then all behind it
+			star(b[next:])
+			break
 		}
 		for len(line) > 0 && next < len(b) && (b[next] == ' ' || b[next] == '\t') { // folded, RFC 3261 §7.3.1
 			more, after := nextLine(b, next)
@@ -51,6 +52,17 @@ func mask(message []byte) []byte {
 		i = next
 	}
 	return b
+}
+
+// hasSecretBody reports whether a request's method tells that its body is not for others
+// to read: it is a text, or, in whatever form, digits (INFO).
+func hasSecretBody(message []byte) bool {
+	for _, method := range []string{"MESSAGE ", "INFO "} {
+		if _, ok := cutFold(message, method); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // nextLine gives the line of b that begins at i, without its end, and where the
@@ -80,7 +92,7 @@ func maskHeader(line []byte) (secretBody bool) {
 	case strings.EqualFold(name, "Content-Encoding"), strings.EqualFold(name, "e"):
 		return text != "" && text != "identity"
 	case strings.EqualFold(name, "Content-Type"), strings.EqualFold(name, "c"):
-		return strings.HasPrefix(text, "application/dtmf") // also dtmf-relay: often a PIN
+		return slices.ContainsFunc(digitTypes, func(kind string) bool { return strings.HasPrefix(text, kind) })
 	}
 	for _, secret := range secretHeaders {
 		if strings.EqualFold(name, secret) {
