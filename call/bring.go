@@ -174,6 +174,7 @@ func (c *Call) split(conf *pbx.Conference) error {
 	goes := c.peer
 	if conf.Call != "" {
 		conf.Name = c.caller.who + ", " + goes.who
+		conf.Record = c.recorder != nil // what was recorded goes on being recorded
 	}
 	c.part()
 	c.unbridge()

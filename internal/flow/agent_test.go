@@ -434,7 +434,7 @@ func (a *agent) ended(c *phone.Call, peer string) {
 		if e.Reason != "" {
 			peer += " (" + e.Reason + ")"
 		}
-		a.w.log.addRanked(1, e.At, a.name, "%s", peer) // another dialog may have news in the same instant
+		a.w.log.addRanked(endRank, e.At, a.name, "%s", peer) // another dialog may have news in the same instant
 	case "network":
 		if a.crashed {
 			return

@@ -44,6 +44,18 @@ func (t *transcript) addFirst(at time.Time, who, format string, args ...any) {
 	t.addRanked(-1, at, who, format, args...)
 }
 
+// endRank is the place of what ends a dialog. Of two that end in one instant either may
+// be noted first.
+const endRank = 1
+
+// order is that of two lines of one phone and instant.
+func (l line) order(o line) int {
+	if l.rank == endRank && o.rank == endRank {
+		return strings.Compare(l.text, o.text)
+	}
+	return cmp.Compare(l.rank, o.rank)
+}
+
 // addRanked is addAt for what has a place among the other things of that instant.
 func (t *transcript) addRanked(rank int, at time.Time, who, format string, args ...any) {
 	t.mu.Lock()
@@ -72,14 +84,14 @@ func (t *transcript) text() string {
 	defer t.mu.Unlock()
 	lines := slices.Clone(t.lines)
 	slices.SortStableFunc(lines, func(a, b line) int {
-		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.who, b.who), cmp.Compare(a.rank, b.rank))
+		return cmp.Or(a.at.Compare(b.at), strings.Compare(a.who, b.who), a.order(b))
 	})
 	for i := 0; i < len(lines); { // of one link, what was sent at one instant comes microseconds apart
 		n := i + 1
 		for n < len(lines) && lines[n].who == lines[i].who && t.since(lines[n].at) == t.since(lines[i].at) {
 			n++
 		}
-		slices.SortStableFunc(lines[i:n], func(a, b line) int { return cmp.Compare(a.rank, b.rank) })
+		slices.SortStableFunc(lines[i:n], line.order)
 		i = n
 	}
 	var b strings.Builder
