@@ -19,7 +19,7 @@ setup: ## install what the tests need (Debian, as root or with sudo)
 	@scripts/setup
 
 test: setup ## every test with the race detector; the real network after the rest, alone
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v '/internal/e2e$$')
+	CGO_ENABLED=1 $(GO) test -race -parallel 4 -timeout 45m $$($(GO) list ./... | grep -v '/internal/e2e$$')
 	CGO_ENABLED=1 $(GO) test -race -parallel 4 -timeout 15m ./internal/e2e/...
 
 race: ## all but the real network under the race detector, three times over
