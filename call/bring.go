@@ -52,11 +52,8 @@ func (m *Manager) invite(company *pbx.Company, t *into) error {
 }
 
 func (m *Manager) invited(company *pbx.Company, t *into) (pbx.CallID, error) {
-	m.mu.Lock()
-	draining := m.draining
-	m.mu.Unlock()
-	if draining {
-		return "", &pbx.Error{Kind: pbx.Unavailable, Msg: "the PBX is being stopped"}
+	if err := m.open(); err != nil {
+		return "", err
 	}
 	c := m.newCall(company, time.Now())
 	c.into, c.dialled, c.admitted = t, t.to, t.conf.Number

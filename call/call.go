@@ -308,6 +308,25 @@ func (c *Call) next(timer <-chan time.Time) (any, error) {
 	}
 }
 
+// pause lets time pass in which nothing but what can happen at any time is done. An
+// error means that the call is over.
+func (c *Call) pause(d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		e, err := c.next(timer.C)
+		if err != nil {
+			return err
+		}
+		if _, done := e.(expired); done {
+			return nil
+		}
+	}
+}
+
 // handle deals with what can happen at any time. It tells whether the step
 // that is going on has to see the event, too.
 func (c *Call) handle(e any) (pass bool, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"vpbx/pbx"
 )
@@ -22,12 +23,7 @@ func (m *Manager) Conferences(tenant pbx.TenantID) []pbx.ConferenceInfo {
 	for _, r := range rooms {
 		list = append(list, r.snapshot())
 	}
-	slices.SortFunc(list, func(a, b pbx.ConferenceInfo) int {
-		if a.Number < b.Number {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(list, func(a, b pbx.ConferenceInfo) int { return strings.Compare(a.Number, b.Number) })
 	return list
 }
 

@@ -91,17 +91,8 @@ func (c *Call) echo() {
 		return
 	}
 	c.bridge = media.Echo(c.caller.media)
-	timer := time.NewTimer(echoBound)
-	defer timer.Stop()
-	for {
-		e, err := c.next(timer.C)
-		if err != nil {
-			return
-		}
-		if _, ok := e.(expired); ok {
-			c.end(pbx.NewCause(pbx.PartyPBX, pbx.TooLong))
-			return
-		}
+	if c.pause(echoBound) == nil {
+		c.end(pbx.NewCause(pbx.PartyPBX, pbx.TooLong))
 	}
 }
 
@@ -130,10 +121,5 @@ func order(k media.Codec) int {
 
 // confirmation is the tone that says "done".
 func (p *prompts) confirmation() *media.Prompt {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.done == nil {
-		p.done = media.ConfirmationPrompt()
-	}
-	return p.done
+	return p.made("done", media.ConfirmationPrompt)
 }

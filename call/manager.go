@@ -122,11 +122,8 @@ func (m *Manager) Originate(_ context.Context, o pbx.Originate) (pbx.CallID, err
 	if to == "" {
 		return "", &pbx.Error{Kind: pbx.Invalid, Field: "to", Msg: "not a number"}
 	}
-	m.mu.Lock()
-	draining := m.draining
-	m.mu.Unlock()
-	if draining {
-		return "", &pbx.Error{Kind: pbx.Unavailable, Msg: "the PBX is being stopped"}
+	if err := m.open(); err != nil {
+		return "", err
 	}
 	c := m.newCall(company, time.Now())
 	c.originate, c.variables = o.From, o.Variables
@@ -219,6 +216,16 @@ func (m *Manager) start(c *Call) {
 	m.mu.Unlock()
 	m.metrics.active.Inc()
 	go c.run()
+}
+
+// open is an error when no call can be begun any more.
+func (m *Manager) open() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.draining {
+		return &pbx.Error{Kind: pbx.Unavailable, Msg: "the PBX is being stopped"}
+	}
+	return nil
 }
 
 // admit checks the limits of the company and of the calling extension and takes

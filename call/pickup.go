@@ -159,10 +159,5 @@ func (c *Call) parkedUntil(s routing.Park, key string) *party {
 
 // hold is what somebody hears who waits.
 func (p *prompts) hold() *media.Prompt {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.waiting == nil {
-		p.waiting = media.HoldPrompt()
-	}
-	return p.waiting
+	return p.made("hold", media.HoldPrompt)
 }

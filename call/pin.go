@@ -118,21 +118,3 @@ func knows(conf *pbx.Conference, digits string) (moderator, ok bool) {
 	}
 	return false, same(conf.PIN) || conf.PIN == "" && digits == ""
 }
-
-// pause lets time pass in which nothing is done.
-func (c *Call) pause(d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for {
-		e, err := c.next(timer.C)
-		if err != nil {
-			return err
-		}
-		if _, done := e.(expired); done {
-			return nil
-		}
-	}
-}

@@ -133,19 +133,23 @@ func (c *Call) answerAlone(codecs []media.Codec) error {
 	return nil
 }
 
-// prompts keeps the tones of the PBX itself.
+// prompts keeps the tones of the PBX itself, each made when it is wanted first.
 type prompts struct {
-	mu      sync.Mutex
-	tones   map[toneOf]*media.Prompt
-	done    *media.Prompt
-	waiting *media.Prompt
-	beep    *media.Prompt
+	mu    sync.Mutex
+	tones map[any]*media.Prompt // by what it says
 }
 
-// toneOf is a tone of a country.
-type toneOf struct {
-	country string
-	tone    audio.Progress
+// made is a tone of the PBX, which make makes the first time.
+func (p *prompts) made(says any, make func() *media.Prompt) *media.Prompt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tones == nil {
+		p.tones = map[any]*media.Prompt{}
+	}
+	if p.tones[says] == nil {
+		p.tones[says] = make()
+	}
+	return p.tones[says]
 }
 
 // ringback is the ringing tone of a country.
@@ -153,14 +157,9 @@ func (p *prompts) ringback(country string) *media.Prompt { return p.tone(country
 
 // tone is a call progress tone of a country.
 func (p *prompts) tone(country string, t audio.Progress) *media.Prompt {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.tones == nil {
-		p.tones = make(map[toneOf]*media.Prompt)
+	type progress struct {
+		country string
+		tone    audio.Progress
 	}
-	key := toneOf{country, t}
-	if p.tones[key] == nil {
-		p.tones[key] = media.ProgressPrompt(t, country)
-	}
-	return p.tones[key]
+	return p.made(progress{country, t}, func() *media.Prompt { return media.ProgressPrompt(t, country) })
 }

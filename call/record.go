@@ -251,12 +251,7 @@ func (c *Call) beep(now time.Time) {
 
 // recordingBeep is the tone that says that a talk is recorded.
 func (p *prompts) recordingBeep() *media.Prompt {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.beep == nil {
-		p.beep = media.RecordingBeepPrompt()
-	}
-	return p.beep
+	return p.made("beep", media.RecordingBeepPrompt)
 }
 
 // Record begins, ends, pauses or resumes the recording of those who talk. Ended, it

@@ -37,13 +37,13 @@ func (m *Manager) Supervise(_ context.Context, tenant pbx.TenantID, s pbx.Superv
 		return "", &pbx.Error{Kind: pbx.Invalid, Field: "from", Msg: "not an extension of this company"}
 	}
 	m.mu.Lock()
-	target, draining := m.calls[s.Call], m.draining
+	target := m.calls[s.Call]
 	m.mu.Unlock()
-	switch {
-	case target == nil || target.company.ID != tenant:
+	if target == nil || target.company.ID != tenant {
 		return "", &pbx.Error{Kind: pbx.NotFound, Msg: "no such call"}
-	case draining:
-		return "", &pbx.Error{Kind: pbx.Unavailable, Msg: "the PBX is being stopped"}
+	}
+	if err := m.open(); err != nil {
+		return "", err
 	}
 	dialled := ""
 	if i := target.info.Load(); i != nil {

@@ -25,17 +25,8 @@ func (c *Call) noWay(cause pbx.Cause) error {
 	c.part()
 	c.unbridge()
 	p.media.Play(c.m.prompts.tone(c.company.Country, toneFor(cause)), true)
-	timer := time.NewTimer(sendOff)
-	defer timer.Stop()
-	for {
-		e, stop := c.next(timer.C)
-		if stop != nil {
-			return err
-		}
-		if _, over := e.(expired); over {
-			return err
-		}
-	}
+	_ = c.pause(sendOff) // or until the caller hangs up
+	return err
 }
 
 // toneFor is the tone that says why (ITU-T E.180).

@@ -238,16 +238,21 @@ func (a *agreed) unseal(b []byte, src, peer netip.Addr) ([]byte, reason) {
 	return k.in.open(b)
 }
 
+// controlKeys are those of RTCP, nil before there are any.
+func (a *agreed) controlKeys() *keys {
+	if a.mux {
+		return a.guard.rtp.Load()
+	}
+	return a.guard.rtcp.Load()
+}
+
 // unsealControl opens a packet of RTCP of the peer; a session that is not secured
 // takes it as it is.
 func (a *agreed) unsealControl(b []byte) ([]byte, reason) {
 	if a.guard == nil {
 		return b, kept
 	}
-	k := a.guard.rtcp.Load()
-	if a.mux {
-		k = a.guard.rtp.Load()
-	}
+	k := a.controlKeys()
 	if k == nil {
 		return nil, dropKeys
 	}
@@ -259,10 +264,7 @@ func (a *agreed) sealControl(b []byte) ([]byte, reason) {
 	if a.guard == nil {
 		return b, kept
 	}
-	k := a.guard.rtcp.Load()
-	if a.mux {
-		k = a.guard.rtp.Load()
-	}
+	k := a.controlKeys()
 	if k == nil {
 		return nil, dropKeys
 	}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -50,8 +52,8 @@ func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
 	need(t, "baresip")
 	b := &baresip{t: t, dir: t.TempDir()}
 	toneFile(t, b.dir, "tone.wav", o.Tone, 2*time.Minute)
-	port := freeTCPPort(t)
-	config, contacts := b.configText(s, port), ""
+	control := controlAddress(t)
+	config, contacts := b.configText(s, control), ""
 	if o.Secured != "" {
 		config += "module srtp.so\nmodule dtls_srtp.so\n"
 	}
@@ -70,7 +72,7 @@ func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
 		if !b.running() {
 			t.Fatalf("baresip did not start: %v", b.err)
 		}
-		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		c, err := net.Dial("tcp", control)
 		if err == nil {
 			b.ctrl = c
 		}
@@ -82,7 +84,7 @@ func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
 	return b
 }
 
-func (b *baresip) configText(s *server, port string) string {
+func (b *baresip) configText(s *server, control string) string {
 	modules := "/usr/lib/baresip/modules"
 	if found, _ := filepath.Glob("/usr/lib/*/baresip/modules"); len(found) > 0 {
 		modules = found[0]
@@ -115,9 +117,9 @@ module_tmp uuid.so
 module_tmp account.so
 module_app ctrl_tcp.so
 module_app menu.so
-ctrl_tcp_listen 127.0.0.1:%[3]s
+ctrl_tcp_listen %[3]s
 snd_path %[1]s
-%[4]s`, b.dir, modules, port, ca)
+%[4]s`, b.dir, modules, control, ca)
 }
 
 func (b *baresip) account(s *server, o baresipOptions) string {
@@ -236,17 +238,19 @@ func (b *baresip) waitHeard(freq, seconds float64) {
 	})
 }
 
-// freeTCPPort asks the kernel for a port that nobody listens on.
-func freeTCPPort(t *testing.T) string {
+// phones counts the phones of this process.
+var phones atomic.Uint32
+
+// controlAddress is where a phone listens for our commands: a free port of a
+// loopback address that nobody else has. A free port of 127.0.0.1 may be the local
+// end of somebody's connection before the phone binds it.
+func controlAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	n := phones.Add(1)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+os.Getpid()%250, n/250, 1+n%250))
 	if err != nil {
 		t.Fatalf("find a free port: %v", err)
 	}
 	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
-	}
-	return port
+	return l.Addr().String()
 }
