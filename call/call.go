@@ -185,6 +185,27 @@ func (c *Call) carryOut(steps []routing.Step) bool {
 	return c.cause.Reason == ""
 }
 
+// follow does the steps that a step leads to, see [routing.Continue]. It returns true
+// when the plan is over; otherwise it goes on behind that step.
+func (c *Call) follow(list []pbx.Step) bool {
+	f := routing.Continue(c.asked, list)
+	if len(f.Why) > 0 {
+		c.why(f.Why...)
+	}
+	c.recordAlso(f.Record, f.Notice)
+	return c.branch(f.Steps)
+}
+
+// branch does steps within a step.
+func (c *Call) branch(steps []routing.Step) bool {
+	for _, s := range steps {
+		if c.do(s) {
+			return true
+		}
+	}
+	return false
+}
+
 // do is the table of what the PBX can do with a caller. It returns true when
 // the plan is over: the call is, or a transfer has taken the plan's place.
 func (c *Call) do(s routing.Step) bool {

@@ -80,10 +80,8 @@ func (c *Call) forward(hop routing.Hop) bool {
 		c.failed = f.Cause
 		c.guardedPlan(hop.By, c.company.E164(hop.To), f.Cause)
 	}
-	for _, s := range f.Steps {
-		if c.do(s) {
-			return true
-		}
+	if c.branch(f.Steps) {
+		return true
 	}
 	if before.Reason != "" && c.failed.Party == pbx.PartyPBX {
 		c.failed = before

@@ -100,12 +100,17 @@ func (p *plan) rule(before func(*pbx.Rule)) {
 	}
 	p.record(r.Record, r.Notice)
 	before(r)
-	for _, s := range r.Steps {
+	p.lay(r.Steps)
+}
+
+// lay lays out a list of steps behind those that are there.
+func (p *plan) lay(list []pbx.Step) {
+	for _, s := range list {
 		if p.final() {
 			return
 		}
 		if len(p.Steps) == MaxSteps {
-			p.why(fmt.Sprintf("only the first %d steps of the rule are used", MaxSteps))
+			p.why(fmt.Sprintf("only the first %d steps are used", MaxSteps))
 			return
 		}
 		p.step(s)
@@ -208,7 +213,7 @@ func (p *plan) confer(number string) {
 }
 
 // finish makes sure that a decision connects or refuses, and says whether the
-// call is recorded: by the rule, or by anybody who takes part.
+// call is recorded.
 func (p *plan) finish() {
 	if len(p.Steps) == 0 {
 		p.reject(pbx.NoRoute, "nothing to do for "+p.To)
@@ -221,6 +226,11 @@ func (p *plan) finish() {
 			p.Steps = append(p.Steps, end)
 		}
 	}
+	p.recordings()
+}
+
+// recordings takes in what those who take part say about recording.
+func (p *plan) recordings() {
 	if caller := p.req.Caller; caller != nil {
 		p.record(caller.Record, caller.Notice)
 	}

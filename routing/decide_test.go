@@ -268,7 +268,7 @@ func TestRuleIsBounded(t *testing.T) {
 		}
 		c.Rules = []pbx.Rule{{Number: "+74950000000", Owner: true, Steps: steps}}
 		d := decide(Request{Company: c, To: "+74950000000"}, pbx.Contact{Owner: "101"}, &pbx.Lookup{Result: Found}, phones("101"))
-		if len(d.Steps) != MaxSteps || !reflect.DeepEqual(d.Why, []string{"only the first 64 steps of the rule are used"}) {
+		if len(d.Steps) != MaxSteps || !reflect.DeepEqual(d.Why, []string{"only the first 64 steps are used"}) {
 			t.Errorf("%s: %d steps, because %q", kind, len(d.Steps), d.Why)
 		}
 		if r, is := d.Steps[1].(Ring); is && r.For != MaxRing {

@@ -188,12 +188,16 @@ func (b *build) routes() {
 		b.company.Rates = append(b.company.Rates, pbx.Rate{Prefix: r.Prefix, Minute: money(r.Minute)})
 	}
 	for _, r := range b.Rules {
-		rule := pbx.Rule{Number: r.Number, Owner: r.Owner, Record: r.Record != "", Notice: r.Record.notice()}
-		for _, s := range r.Steps {
-			rule.Steps = append(rule.Steps, step(s))
-		}
-		b.company.Rules = append(b.company.Rules, rule)
+		b.company.Rules = append(b.company.Rules, pbx.Rule{Number: r.Number, Owner: r.Owner, Record: r.Record != "", Notice: r.Record.notice(), Steps: steps(r.Steps)})
 	}
+}
+
+func steps(list []Step) []pbx.Step {
+	var all []pbx.Step
+	for _, s := range list {
+		all = append(all, step(s))
+	}
+	return all
 }
 
 func step(s Step) pbx.Step {
@@ -277,13 +281,17 @@ func FromCompany(c *pbx.Company) *Document {
 		d.Conferences = append(d.Conferences, documentConference(c.Conferences[n]))
 	}
 	for _, r := range c.Rules {
-		rule := Rule{Number: r.Number, Owner: r.Owner, Record: recordOf(r.Record, r.Notice)}
-		for _, s := range r.Steps {
-			rule.Steps = append(rule.Steps, documentStep(s))
-		}
-		d.Rules = append(d.Rules, rule)
+		d.Rules = append(d.Rules, Rule{Number: r.Number, Owner: r.Owner, Record: recordOf(r.Record, r.Notice), Steps: documentSteps(r.Steps)})
 	}
 	return d
+}
+
+func documentSteps(list []pbx.Step) []Step {
+	var all []Step
+	for _, s := range list {
+		all = append(all, documentStep(s))
+	}
+	return all
 }
 
 func documentStep(s pbx.Step) Step {

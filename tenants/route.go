@@ -114,21 +114,26 @@ func (c *checker) checkRules() {
 			c.note(path, "is never reached: rules[%d] takes every call to %s", j, r.Number)
 		}
 		c.checkRecord(path+".record", r.Record)
-		switch {
-		case len(r.Steps) == 0:
+		if len(r.Steps) == 0 {
 			c.note(path+".steps", "a rule needs steps")
-		case len(r.Steps) > maxSteps:
-			c.note(path+".steps", "%d steps; %d at most", len(r.Steps), maxSteps)
 		}
-		ended := -1
-		for j := range r.Steps {
-			at, s := fmt.Sprintf("%s.steps[%d]", path, j), &r.Steps[j]
-			c.checkStep(at, s)
-			if ended >= 0 {
-				c.note(at, "is never reached: steps[%d] rejects the call", ended)
-			} else if s.Reject != 0 {
-				ended = j
-			}
+		c.checkSteps(path+".steps", r.Steps)
+	}
+}
+
+// checkSteps notes what is wrong with a list of steps, of a rule or of what leads on.
+func (c *checker) checkSteps(path string, list []Step) {
+	if len(list) > maxSteps {
+		c.note(path, "%d steps; %d at most", len(list), maxSteps)
+	}
+	ended := -1
+	for j := range list {
+		at, s := fmt.Sprintf("%s[%d]", path, j), &list[j]
+		c.checkStep(at, s)
+		if ended >= 0 {
+			c.note(at, "is never reached: [%d] rejects the call", ended)
+		} else if s.Reject != 0 {
+			ended = j
 		}
 	}
 }
