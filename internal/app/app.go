@@ -66,6 +66,7 @@ type App struct {
 	hep        *hep.Exporter // nil: no Homer server
 	sip        *sip.Server
 	calls      *call.Manager
+	integrate  *rtk.Server
 	api        *api.Server
 	http       net.Listener
 	cert       atomic.Pointer[tls.Certificate]
@@ -151,6 +152,10 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.calls.Restore(spent)
+	if a.integrate, err = rtk.NewServer(rtk.ServerOptions{Directory: a.store.Directory, Registered: a.registered, Calls: a.calls, Records: a.store,
+		Links: a.links, Histories: a.store, Dir: filepath.Join(a.cfg.Data, "histories"), External: a.cfg.HTTP.External, Log: a.log, Metrics: a.metrics}); err != nil {
+		return err
+	}
 	return a.buildAPI(ctx)
 }
 
@@ -194,6 +199,7 @@ func (a *App) Start() error {
 	}
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
+	a.integrate.Start()
 	listen := a.host.Listen
 	if listen == nil {
 		listen = net.Listen
@@ -322,6 +328,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.api != nil {
 		errs = append(errs, a.api.Close())
+	}
+	if a.integrate != nil {
+		errs = append(errs, a.integrate.Close())
 	}
 	a.serving.Wait()
 	if a.bus != nil {
