@@ -49,6 +49,7 @@ func startCRM(l net.Listener, contacts map[string]contact, speech *speaking, eve
 		mux.HandleFunc("POST /say", speech.say)
 	}
 	mux.HandleFunc("POST /call_events", s.callEvent)
+	mux.HandleFunc("POST /history_file_completed", s.historyReady)
 	mux.HandleFunc("POST /hook", s.hook)
 	mux.HandleFunc("GET /owner", s.owner)
 	s.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
