@@ -605,8 +605,25 @@ func TestHistoryBounds(t *testing.T) {
 		if err != nil || len(list) != 1 || list[0].Notification.Result != 0 {
 			t.Fatalf("umbra: %+v, %v", list, err)
 		}
-		if r := o.askAs(umbraID, umbraKey, "download_call_history", `{"order_id":"`+list[0].Notification.Order+`"}`); len(o.file(r)) != 1 {
+		theirs := `{"order_id":"` + list[0].Notification.Order + `"}`
+		if r := o.askAs(umbraID, umbraKey, "download_call_history", theirs); len(o.file(r)) != 1 {
 			t.Errorf("umbra: %d", r.status)
+		}
+		o.want("domain_call_history", `{"date_start":1,"date_end":2}`, 200, "0") // that one has failed
+		again := func() string {
+			return o.askAs(umbraID, umbraKey, "domain_call_history", `{"date_start":1,"date_end":99}`).result()
+		}
+		if got := again(); got != "-30" {
+			t.Errorf("the same again: %s", got)
+		}
+		if err := os.RemoveAll(filepath.Join(o.dir, "umbra")); err != nil {
+			t.Fatal(err)
+		}
+		if r := o.askAs(umbraID, umbraKey, "download_call_history", theirs); r.result() != "-32" {
+			t.Errorf("a lost file: %s", r.body)
+		}
+		if got := again(); got != "0" {
+			t.Errorf("again after the file was lost: %s", got)
 		}
 	})
 }
@@ -703,6 +720,8 @@ func (nothing) History(context.Context, pbx.TenantID, string) (pbx.History, erro
 func (nothing) NextHistory(context.Context) (pbx.History, error) { return pbx.History{}, errNothing }
 
 func (nothing) FinishHistory(context.Context, pbx.TenantID, pbx.History) error { return nil }
+
+func (nothing) LoseHistory(context.Context, pbx.TenantID, string) error { return nil }
 
 func (nothing) ForgetHistories(context.Context, time.Time) error { return nil }
 
