@@ -135,7 +135,7 @@ type Pipeline struct {
 	ID       int64    `json:"id"`
 	Name     string   `json:"name"`
 	Main     bool     `json:"is_main"`
-	Statuses []Status `json:"-"`
+	Statuses []Status `json:"statuses"`
 }
 
 // Status is a status of a pipeline.

@@ -1,6 +1,8 @@
 package amosim
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -107,6 +109,11 @@ func (f *Fault) strike(w http.ResponseWriter, r *http.Request) bool {
 			}
 		}
 	case "slow":
+		body, err := io.ReadAll(r.Body) // a server notices that nobody waits only behind the body
+		if err != nil {
+			return true
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		timer := time.NewTimer(f.Delay)
 		defer timer.Stop()
 		select {
