@@ -135,7 +135,7 @@ func TestAdd(t *testing.T) {
 		if l := st.Leads[2]; l.Name != "Звонок" || l.Status != 702 || l.Pipeline != 700 || l.Responsible != 501 || fmt.Sprint(l.Contacts) != fmt.Sprint([]int64{contacts[0].ID}) || l.Tags[0].Name != "vpbx" {
 			t.Errorf("%+v", l)
 		}
-		if k := st.Tasks[0]; k != (amosim.Task{ID: tasks[0].ID, Text: "Перезвонить", Due: due.Unix(), Kind: 1, EntityType: "leads", Entity: leads[0].ID, Responsible: 502}) {
+		if k := st.Tasks[0]; k != (amosim.Task{ID: tasks[0].ID, Text: "Перезвонить", Due: due.Unix(), Kind: 1, EntityType: "leads", Entity: leads[0].ID, Responsible: 502, CreatedAt: k.CreatedAt}) {
 			t.Errorf("%+v", k)
 		}
 	})
