@@ -130,7 +130,7 @@ func (c *Client) stored(ctx context.Context, a Account) (pbx.CRMToken, error) {
 		return pbx.CRMToken{}, ErrNotLinked
 	case err != nil:
 		return pbx.CRMToken{}, fmt.Errorf("read the token: %w", err)
-	case t.Client != a.ClientID || t.Linked != a.Base:
+	case t.Client != a.ClientID || t.Linked != a.Base && t.Base != a.Base:
 		return pbx.CRMToken{}, ErrNotLinked
 	case t.Broken != "":
 		return pbx.CRMToken{}, &BrokenError{t.Broken}

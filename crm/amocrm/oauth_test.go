@@ -214,10 +214,11 @@ func TestM01Broken(t *testing.T) {
 
 // TestM01Unreachable: an account whose OAuth server is ill is tried again, and not given up.
 func TestM01Unreachable(t *testing.T) {
-	for _, fault := range []amosim.Fault{{Kind: "status", Code: 500}, {Kind: "status", Code: 403}, {Kind: "html"}, {Kind: "broken"}, {Kind: "huge"}, {Kind: "drop"},
-		{Kind: "slow", Delay: time.Minute}} {
-		work(t, amosim.Options{}, func(w *office) {
+	work(t, amosim.Options{}, func(w *office) {
+		for _, fault := range []amosim.Fault{{Kind: "status", Code: 500}, {Kind: "status", Code: 403}, {Kind: "html"}, {Kind: "broken"}, {Kind: "huge"}, {Kind: "drop"},
+			{Kind: "slow", Delay: time.Minute}} {
 			time.Sleep(25 * time.Hour)
+			before := w.refreshes()
 			fault.Path, fault.Times = "/oauth2/", -1
 			w.sim.SetFault(fault)
 			for range 3 {
@@ -228,15 +229,15 @@ func TestM01Unreachable(t *testing.T) {
 				}
 				time.Sleep(10 * time.Second)
 			}
-			if n := w.refreshes(); n != 3 {
+			if n := w.refreshes() - before; n != 3 {
 				t.Errorf("%s: %d tries", fault.Kind, n)
 			}
 			w.sim.SetFault(amosim.Fault{})
 			if err := w.crowd(3); err != nil {
 				t.Errorf("%s: afterwards %v", fault.Kind, err)
 			}
-		})
-	}
+		}
+	})
 }
 
 // TestExchange is what can be wrong with a link.
@@ -307,6 +308,11 @@ func TestMoved(t *testing.T) {
 		want := "demo.amocrm.ru /api/v4/account, www.amocrm.ru /oauth2/account/subdomain, moved.amocrm.ru /api/v4/account, moved.amocrm.ru /api/v4/account"
 		if got := strings.Join(seen, ", "); got != want {
 			t.Errorf("requests %s", got)
+		}
+		renamed := w.a
+		renamed.Base = "https://moved.amocrm.ru"
+		if err := w.client.Linked(w.Context(), renamed); err != nil {
+			t.Errorf("the company names the new address: %v", err)
 		}
 		for _, domain := range []string{"evil.test", "evil.test/.amocrm.ru", "demo.kommo.com", "x@moved.amocrm.ru", "moved.amocrm.ru:8443", "", "moved.amocrm.ru"} {
 			w.answer(func(http.Handler) http.HandlerFunc {
