@@ -47,14 +47,44 @@ func TestM01(t *testing.T) {
 			w.close()
 			w.open()
 		}
-		// Used while it is still good, and renewed behind the request.
-		time.Sleep(23*time.Hour + 45*time.Minute)
-		if err := w.crowd(5); err != nil {
-			t.Fatal(err)
+	})
+}
+
+// TestM01Ahead: a token is renewed while it is still used, so that who has calls every
+// day never waits for it; and while that fails the old one is used to its end.
+func TestM01Ahead(t *testing.T) {
+	work(t, amosim.Options{}, func(w *office) {
+		slow := amosim.Fault{Path: "/oauth2/", Kind: "slow", Delay: 5 * time.Second, Times: -1}
+		w.sim.SetFault(slow)
+		for hour := range 48 {
+			time.Sleep(time.Hour)
+			if hour%24 > 9 {
+				continue // at night
+			}
+			began := time.Now()
+			if err := w.crowd(3); err != nil || time.Since(began) > time.Second {
+				t.Fatalf("hour %d: %v after %v", hour, err, time.Since(began))
+			}
 		}
-		time.Sleep(time.Second)
-		if w.refreshes() != 4 {
-			t.Errorf("%d renewals", w.refreshes())
+		if n := w.refreshes(); n < 3 || n > 5 {
+			t.Errorf("%d renewals", n)
+		}
+		w.sim.SetFault(amosim.Fault{})
+		if err := w.crowd(1); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		before := w.refreshes()
+		w.sim.SetFault(amosim.Fault{Path: "/oauth2/", Kind: "status", Code: 500, Times: -1})
+		time.Sleep(7 * time.Hour)
+		for range 100 {
+			time.Sleep(6 * time.Second)
+			if err := w.crowd(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := w.refreshes() - before; n < 9 || n > 11 {
+			t.Errorf("%d tries in ten minutes", n)
 		}
 	})
 }
