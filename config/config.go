@@ -70,8 +70,9 @@ type TURN struct {
 
 // HTTP is the API, the pages and the metrics.
 type HTTP struct {
-	Listen string `yaml:"listen"` // host:port
-	Token  string `yaml:"token"`  // first administrator token; made and printed once when empty
+	Listen    string `yaml:"listen"`     // host:port
+	ListenTLS string `yaml:"listen_tls"` // the same by https, host:port; "": nowhere
+	Token     string `yaml:"token"`      // first administrator token; made and printed once when empty
 }
 
 // Webhooks bounds what companies can reach by the addresses of their webhooks.

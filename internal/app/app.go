@@ -67,6 +67,7 @@ type App struct {
 	calls      *call.Manager
 	api        *api.Server
 	http       net.Listener
+	https      net.Listener // nil: not served
 	cert       atomic.Pointer[tls.Certificate]
 
 	draining atomic.Bool
@@ -192,25 +193,8 @@ func (a *App) Start() error {
 	}
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
-	listen := a.host.Listen
-	if listen == nil {
-		listen = net.Listen
-	}
-	l, err := listen("tcp", a.cfg.HTTP.Listen)
-	if err != nil {
-		return fmt.Errorf("http.listen: %w", err)
-	}
-	a.http = l
-	a.serving.Go(func() {
-		if err := a.api.Serve(l); err != nil {
-			a.log.Error("HTTP stopped", "error", err)
-		}
-	})
-	return nil
+	return a.serveHTTP()
 }
-
-// HTTP is the address the API is served on, after Start.
-func (a *App) HTTP() net.Addr { return a.http.Addr() }
 
 // SIP lists the addresses that SIP is heard on, after Start.
 func (a *App) SIP() []sip.Listen { return a.sip.Addrs() }

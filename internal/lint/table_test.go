@@ -99,6 +99,7 @@ var fences = []fence{
 var tenantless = map[string]string{
 	"Store.AddToken":           "the token names its tenant, or none: an administrator's",
 	"Store.Bindings":           "read once at start, for all tenants",
+	"Store.Debugging":          "read once at start, for all tenants",
 	"Store.DropToken":          "the hash is the key",
 	"Store.Interrupted":        "read once at start, for all tenants",
 	"Store.OutboxOldest":       "a metric of the whole node",
@@ -107,6 +108,7 @@ var tenantless = map[string]string{
 	"Store.Ping":               "reads no rows",
 	"Store.SaveBindings":       "each binding names its tenant",
 	"Store.Spending":           "read once at start, for all tenants",
+	"Store.SweepExchanges":     "forgets what is too old, of all tenants",
 	"Store.SweepNotifications": "forgets what is too old, of all tenants",
 	"Store.Token":              "finds out whose token it is",
 	"Spool.Replay":             "each spooled call names its tenant",
