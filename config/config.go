@@ -70,9 +70,15 @@ type TURN struct {
 
 // HTTP is the API, the pages and the metrics.
 type HTTP struct {
-	Listen    string `yaml:"listen"`     // host:port
-	ListenTLS string `yaml:"listen_tls"` // the same by https, host:port; "": nowhere
-	Token     string `yaml:"token"`      // first administrator token; made and printed once when empty
+	Listen string `yaml:"listen"` // host:port
+	Token  string `yaml:"token"`  // first administrator token; made and printed once when empty
+
+	// External is the address by which others reach us, in links that they are
+	// given: https://pbx.example.org; "": unknown.
+	External string `yaml:"external"`
+
+	// ListenTLS is where the same is served by https, host:port; "": nowhere.
+	ListenTLS string `yaml:"listen_tls"`
 }
 
 // Webhooks bounds what companies can reach by the addresses of their webhooks.

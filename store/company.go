@@ -90,6 +90,8 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM bindings WHERE tenant = $1`,
 		`DELETE FROM tokens WHERE tenant = $1`,
 		`DELETE FROM spending WHERE tenant = $1`,
+		`DELETE FROM recording_links WHERE tenant = $1`,
+		`DELETE FROM histories WHERE tenant = $1`,
 		`DELETE FROM exchanges WHERE tenant = $1`,
 		`DELETE FROM debugging WHERE tenant = $1`,
 		`DELETE FROM outbox WHERE tenant = $1 AND dead = 1`,
