@@ -127,8 +127,9 @@ type Config struct {
 	Library     *sounds.Library
 	Bus         *events.Bus
 
-	Deliveries Deliveries
-	Links      Links
+	Deliveries  Deliveries
+	Integration Integration
+	Links       Links
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -209,6 +210,8 @@ func New(c Config) (*Server, error) {
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()
+	s.addIntegration()
+	s.addDebugging()
 	s.addICE()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)

@@ -62,7 +62,7 @@ type Exchange struct {
 	SSL       SSLMode           `json:"ssl"`    // in which the request was made
 	Test      bool              `json:"test"`
 	Status    int               `json:"status"` // of HTTP, 0: no answer
-	Took      float64           `json:"took"`   // milliseconds
+	MS        float64           `json:"ms"`     // until the answer was there, or none came
 	Request   HTTPMessage       `json:"request"`
 	Answer    HTTPMessage       `json:"answer"`
 	Error     string            `json:"error"` // why there is no good answer, "" when there is

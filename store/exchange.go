@@ -140,10 +140,14 @@ func (s *Store) ClearExchanges(ctx context.Context, t pbx.TenantID) (int, error)
 	return int(n), nil
 }
 
-// SweepExchanges forgets the exchanges of all companies from before a time.
+// SweepExchanges forgets the exchanges of all companies from before a time, and that
+// somebody was debugging who is no longer.
 func (s *Store) SweepExchanges(ctx context.Context, before time.Time) error {
 	err := s.writer.do(ctx, func(tx *txn) error {
-		_, err := tx.exec(`DELETE FROM exchanges WHERE at < $1`, micros(before))
+		if _, err := tx.exec(`DELETE FROM exchanges WHERE at < $1`, micros(before)); err != nil {
+			return err
+		}
+		_, err := tx.exec(`DELETE FROM debugging WHERE until < $1`, micros(time.Now()))
 		return err
 	})
 	if err != nil {

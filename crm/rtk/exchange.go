@@ -1,6 +1,7 @@
 package rtk
 
 import (
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -36,6 +37,15 @@ type Exchange struct {
 	Request   []byte
 	Answer    []byte // of ToCRM the first 64 KiB, of an event the first 4; of a file nothing
 	Err       error  // of ToCRM: why there is no answer, or none that can be used
+
+	URL     string      // that was asked
+	Header  http.Header // of the request
+	Remote  string      // of ToCRM: address and port it went to, "" when to none
+	Trusted bool        // of ToCRM: certificates counted
+	// AnswerHeader is known of tests only.
+	AnswerHeader http.Header
+	Test         bool  // made by [Client.Test]
+	Size         int64 // of Answer, when that is not all of it; 0: it is
 }
 
 // Logger is told of each exchange once it is over, on the goroutine it was made

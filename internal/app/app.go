@@ -60,6 +60,7 @@ type App struct {
 	webhooks   *webhook.Client
 	lookup     *crm.Lookup
 	deliverer  *crm.Deliverer
+	debugger   *crm.Debugger
 	media      *media.Engine
 	engine     *speech.HTTP // nil: another speech engine, or none
 	library    *sounds.Library
@@ -99,6 +100,9 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics, Ready: a.recorded, Queued: a.deliverer.Wake}); err != nil {
+		return err
+	}
+	if a.debugger, err = crm.NewDebugger(ctx, crm.DebugOptions{Store: a.store, Directory: a.store.Directory, Networks: a.cfg.Webhooks.Networks, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}
 	a.tenants = tenants.NewService(a.store)
@@ -157,7 +161,7 @@ func (a *App) build(ctx context.Context) error {
 
 // connectors makes the connectors of all kinds of CRM.
 func (a *App) connectors() map[string]crm.Connector {
-	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial})
+	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial, Log: a.exchanged, Networks: a.cfg.Webhooks.Networks})
 	a.webhooks = webhook.New(webhook.Options{Dial: a.host.Dial, Networks: a.cfg.Webhooks.Networks})
 	return map[string]crm.Connector{"rtk": a.connector, "webhook": a.webhooks}
 }
@@ -310,6 +314,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	a.serving.Wait()
 	if a.bus != nil {
 		a.bus.Close()
+	}
+	if a.debugger != nil {
+		a.debugger.Close()
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())

@@ -103,7 +103,7 @@ func testDebugging(t *testing.T, open Open, s interface{ Close() error }) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	until := t0.Add(time.Hour)
+	until := time.Now().Add(time.Hour).Truncate(time.Microsecond)
 	again := open(t)
 	for _, err := range []error{
 		again.SetDebugging(t.Context(), "acme", t0), again.SetDebugging(t.Context(), "acme", until),
@@ -112,6 +112,9 @@ func testDebugging(t *testing.T, open Open, s interface{ Close() error }) {
 		if err != nil {
 			t.Error(err)
 		}
+	}
+	if err := again.SweepExchanges(t.Context(), t0); err != nil {
+		t.Error(err)
 	}
 	wantKind(t, "no company", again.SetDebugging(t.Context(), "gone", until), pbx.NotFound)
 	closeStore(t, again)
