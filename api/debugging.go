@@ -50,26 +50,26 @@ type outCleared struct {
 
 func (s *Server) addDebugging() {
 	handle(s, ReadExchanges, huma.Operation{
-		OperationID: "get-integration-debugging", Method: http.MethodGet, Path: integrationPath + "/debug",
+		OperationID: "get-integration-debugging", Method: http.MethodGet, Path: integrationAdminPath + "/debug",
 		Tags: []string{"integration"}, Summary: "Says whether every request between us and the CRM is kept",
 	}, s.debugging)
 	handle(s, DebugIntegration, huma.Operation{
-		OperationID: "set-integration-debugging", Method: http.MethodPut, Path: integrationPath + "/debug",
+		OperationID: "set-integration-debugging", Method: http.MethodPut, Path: integrationAdminPath + "/debug",
 		Tags: []string{"integration"}, Summary: "Keeps every request between us and the CRM for a time, or no longer",
 		Description: "What is kept holds personal data: numbers and names of those who call. It is forgotten after seven days.",
 	}, s.setDebugging)
 	handle(s, ReadExchanges, huma.Operation{
-		OperationID: "list-integration-log", Method: http.MethodGet, Path: integrationPath + "/log",
+		OperationID: "list-integration-log", Method: http.MethodGet, Path: integrationAdminPath + "/log",
 		Tags: []string{"integration"}, Summary: "Lists the requests between us and the CRM that are kept, with their answers, newest first",
 	}, s.exchanges)
 	handle(s, DebugIntegration, huma.Operation{
-		OperationID: "clear-integration-log", Method: http.MethodDelete, Path: integrationPath + "/log",
+		OperationID: "clear-integration-log", Method: http.MethodDelete, Path: integrationAdminPath + "/log",
 		Tags: []string{"integration"}, Summary: "Forgets all that is kept of this company", DefaultStatus: http.StatusOK,
 	}, s.clearExchanges)
 }
 
 func (s *Server) debugging(_ context.Context, q *request, _ *InTenant) (*outDebugging, error) {
-	return debuggingOf(q, s.c.Integration.Debugging(q.tenant())), nil
+	return debuggingOf(q, s.c.IntegrationAdmin.Debugging(q.tenant())), nil
 }
 
 func debuggingOf(q *request, until time.Time) *outDebugging {
@@ -86,7 +86,7 @@ func (s *Server) setDebugging(ctx context.Context, q *request, in *inDebugging) 
 	if in.Body.On {
 		length = time.Duration(in.Body.Seconds) * time.Second
 	}
-	until, err := s.c.Integration.Debug(ctx, q.tenant(), length)
+	until, err := s.c.IntegrationAdmin.Debug(ctx, q.tenant(), length)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (s *Server) exchanges(ctx context.Context, q *request, in *inExchanges) (*l
 	if in.Direction != "all" {
 		query.Direction = pbx.ExchangeDirection(in.Direction)
 	}
-	items, next, err := s.c.Integration.Exchanges(ctx, q.tenant(), query)
+	items, next, err := s.c.IntegrationAdmin.Exchanges(ctx, q.tenant(), query)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (s *Server) exchanges(ctx context.Context, q *request, in *inExchanges) (*l
 }
 
 func (s *Server) clearExchanges(ctx context.Context, q *request, _ *InTenant) (*outCleared, error) {
-	n, err := s.c.Integration.ClearExchanges(ctx, q.tenant())
+	n, err := s.c.IntegrationAdmin.ClearExchanges(ctx, q.tenant())
 	if err != nil {
 		return nil, err
 	}

@@ -127,9 +127,9 @@ type Config struct {
 	Library     *sounds.Library
 	Bus         *events.Bus
 
-	Deliveries  Deliveries
-	Integration Integration
-	Links       Links
+	Deliveries       Deliveries
+	IntegrationAdmin IntegrationAdmin
+	Links            Links
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -210,7 +210,7 @@ func New(c Config) (*Server, error) {
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()
-	s.addIntegration()
+	s.addIntegrationAdmin()
 	s.addDebugging()
 	s.addICE()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {

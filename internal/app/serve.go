@@ -29,8 +29,8 @@ func (a *App) buildAPI(ctx context.Context) error {
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
-		Integration: &integration{reloading, a.store, a.connector, a.debugger, strings.TrimRight(a.cfg.HTTP.External, "/"), a.chain},
-		Ready:       a.ready, Metrics: a.metrics, Log: a.log})
+		IntegrationAdmin: &integrationAdmin{reloading, a.store, a.connector, a.debugger, strings.TrimRight(a.cfg.HTTP.External, "/"), a.chain},
+		Ready:            a.ready, Metrics: a.metrics, Log: a.log})
 	return err
 }
 

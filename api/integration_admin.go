@@ -12,11 +12,11 @@ import (
 	"vpbx/pbx"
 )
 
-const integrationPath = "/api/v1/tenants/{tenant}/integration"
+const integrationAdminPath = "/api/v1/tenants/{tenant}/integration"
 
-// Integration is the integration API of a company, as its administrator sets it up
+// IntegrationAdmin is the integration API of a company, as its administrator sets it up
 // and tries it. Where the company has no CRM of kind rtk the error is a Conflict.
-type Integration interface {
+type IntegrationAdmin interface {
 	// Certificate gives the certificates that our https shows, in PEM, nil when there
 	// is no https.
 	Certificate() []byte
@@ -94,31 +94,31 @@ type outExchange struct {
 	Body pbx.Exchange
 }
 
-func (s *Server) addIntegration() {
+func (s *Server) addIntegrationAdmin() {
 	pem := map[string]*huma.Response{"200": {
 		Description: "Certificates in PEM form",
 		Content:     map[string]*huma.MediaType{pemType: {Schema: &huma.Schema{Type: "string"}}},
 	}}
 	handle(s, ReadIntegration, huma.Operation{
-		OperationID: "get-integration-certificate", Method: http.MethodGet, Path: integrationPath + "/certificate",
+		OperationID: "get-integration-certificate", Method: http.MethodGet, Path: integrationAdminPath + "/certificate",
 		Tags: []string{"integration"}, Summary: "Gives the certificates that the API shows by https, for the trust list of the CRM", Responses: pem,
 	}, s.integrationCertificate)
 	handle(s, RenewKeys, huma.Operation{
-		OperationID: "renew-integration-keys", Method: http.MethodPost, Path: integrationPath + "/keys",
+		OperationID: "renew-integration-keys", Method: http.MethodPost, Path: integrationAdminPath + "/keys",
 		Tags: []string{"integration"}, Summary: "Makes a new client id and sign key and shows them once",
 		Description:   "The old ones are good for nothing from then on, also where a company file still has them.",
 		DefaultStatus: http.StatusOK,
 	}, s.integrationKeys)
 	handle(s, ReadIntegration, huma.Operation{
-		OperationID: "list-integration-samples", Method: http.MethodGet, Path: integrationPath + "/samples",
+		OperationID: "list-integration-samples", Method: http.MethodGet, Path: integrationAdminPath + "/samples",
 		Tags: []string{"integration"}, Summary: "Gives a request of each method of the integration API, with its signature",
 	}, s.integrationSamples)
 	handle(s, TestIntegration, huma.Operation{
-		OperationID: "sign-integration-body", Method: http.MethodPost, Path: integrationPath + "/sign",
+		OperationID: "sign-integration-body", Method: http.MethodPost, Path: integrationAdminPath + "/sign",
 		Tags: []string{"integration"}, Summary: "Reckons the signature of a body", DefaultStatus: http.StatusOK,
 	}, s.integrationSign)
 	handle(s, TestIntegration, huma.Operation{
-		OperationID: "test-integration", Method: http.MethodPost, Path: integrationPath + "/test",
+		OperationID: "test-integration", Method: http.MethodPost, Path: integrationAdminPath + "/test",
 		Tags: []string{"integration"}, Summary: "Sends a request to the CRM and gives what came of it", DefaultStatus: http.StatusOK,
 		Description: "The request and its answer are in the log as well. A CRM that does not answer, or badly, is not an error of this request: " +
 			"status is 0 then, and error says why. Addresses that are not public are reached only when the operator allows their network.",
@@ -128,7 +128,7 @@ func (s *Server) addIntegration() {
 const pemType = "application/x-pem-file"
 
 func (s *Server) integrationCertificate(_ context.Context, _ *request, _ *InTenant) (*stream, error) {
-	text := s.c.Integration.Certificate()
+	text := s.c.IntegrationAdmin.Certificate()
 	if text == nil {
 		return nil, &pbx.Error{Kind: pbx.NotFound, Msg: "there is no certificate: the API is not served by https"}
 	}
@@ -141,7 +141,7 @@ func (s *Server) integrationCertificate(_ context.Context, _ *request, _ *InTena
 }
 
 func (s *Server) integrationKeys(ctx context.Context, q *request, _ *InTenant) (*outKeys, error) {
-	id, key, err := s.c.Integration.NewKeys(ctx, q.tenant())
+	id, key, err := s.c.IntegrationAdmin.NewKeys(ctx, q.tenant())
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (s *Server) integrationKeys(ctx context.Context, q *request, _ *InTenant) (
 }
 
 func (s *Server) integrationSamples(_ context.Context, q *request, _ *InTenant) (*outSamples, error) {
-	items, err := s.c.Integration.Samples(q.company)
+	items, err := s.c.IntegrationAdmin.Samples(q.company)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func schemeOf(r *http.Request) string {
 }
 
 func (s *Server) integrationSign(_ context.Context, q *request, in *inSign) (*outSign, error) {
-	sign, err := s.c.Integration.Sign(q.company, []byte(in.Body.Body))
+	sign, err := s.c.IntegrationAdmin.Sign(q.company, []byte(in.Body.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (s *Server) integrationSign(_ context.Context, q *request, in *inSign) (*ou
 func (s *Server) integrationTest(ctx context.Context, q *request, in *inTest) (*outExchange, error) {
 	t := pbx.IntegrationTest{Method: methodOf(in.Body.Method), Body: in.Body.Body, SSL: pbx.SSLMode(in.Body.SSL),
 		Within: time.Duration(in.Body.Timeout * float64(time.Second))}
-	x, err := s.c.Integration.Test(ctx, q.company, t)
+	x, err := s.c.IntegrationAdmin.Test(ctx, q.company, t)
 	if err != nil {
 		return nil, err
 	}

@@ -13,18 +13,18 @@ import (
 	"vpbx/store"
 )
 
-// integration is the integration API as the administrator of a company sees it.
-type integration struct {
+// integrationAdmin is the integration API as the administrator of a company sees it.
+type integrationAdmin struct {
 	tenants  reloading
 	store    *store.Store
 	client   *rtk.Client
 	debugger *crm.Debugger
 	external string        // address by which CRMs reach us, "": unknown
-	chain    func() []byte // see api.Integration
+	chain    func() []byte // see api.IntegrationAdmin
 }
 
-// Certificate gives the certificates of our https. See [api.Integration].
-func (i *integration) Certificate() []byte { return i.chain() }
+// Certificate gives the certificates of our https. See [api.IntegrationAdmin].
+func (i *integrationAdmin) Certificate() []byte { return i.chain() }
 
 // chain gives the certificates that TLS shows, in PEM, nil when there are none.
 func (a *App) chain() []byte {
@@ -39,8 +39,8 @@ func (a *App) chain() []byte {
 	return text
 }
 
-// NewKeys makes the keys of a company anew. See [api.Integration].
-func (i *integration) NewKeys(ctx context.Context, t pbx.TenantID) (clientID, signKey string, err error) {
+// NewKeys makes the keys of a company anew. See [api.IntegrationAdmin].
+func (i *integrationAdmin) NewKeys(ctx context.Context, t pbx.TenantID) (clientID, signKey string, err error) {
 	clientID, signKey, err = i.tenants.Service.NewKeys(ctx, t)
 	if err == nil {
 		i.tenants.deliver.Wake(t)
@@ -48,8 +48,8 @@ func (i *integration) NewKeys(ctx context.Context, t pbx.TenantID) (clientID, si
 	return clientID, signKey, err
 }
 
-// Samples gives a request of each method. See [api.Integration].
-func (i *integration) Samples(c *pbx.Company) ([]pbx.IntegrationSample, error) {
+// Samples gives a request of each method. See [api.IntegrationAdmin].
+func (i *integrationAdmin) Samples(c *pbx.Company) ([]pbx.IntegrationSample, error) {
 	if err := speaksRTK(c); err != nil {
 		return nil, err
 	}
@@ -68,8 +68,8 @@ func (i *integration) Samples(c *pbx.Company) ([]pbx.IntegrationSample, error) {
 // rtkPath is what the names of our methods are appended to.
 const rtkPath = "/"
 
-// Sign gives the signature of a body. See [api.Integration].
-func (i *integration) Sign(c *pbx.Company, body []byte) (string, error) {
+// Sign gives the signature of a body. See [api.IntegrationAdmin].
+func (i *integrationAdmin) Sign(c *pbx.Company, body []byte) (string, error) {
 	if err := speaksRTK(c); err != nil {
 		return "", err
 	}
@@ -83,8 +83,8 @@ func speaksRTK(c *pbx.Company) error {
 	return &pbx.Error{Kind: pbx.Conflict, Field: "crm.kind", Msg: "the company has no CRM of kind rtk"}
 }
 
-// Test tries the CRM and keeps what came of it. See [api.Integration].
-func (i *integration) Test(ctx context.Context, c *pbx.Company, t pbx.IntegrationTest) (pbx.Exchange, error) {
+// Test tries the CRM and keeps what came of it. See [api.IntegrationAdmin].
+func (i *integrationAdmin) Test(ctx context.Context, c *pbx.Company, t pbx.IntegrationTest) (pbx.Exchange, error) {
 	test := rtk.Test{Method: t.Method, Within: t.Within, SSL: t.SSL}
 	if t.Body != nil {
 		test.Body = []byte(*t.Body)
@@ -96,29 +96,29 @@ func (i *integration) Test(ctx context.Context, c *pbx.Company, t pbx.Integratio
 	return i.debugger.Keep(ctx, c.ID, exchangeOf(x))
 }
 
-// Exchanges lists what is kept. See [api.Integration].
-func (i *integration) Exchanges(ctx context.Context, t pbx.TenantID, q pbx.ExchangeQuery) ([]pbx.Exchange, string, error) {
+// Exchanges lists what is kept. See [api.IntegrationAdmin].
+func (i *integrationAdmin) Exchanges(ctx context.Context, t pbx.TenantID, q pbx.ExchangeQuery) ([]pbx.Exchange, string, error) {
 	if err := i.debugger.Flush(ctx); err != nil {
 		return nil, "", fmt.Errorf("wait for the log: %w", err)
 	}
 	return i.store.Exchanges(ctx, t, q)
 }
 
-// ClearExchanges forgets what is kept. See [api.Integration].
-func (i *integration) ClearExchanges(ctx context.Context, t pbx.TenantID) (int, error) {
+// ClearExchanges forgets what is kept. See [api.IntegrationAdmin].
+func (i *integrationAdmin) ClearExchanges(ctx context.Context, t pbx.TenantID) (int, error) {
 	if err := i.debugger.Flush(ctx); err != nil {
 		return 0, fmt.Errorf("wait for the log: %w", err)
 	}
 	return i.store.ClearExchanges(ctx, t)
 }
 
-// Debug switches debugging. See [api.Integration].
-func (i *integration) Debug(ctx context.Context, t pbx.TenantID, length time.Duration) (time.Time, error) {
+// Debug switches debugging. See [api.IntegrationAdmin].
+func (i *integrationAdmin) Debug(ctx context.Context, t pbx.TenantID, length time.Duration) (time.Time, error) {
 	return i.debugger.Switch(ctx, t, length)
 }
 
-// Debugging says until when it is on. See [api.Integration].
-func (i *integration) Debugging(t pbx.TenantID) time.Time { return i.debugger.Until(t) }
+// Debugging says until when it is on. See [api.IntegrationAdmin].
+func (i *integrationAdmin) Debugging(t pbx.TenantID) time.Time { return i.debugger.Until(t) }
 
 // exchanged is told of each exchange with a CRM of kind rtk.
 func (a *App) exchanged(x rtk.Exchange) {
