@@ -113,7 +113,8 @@ type Prompts interface {
 	RemovePrompt(ctx context.Context, t pbx.TenantID, name string) error
 }
 
-// Config is everything a Server needs; all of it is required except Admin.
+// Config is everything a Server needs; all of it is required except Admin and
+// Integration.
 type Config struct {
 	Companies Companies
 	Records   Records
@@ -130,6 +131,11 @@ type Config struct {
 	Deliveries       Deliveries
 	IntegrationAdmin IntegrationAdmin
 	Links            Links
+
+	// Integration answers the methods of the integration API of which these are the
+	// names, and knows who asks by itself; nil: there is none.
+	Integration        http.Handler
+	IntegrationMethods []string
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -207,6 +213,7 @@ func New(c Config) (*Server, error) {
 	s.addPrompts()
 	s.addRecordings()
 	s.addRecords()
+	s.addIntegration()
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -93,12 +92,12 @@ func (c *Client) post(ctx context.Context, company *pbx.Company, method string, 
 		return nil, err
 	}
 	x, req := begun(company, method, req, body)
-	x.Status, x.Answer, x.Err = answer(h, req)
+	x.Status, x.Answer, x.Err = fetch(h, req)
 	c.end(x)
 	return x.Answer, x.Err
 }
 
-func answer(h *crm.HTTP, req *http.Request) (status int, answer []byte, err error) {
+func fetch(h *crm.HTTP, req *http.Request) (status int, answer []byte, err error) {
 	resp, err := h.Do(req)
 	if err != nil {
 		return 0, nil, err
@@ -133,23 +132,12 @@ func (c *Client) end(x *Exchange) {
 
 // request makes the signed request that calls a method of the CRM, and its body.
 func request(ctx context.Context, at pbx.CRM, method string, v any) ([]byte, *http.Request, error) {
-	raw, err := bodyOf(v)
+	raw, err := encode(v)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("encode: %w", err)
 	}
 	req, err := signed(ctx, at, method, raw)
 	return raw, req, err
-}
-
-// bodyOf gives the JSON of a body.
-func bodyOf(v any) ([]byte, error) {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	return bytes.TrimRight(body.Bytes(), "\n"), nil
 }
 
 // signed makes the request that calls a method of the CRM with that body.

@@ -3,6 +3,8 @@ package rtk
 import (
 	"net/http"
 	"net/netip"
+	"path"
+	"strings"
 	"time"
 
 	"vpbx/pbx"
@@ -56,6 +58,34 @@ type Logger func(Exchange)
 // nil when it is not: the text of a [pbx.Error] is shown to the CRM. secure: it came
 // over TLS.
 type Allow func(c *pbx.Company, from netip.Addr, secure bool) error
+
+// TestPath is behind what the names of methods are appended to, for requests that a
+// CRM makes to try us. They do what others do, and are always logged.
+const TestPath = "test/"
+
+// asked is the exchange of a request of a CRM.
+func asked(r *http.Request, c *call, at time.Time, a answer) Exchange {
+	x := Exchange{Tenant: c.company.ID, Direction: FromCRM, Method: path.Base(r.URL.Path), From: c.from, Mode: Plain, At: at, Took: time.Since(at),
+		Status: a.status, Request: c.body, Answer: a.body, Header: r.Header, Test: strings.HasSuffix(path.Dir(r.URL.Path)+"/", "/"+TestPath)}
+	if c.secure {
+		x.Mode = Encrypted
+	}
+	x.URL = x.Mode + "://" + c.host + r.URL.Path
+	if methods[x.Method] == nil {
+		x.Method = "other"
+	}
+	return x
+}
+
+// forged tells those whose client id a request names that its signature is wrong.
+func (s *Server) forged(r *http.Request, c *call, at time.Time, a answer) {
+	for _, company := range s.Directory().Clients(r.Header.Get(HeaderID)) {
+		c.company = company
+		x := asked(r, c, at, a)
+		x.Err = errSignature
+		s.Exchanges(x)
+	}
+}
 
 // modeOf is the mode of an address.
 func modeOf(scheme string) string {

@@ -52,7 +52,7 @@ func Samples(c *pbx.Company, now time.Time) []Sample {
 	day := now.In(moscow)
 	call := sampleOfCall{sampleCall, c.Domain}
 	sample := func(method string, d Direction, v any) Sample {
-		body, _ := bodyOf(v) // of strings and numbers: cannot fail
+		body, _ := encode(v) // of strings and numbers: cannot fail
 		return Sample{method, d, body}
 	}
 	return []Sample{

@@ -67,6 +67,7 @@ type App struct {
 	hep        *hep.Exporter // nil: no Homer server
 	sip        *sip.Server
 	calls      *call.Manager
+	integrate  *rtk.Server
 	api        *api.Server
 	http       net.Listener
 	https      net.Listener // nil: not served
@@ -156,6 +157,11 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.calls.Restore(spent)
+	if a.integrate, err = rtk.NewServer(rtk.ServerOptions{Directory: a.store.Directory, Registered: a.registered, Calls: a.calls, Records: a.store,
+		Links: a.links, Histories: a.store, Dir: filepath.Join(a.cfg.Data, "histories"), External: a.cfg.HTTP.External, Log: a.log, Metrics: a.metrics,
+		Allow: admits, Exchanges: a.exchanged}); err != nil {
+		return err
+	}
 	return a.buildAPI(ctx)
 }
 
@@ -199,6 +205,7 @@ func (a *App) Start() error {
 	}
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
+	a.integrate.Start()
 	return a.serveHTTP()
 }
 
@@ -310,6 +317,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.api != nil {
 		errs = append(errs, a.api.Close())
+	}
+	if a.integrate != nil {
+		errs = append(errs, a.integrate.Close())
 	}
 	a.serving.Wait()
 	if a.bus != nil {

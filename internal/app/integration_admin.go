@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -66,7 +67,10 @@ func (i *integrationAdmin) Samples(c *pbx.Company) ([]pbx.IntegrationSample, err
 }
 
 // rtkPath is what the names of our methods are appended to.
-const rtkPath = "/"
+const rtkPath = "/rtk/"
+
+// admits says why the CRM of a company may not ask, nil when it may.
+func admits(c *pbx.Company, from netip.Addr, secure bool) error { return c.CRM.Admits(from, secure) }
 
 // Sign gives the signature of a body. See [api.IntegrationAdmin].
 func (i *integrationAdmin) Sign(c *pbx.Company, body []byte) (string, error) {
@@ -123,7 +127,7 @@ func (i *integrationAdmin) Debugging(t pbx.TenantID) time.Time { return i.debugg
 // exchanged is told of each exchange with a CRM of kind rtk.
 func (a *App) exchanged(x rtk.Exchange) {
 	// The connectors are made before the store and the debugger, and asked only after.
-	if !a.debugger.Until(x.Tenant).IsZero() {
+	if x.Test || !a.debugger.Until(x.Tenant).IsZero() {
 		a.debugger.Note(x.Tenant, exchangeOf(x))
 	}
 }

@@ -49,7 +49,7 @@ func startCRM(l net.Listener, contacts map[string]contact, speech *speaking, eve
 		mux.HandleFunc("POST /say", speech.say)
 	}
 	mux.HandleFunc("POST /call_events", s.callEvent)
-	mux.HandleFunc("POST /history_file_completed", s.historyFile)
+	mux.HandleFunc("POST /history_file_completed", s.historyReady)
 	mux.HandleFunc("POST /hook", s.hook)
 	mux.HandleFunc("GET /owner", s.owner)
 	s.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,14 +102,6 @@ func (s *standIn) callEvent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.log.add("crm", "is told %s", strings.Join(strings.Fields(strings.Join([]string{e.Type, e.State, e.PIN, map[string]string{"true": "recorded"}[e.Record]}, " ")), " "))
-}
-
-// historyFile takes the news that a history is ready.
-func (s *standIn) historyFile(w http.ResponseWriter, r *http.Request) {
-	body, ok := s.signed(w, r)
-	if ok && s.events {
-		s.log.add("crm", "is told of a history: %s", body)
-	}
 }
 
 // hook takes an event as a webhook, from whoever signs as agreed.
