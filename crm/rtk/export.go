@@ -24,6 +24,7 @@ const (
 	maxRows      = 1_000_000 // of a file
 	historyKept  = 7 * 24 * time.Hour
 	historyRetry = 30 * time.Second // when the store does not answer
+	historyPause = 2 * time.Second  // before it is made: a CRM that is told has the id of its order by then
 	historySweep = time.Hour
 )
 
@@ -110,6 +111,9 @@ func (e *exporter) makeAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := pause(ctx, min(time.Until(h.Ordered.Add(historyPause)), historyPause)); err != nil {
+			return err
+		}
 		if err := e.make(ctx, &h); err != nil {
 			if ctx.Err() != nil || pbx.KindOf(err) == pbx.Unavailable {
 				return err
@@ -123,6 +127,18 @@ func (e *exporter) makeAll(ctx context.Context) error {
 		if err := e.o.Histories.FinishHistory(ctx, h.Tenant, h); err != nil {
 			return err
 		}
+	}
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(max(d, 0))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
