@@ -17,8 +17,8 @@ const (
 )
 
 // OrderHistory keeps the order of a history, whose state is HistoryWaiting. The error
-// is a Conflict when the company has ordered the same and it is still kept; its Field
-// is the id of that order. It is Limit when the company has too many.
+// is a Conflict when the company has ordered the same, it is still kept and did not
+// fail; its Field is the id of that order. It is Limit when the company has too many.
 func (s *Store) OrderHistory(ctx context.Context, t pbx.TenantID, h pbx.History) error {
 	if h.Tenant != t {
 		return mismatch("the history")
@@ -28,6 +28,10 @@ func (s *Store) OrderHistory(ctx context.Context, t pbx.TenantID, h pbx.History)
 		return fmt.Errorf("encode history %s: %w", h.ID, err)
 	}
 	err = s.writer.do(ctx, func(tx *txn) error {
+		if _, err := tx.exec(`DELETE FROM histories WHERE tenant = $1 AND wanted = $2 AND state = $3`,
+			string(t), h.Wants(), string(pbx.HistoryFailed)); err != nil {
+			return err
+		}
 		same, all, waiting := "", 0, 0
 		err := tx.query(func(rows *sql.Rows) error {
 			var id, wanted string
@@ -113,6 +117,20 @@ func (s *Store) FinishHistory(ctx context.Context, t pbx.TenantID, h pbx.History
 	})
 	if err != nil {
 		return fmt.Errorf("finish history %s: %w", h.ID, err)
+	}
+	return nil
+}
+
+// LoseHistory says of an order of the company that its file is gone: it has failed,
+// and the same can be ordered again.
+func (s *Store) LoseHistory(ctx context.Context, t pbx.TenantID, id string) error {
+	err := s.writer.do(ctx, func(tx *txn) error {
+		_, err := tx.exec(`UPDATE histories SET state = $1 WHERE tenant = $2 AND id = $3 AND state = $4`,
+			string(pbx.HistoryFailed), string(t), id, string(pbx.HistoryReady))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("lose history %s: %w", id, err)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (c *checker) checkTrust() {
 		if len(t.Allow) > 0 || t.TLS != "" {
 			c.note("crm", "allow and tls are keys of kind rtk")
 		}
-		if c.CRM.Kind == "amocrm" && (c.CRM.ClientID != "" || c.CRM.SignKey != "") {
+		if c.CRM.Kind == "amocrm" && c.CRM.SignKey != "" {
 			c.note("crm", pbx.OneCRM)
 		}
 		return

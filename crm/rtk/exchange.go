@@ -51,7 +51,8 @@ type Exchange struct {
 }
 
 // Logger is told of each exchange once it is over, on the goroutine it was made
-// on: it must not wait. Requests from nobody we know are of no company and not told.
+// on: it must not wait. Requests from nobody we know are of no company and not told;
+// one that has the client id of a company and another signature is told with an Err.
 type Logger func(Exchange)
 
 // Allow says why a request that is signed by the company c is refused all the same,
@@ -71,9 +72,6 @@ func asked(r *http.Request, c *call, at time.Time, a answer) Exchange {
 		x.Mode = Encrypted
 	}
 	x.URL = x.Mode + "://" + c.host + r.URL.Path
-	if methods[x.Method] == nil {
-		x.Method = "other"
-	}
 	return x
 }
 

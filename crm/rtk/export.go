@@ -276,4 +276,3 @@ func (e *exporter) sweep(ctx context.Context) {
 		e.o.Log.Warn("integration: old histories not removed", "error", err)
 	}
 }
-

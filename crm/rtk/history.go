@@ -28,6 +28,8 @@ type Histories interface {
 	NextHistory(ctx context.Context) (pbx.History, error)
 	// FinishHistory keeps what became of one, and tells the CRM.
 	FinishHistory(ctx context.Context, t pbx.TenantID, h pbx.History) error
+	// LoseHistory says that the file of one is gone.
+	LoseHistory(ctx context.Context, t pbx.TenantID, id string) error
 	// ForgetHistories forgets those from before a time, of all companies.
 	ForgetHistories(ctx context.Context, before time.Time) error
 }
@@ -125,7 +127,8 @@ func (s *Server) downloadHistory(ctx context.Context, c *call) (any, error) {
 	}
 	f, err := s.exporter.open(&h)
 	if pbx.KindOf(err) == pbx.NotFound {
-		return nil, none
+		s.Log.Error("integration: the file of a history is gone", "tenant", h.Tenant, "order", h.ID)
+		return nil, errors.Join(none, s.Histories.LoseHistory(ctx, h.Tenant, h.ID))
 	}
 	if err != nil {
 		return nil, err

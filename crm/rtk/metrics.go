@@ -32,7 +32,9 @@ func newMetrics(r Registerer) (metrics, error) {
 	return m, nil
 }
 
-func (m metrics) count(method, result string) { m.requests.WithLabelValues(known(method), result).Inc() }
+func (m metrics) count(method, result string) {
+	m.requests.WithLabelValues(known(method), result).Inc()
+}
 
 // known is the name of a method, "unknown" for one that is none of ours.
 func known(method string) string {

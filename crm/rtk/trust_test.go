@@ -243,6 +243,15 @@ func TestHostileAnswers(t *testing.T) {
 		if x.Took < 1900*time.Millisecond || x.Took > 2200*time.Millisecond || x.Err == nil || !strings.HasPrefix(x.Err.Error(), "timeout") {
 			t.Errorf("it hangs: %s, %v", x.Took, x.Err)
 		}
+		nowhere := New(Options{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		defer nowhere.Close()
+		x, err := nowhere.Test(t.Context(), companyAt("https://"+crmIP, pbx.Trust{}), Test{Method: "call_events", Within: 12 * time.Second})
+		if err != nil || x.Took != 12*time.Second || x.Err == nil || !strings.HasPrefix(x.Err.Error(), "timeout") {
+			t.Errorf("packets are lost: %v, %s, %v", err, x.Took, x.Err)
+		}
 		stop()
 		if x = try(nil); x.Err == nil || x.Status != 0 || x.Remote != "" {
 			t.Errorf("nobody there: %+v", x)

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,6 +139,9 @@ func exchangeOf(x rtk.Exchange) pbx.Exchange {
 		SSL: pbx.SSLOff, Test: x.Test, Status: x.Status, MS: float64(x.Took.Microseconds()) / 1000,
 		Request: pbx.NewHTTPMessage(x.Header, x.Request, int64(len(x.Request))),
 		Answer:  pbx.NewHTTPMessage(x.AnswerHeader, x.Answer, max(x.Size, int64(len(x.Answer))))}
+	if !slices.Contains(rtk.Methods(), x.Method) && !slices.Contains(rtk.TestMethods, x.Method) {
+		e.Method = "other"
+	}
 	if x.Mode == rtk.Encrypted && (x.Trusted || x.Direction == rtk.FromCRM) {
 		e.SSL = pbx.SSLOn
 	}

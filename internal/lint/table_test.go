@@ -55,6 +55,7 @@ var testImports = map[string]string{
 	"api":            "recordings store media/audio speech",
 	"crm":            "store",
 	"crm/webhook":    "store",
+	"crm/rtk":        "store recordings",
 	"recordings":     "store",
 	"internal/app":   "internal/demo",
 	"internal/flow":  product,

@@ -72,12 +72,19 @@ func testHistories(t *testing.T, open Open) {
 	if got, err = s.NextHistory(t.Context()); err != nil || got.ID != "h3" {
 		t.Errorf("next: %+v, %v", got, err)
 	}
+	if err := s.LoseHistory(t.Context(), "acme", "h1"); err != nil {
+		t.Fatal(err)
+	}
+	again.Number, again.Ordered = "", t0.Add(time.Minute)
+	if err := s.OrderHistory(t.Context(), "acme", again); err != nil {
+		t.Error("what was lost is ordered again:", err)
+	}
 	if err := s.ForgetHistories(t.Context(), t0.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.History(t.Context(), "acme", "h1")
 	wantKind(t, "forgotten", err, pbx.NotFound)
-	if got, err = s.NextHistory(t.Context()); err != nil || got.ID != "m0" {
+	if got, err = s.NextHistory(t.Context()); err != nil || got.ID == "h1" || got.Tenant != "acme" {
 		t.Errorf("next: %+v, %v", got, err)
 	}
 }
