@@ -75,12 +75,14 @@ func asked(r *http.Request, c *call, at time.Time, a answer) Exchange {
 	return x
 }
 
-// forged tells those whose client id a request names that its signature is wrong.
+// forged tells those whose client id a request names that its signature is wrong. It
+// may be meant for another company that has, or had, the same id: what stands in it is
+// not told.
 func (s *Server) forged(r *http.Request, c *call, at time.Time, a answer) {
 	for _, company := range s.Directory().Clients(r.Header.Get(HeaderID)) {
 		c.company = company
 		x := asked(r, c, at, a)
-		x.Err = errSignature
+		x.Err, x.Request, x.Header = errSignature, nil, nil
 		s.Exchanges(x)
 	}
 }

@@ -273,7 +273,7 @@ func TestR04UnknownClient(t *testing.T) {
 		t.Error("a stranger was listened to")
 	}
 	for _, x := range o.seen { // so that who debugs sees why
-		if x.Status != 401 || x.Err == nil {
+		if x.Status != 401 || x.Err == nil || x.Request != nil || x.Header != nil {
 			t.Errorf("a stranger was listened to: %+v", x)
 		}
 	}
