@@ -66,7 +66,8 @@ func (p *Pools) Single(of Peer, within time.Duration) (*HTTP, error) {
 		return nil, err
 	}
 	h := NewHTTP(p.dial, config)
-	h.patience, h.pool.TLSHandshakeTimeout = within, within
+	h.patience = within + time.Second // it is the request that ends first
+	h.pool.TLSHandshakeTimeout = h.patience
 	h.pool.DisableKeepAlives = true
 	return h, nil
 }
