@@ -157,7 +157,7 @@ func (c *call) downloader(address, correct string) (netip.Addr, error) {
 	if address == "" {
 		address = correct
 	}
-	if address == "" {
+	if address == "" && c.from.IsValid() {
 		return c.from, nil
 	}
 	a, err := netip.ParseAddr(address)
