@@ -14,6 +14,7 @@ func (s *Server) addIntegration() {
 		return
 	}
 	s.add(route{http.MethodPost, integrationPath + "{method}", Open}, s.c.Integration.ServeHTTP)
+	s.add(route{http.MethodPost, integrationPath + "test/{method}", Open}, s.c.Integration.ServeHTTP)
 	for _, m := range s.c.IntegrationMethods {
 		s.add(route{http.MethodPost, "/" + m, Open}, s.c.Integration.ServeHTTP)
 	}

@@ -128,8 +128,9 @@ type Config struct {
 	Library     *sounds.Library
 	Bus         *events.Bus
 
-	Deliveries Deliveries
-	Links      Links
+	Deliveries       Deliveries
+	IntegrationAdmin IntegrationAdmin
+	Links            Links
 
 	// Integration answers the methods of the integration API of which these are the
 	// names, and knows who asks by itself; nil: there is none.
@@ -216,6 +217,8 @@ func New(c Config) (*Server, error) {
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()
+	s.addIntegrationAdmin()
+	s.addDebugging()
 	s.addICE()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)

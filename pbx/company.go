@@ -230,6 +230,7 @@ type CRM struct {
 	Exceptions []string      `json:"exceptions,omitempty"`
 	Webhook    *Webhook      `json:"webhook,omitempty"` // of kind webhook
 	RTK        *RTK          `json:"rtk,omitempty"`     // of kind rtk; nil: all as usual
+	Trust                    // of kind rtk
 }
 
 // InUse tells whether there is a CRM.

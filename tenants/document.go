@@ -215,6 +215,7 @@ type CRM struct {
 	Exceptions []string `yaml:"exceptions" json:"exceptions,omitempty"` // extensions that are never rung as owners
 	Webhook
 	RTK
+	Trust
 }
 
 // Duration is a time.Duration that is written 20s, 5m or 700ms.

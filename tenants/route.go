@@ -180,6 +180,7 @@ func (c *checker) checkCRM() {
 	}
 	c.checkWebhook()
 	c.checkRTK()
+	c.checkTrust()
 	if c.CRM.URL != "" && c.CRM.Kind != "webhook" && !baseURL(c.CRM.URL) {
 		c.note("crm.url", "must be an http or https address without user, query and fragment")
 	}

@@ -149,17 +149,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	company := s.sender(r.Header.Get(HeaderID), r.Header.Get(HeaderSign), body)
+	c := &call{company: company, from: sourceOf(r), secure: r.TLS != nil, host: r.Host, body: body}
 	if company == nil {
+		a := failure(errSignature)
 		s.metrics.count(method, resultRefused)
-		s.send(w, nil, failure(errSignature))
+		s.send(w, nil, a)
+		s.forged(r, c, at, a)
 		return
 	}
-	c := &call{company: company, from: sourceOf(r), secure: r.TLS != nil, host: r.Host, body: body}
 	a := s.answer(r.Context(), method, c)
 	s.metrics.count(method, resultOf(a.status))
 	s.send(w, company, a)
-	s.Exchanges(Exchange{Tenant: company.ID, Direction: FromCRM, Method: method, From: c.from, Mode: modeOf(map[bool]string{true: Encrypted}[c.secure]),
-		At: at, Took: time.Since(at), Status: a.status, Request: body, Answer: a.body})
+	s.Exchanges(asked(r, c, at, a))
 }
 
 // unreadable is the answer to a body that could not be read.

@@ -6,11 +6,13 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,7 +36,8 @@ func (w *world) client(elsewhere bool) *http.Client {
 	defer w.mu.Unlock()
 	if w.rtk.crm == nil {
 		of := func(h *simnet.Host) *http.Client {
-			return &http.Client{Transport: &http.Transport{DialContext: h.Dial, DisableKeepAlives: true}}
+			return &http.Client{Transport: &http.Transport{DialContext: h.Dial, DisableKeepAlives: true,
+				TLSClientConfig: &tls.Config{RootCAs: w.roots, ServerName: pbxIP}}}
 		}
 		w.rtk.crm, w.rtk.elsewhere = of(w.crmHost), of(w.net.Host(elsewhereIP))
 	}
@@ -58,7 +61,7 @@ func (w *world) integrate(c *command) error {
 	sum := sha256.Sum256([]byte(clientID + signed + signKey))
 	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+pbxIP+":"+httpPort+"/rtk/"+c.args[0], strings.NewReader(text))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.base(c)+"/rtk/"+c.args[0], strings.NewReader(text))
 	if err != nil {
 		return err
 	}
@@ -81,6 +84,14 @@ func (w *world) integrate(c *command) error {
 	}
 	w.log.add("crm", "asks %s: %d%s%s", c.args[0], res.StatusCode, wrong, w.shown(c, body))
 	return nil
+}
+
+// base is where the CRM asks the PBX: by https when it is to be secure.
+func (w *world) base(c *command) string {
+	if c.has("secure") {
+		return "https://" + net.JoinHostPort(pbxIP, httpsPort)
+	}
+	return "http://" + net.JoinHostPort(pbxIP, httpPort)
 }
 
 // shown is what of an answer is written down; links and orders are remembered.

@@ -105,6 +105,7 @@ var fences = []fence{
 var tenantless = map[string]string{
 	"Store.AddToken":           "the token names its tenant, or none: an administrator's",
 	"Store.Bindings":           "read once at start, for all tenants",
+	"Store.Debugging":          "read once at start, for all tenants",
 	"Store.DropToken":          "the hash is the key",
 	"Store.ForgetHistories":    "forgets what is too old, of all tenants",
 	"Store.Interrupted":        "read once at start, for all tenants",
@@ -116,6 +117,7 @@ var tenantless = map[string]string{
 	"Store.RecordingLink":      "finds out whose link it is",
 	"Store.SaveBindings":       "each binding names its tenant",
 	"Store.Spending":           "read once at start, for all tenants",
+	"Store.SweepExchanges":     "forgets what is too old, of all tenants",
 	"Store.SweepNotifications": "forgets what is too old, of all tenants",
 	"Store.Token":              "finds out whose token it is",
 	"Spool.Replay":             "each spooled call names its tenant",

@@ -46,6 +46,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"open recordings":      testOpenRecordings,
 		"links":                testLinks,
 		"histories":            testHistories,
+		"exchanges":            testExchanges,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}
