@@ -229,6 +229,7 @@ func (b *build) crm() {
 		b.note("crm.sign_key", "is needed for a new CRM, URL or client")
 	}
 	b.webhook(&c)
+	b.rtk(&c)
 	b.company.CRM = c
 }
 
@@ -237,7 +238,7 @@ func (b *build) crm() {
 func FromCompany(c *pbx.Company) *Document {
 	d := &Document{
 		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: documentRecordings(c.Recordings),
-		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions), Webhook: documentWebhook(c.CRM.Webhook)},
+		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions), Webhook: documentWebhook(c.CRM.Webhook), RTK: documentRTK(c.CRM.RTK)},
 	}
 	for _, n := range keys(c.Extensions) {
 		e := c.Extensions[n]

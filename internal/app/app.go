@@ -53,6 +53,7 @@ type App struct {
 	tenants    *tenants.Service
 	recordings *recordings.Store
 	keeper     *recordings.Keeper
+	links      *recordings.Links
 	sweeper    *sweeper // nil: not started
 	bus        *events.Bus
 	connector  *rtk.Client
@@ -65,6 +66,7 @@ type App struct {
 	hep        *hep.Exporter // nil: no Homer server
 	sip        *sip.Server
 	calls      *call.Manager
+	integrate  *rtk.Server
 	api        *api.Server
 	http       net.Listener
 	cert       atomic.Pointer[tls.Certificate]
@@ -112,6 +114,7 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.keeper = recordings.NewKeeper(a.recordings, a.store, a.log)
+	a.links = recordings.NewLinks(a.store, a.log)
 	if err := a.recover(ctx); err != nil {
 		return err
 	}
@@ -149,6 +152,10 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.calls.Restore(spent)
+	if a.integrate, err = rtk.NewServer(rtk.ServerOptions{Directory: a.store.Directory, Registered: a.registered, Calls: a.calls, Records: a.store,
+		Links: a.links, Histories: a.store, Dir: filepath.Join(a.cfg.Data, "histories"), External: a.cfg.HTTP.External, Log: a.log, Metrics: a.metrics}); err != nil {
+		return err
+	}
 	return a.buildAPI(ctx)
 }
 
@@ -192,6 +199,7 @@ func (a *App) Start() error {
 	}
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
+	a.integrate.Start()
 	listen := a.host.Listen
 	if listen == nil {
 		listen = net.Listen
@@ -320,6 +328,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.api != nil {
 		errs = append(errs, a.api.Close())
+	}
+	if a.integrate != nil {
+		errs = append(errs, a.integrate.Close())
 	}
 	a.serving.Wait()
 	if a.bus != nil {

@@ -28,10 +28,14 @@ import (
 
 // world is everything that takes part in a flow.
 type world struct {
-	t      *testing.T
-	net    *simnet.Net
-	pbx    *simnet.Host
-	crm    *standIn
+	t   *testing.T
+	net *simnet.Net
+	pbx *simnet.Host
+	crm *standIn
+
+	crmHost *simnet.Host
+	rtk     integration
+
 	engine *engine // nil while the PBX is down
 	ending *engine // that was told to stop last
 	cfg    config.Config
@@ -241,7 +245,8 @@ func (w *world) startCRM(s *script) error {
 		}
 		contacts[c.args[0]] = x
 	}
-	l, err := w.net.Host(crmIP).Listen("tcp", crmIP+":80")
+	w.crmHost = w.net.Host(crmIP)
+	l, err := w.crmHost.Listen("tcp", crmIP+":80")
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"chain":                testChain,
 		"tombstones":           testTombstones,
 		"open recordings":      testOpenRecordings,
+		"links":                testLinks,
+		"histories":            testHistories,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}
