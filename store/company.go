@@ -92,6 +92,7 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM spending WHERE tenant = $1`,
 		`DELETE FROM recording_links WHERE tenant = $1`,
 		`DELETE FROM histories WHERE tenant = $1`,
+		`DELETE FROM crm_tokens WHERE tenant = $1`,
 		`DELETE FROM exchanges WHERE tenant = $1`,
 		`DELETE FROM debugging WHERE tenant = $1`,
 		`DELETE FROM outbox WHERE tenant = $1 AND dead = 1`,
