@@ -107,6 +107,9 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.provision(ctx, docs); err != nil {
 		return err
 	}
+	for _, c := range a.store.Directory().Companies() {
+		pbx.WarmNumbers(c.Country)
+	}
 	if a.recordings, err = recordings.New(recordings.Options{Dir: filepath.Join(a.cfg.Data, "recordings"), Cache: filepath.Join(a.cfg.Data, "converted"),
 		S3: a.s3(), Log: a.log, Metrics: a.metrics}); err != nil {
 		return err

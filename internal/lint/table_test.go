@@ -87,6 +87,7 @@ var fences = []fence{
 	{module: "github.com/johannesboyne/gofakes3", files: []string{"_test.go"}},
 	{module: "github.com/goccy/go-yaml", packages: []string{"internal/strict", "config", "tenants"}},
 	{module: "github.com/alecthomas/kong", packages: []string{"cmd/vpbx"}},
+	{module: "github.com/nyaruka/phonenumbers", packages: []string{"pbx"}},
 	{module: "github.com/prometheus", packages: []string{"api", "internal/app"}, files: []string{"metrics.go", "_test.go"}},
 	{module: "github.com/google/go-cmp", files: []string{"_test.go"}},
 	{module: "go.uber.org/goleak", files: []string{"_test.go"}},
