@@ -17,13 +17,12 @@ func ruleFor(req Request, number string) (int, []string) {
 		if !r.Takes(number) {
 			continue
 		}
-		holds, reason := onTime(req.Company, r.When, req.At)
-		if holds {
-			var found string
-			holds, found = amongCallers(req.Company, r.Callers, from)
-			why = note(why, reason)
-			reason = found
+		holds, reason := amongCallers(req.Company, r.Callers, from)
+		why = note(why, reason)
+		if !holds {
+			continue
 		}
+		holds, reason = onTime(req.Company, r.When, req.At)
 		why = note(why, reason)
 		if holds {
 			return i, why
