@@ -43,6 +43,9 @@ const (
 	ReadDeliveries    Permission = "deliveries.read"
 	RetryDeliveries   Permission = "deliveries.retry"
 	ReadICE           Permission = "ice.read"
+	TryRoute          Permission = "route.try"
+	ReadContacts      Permission = "contacts.read"
+	WriteContacts     Permission = "contacts.write"
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -53,12 +56,14 @@ var grants = map[Role]map[Permission]bool{
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		TryRoute: true, ReadContacts: true, WriteContacts: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		TryRoute: true, ReadContacts: true, WriteContacts: true,
 	},
 }
 

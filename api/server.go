@@ -128,6 +128,8 @@ type Config struct {
 	Bus         *events.Bus
 
 	Deliveries Deliveries
+	Routes     Routes
+	Book       AddressBook
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -207,6 +209,8 @@ func New(c Config) (*Server, error) {
 	s.addCaptures()
 	s.addDeliveries()
 	s.addICE()
+	s.addTry()
+	s.addContacts()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)
 	}

@@ -58,6 +58,7 @@ type App struct {
 	connector  *rtk.Client
 	webhooks   *webhook.Client
 	lookup     *crm.Lookup
+	router     *routing.Router
 	deliverer  *crm.Deliverer
 	media      *media.Engine
 	engine     *speech.HTTP // nil: another speech engine, or none
@@ -144,8 +145,9 @@ func (a *App) build(ctx context.Context) error {
 	if a.sip, err = sip.New(a.sipConfig()); err != nil {
 		return err
 	}
+	a.router = &routing.Router{Owners: a.lookup, Book: a.store, Registered: a.registered}
 	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Library: a.library, Journal: a.store,
-		Router:    &routing.Router{Owners: a.lookup, Registered: a.registered},
+		Router:    a.router,
 		Directory: a.store.Directory, Extensions: a.store, Ledger: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
 	spent, err := a.store.Spending(ctx, time.Now())
 	if err != nil {

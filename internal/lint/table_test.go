@@ -52,7 +52,7 @@ const product = "pbx config web media/audio media/sdp media/webrtc media sip sip
 var testImports = map[string]string{
 	"store":          "store/storetest",
 	"media/webrtc":   "media/sdp",
-	"api":            "recordings store media/audio speech",
+	"api":            "recordings routing store media/audio speech",
 	"crm":            "store",
 	"crm/webhook":    "store",
 	"recordings":     "store",
