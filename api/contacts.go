@@ -49,9 +49,17 @@ type inContact struct {
 type inContactList struct {
 	InTenant
 	Body struct {
-		_        struct{}        `additionalProperties:"false"`
-		Contacts []pbx.BookEntry `json:"contacts" minItems:"1" maxItems:"10000" doc:"Each is put in the place of the one with its number"`
+		_        struct{}     `additionalProperties:"false"`
+		Contacts []newContact `json:"contacts" minItems:"1" maxItems:"10000" doc:"Each is put in the place of the one with its number"`
 	} `nameHint:"ContactsBody"`
+}
+
+// newContact is an entry of the book as it is sent.
+type newContact struct {
+	_      struct{} `additionalProperties:"false"`
+	Number string   `json:"number" minLength:"1" maxLength:"64" doc:"As people of the company's country write it"`
+	Name   string   `json:"name,omitempty" maxLength:"128"`
+	Owner  string   `json:"owner,omitempty" maxLength:"10"`
 }
 
 type contactOut struct {
@@ -103,7 +111,7 @@ func (s *Server) contacts(ctx context.Context, q *request, in *inContacts) (*lis
 func (s *Server) addContactList(ctx context.Context, q *request, in *inContactList) (*struct{}, error) {
 	list := make([]pbx.BookEntry, len(in.Body.Contacts))
 	for i, e := range in.Body.Contacts {
-		entry, err := q.company.Entry(e)
+		entry, err := q.company.Entry(pbx.BookEntry{Number: e.Number, Name: e.Name, Owner: e.Owner})
 		if err != nil {
 			return nil, within(fmt.Sprintf("contacts[%d]", i), err)
 		}
