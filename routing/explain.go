@@ -68,7 +68,7 @@ func (r *Router) plan(req Request, d Decision) pbx.RoutePlan {
 	p := pbx.RoutePlan{
 		Direction: d.Direction, From: c.E164(req.From), To: d.To, At: req.At.In(c.Location()), Rule: d.Rule,
 		Contact: d.Contact, CRM: d.Lookup, Record: d.Record, Why: append([]string{}, d.Why...),
-		Schedules: []pbx.ScheduleState{}, Steps: r.describeAll(c, d.Steps),
+		Schedules: []pbx.ScheduleState{}, Steps: r.describeAll(req, d.Steps),
 	}
 	if p.From == "" {
 		p.From = pbx.Anonymous
@@ -84,22 +84,22 @@ func (r *Router) plan(req Request, d Decision) pbx.RoutePlan {
 	return p
 }
 
-func (r *Router) describeAll(c *pbx.Company, steps []Step) []pbx.PlannedStep {
+func (r *Router) describeAll(req Request, steps []Step) []pbx.PlannedStep {
 	all := []pbx.PlannedStep{}
 	for _, s := range steps {
-		all = append(all, r.describe(c, s))
+		all = append(all, r.describe(req, s))
 	}
 	return all
 }
 
 // describe writes a step down for people: the one place that knows all kinds. One
 // that it does not know is described by its name.
-func (r *Router) describe(c *pbx.Company, s Step) pbx.PlannedStep {
+func (r *Router) describe(req Request, s Step) pbx.PlannedStep {
 	_, kind, _ := strings.Cut(fmt.Sprintf("%T", s), ".")
-	p := pbx.PlannedStep{Do: strings.ToLower(kind)}
+	p := pbx.PlannedStep{Do: strings.ToLower(kind), Text: strings.ToLower(kind)}
 	switch s := s.(type) {
 	case Ring:
-		p.Text, p.Who, p.For, p.Number = s.Why, r.phones(c, s.Who), s.For.Seconds(), s.Group
+		p.Text, p.Who, p.For, p.Number = s.Why, r.phones(req.Company, s.Who), s.For.Seconds(), s.Group
 	case Play:
 		p.Text = "prompt " + promptNames(s.Prompts)
 	case Dial:
@@ -110,7 +110,7 @@ func (r *Router) describe(c *pbx.Company, s Step) pbx.PlannedStep {
 	case Feature:
 		p.Text, p.Number = "feature code "+string(s.Code), s.Number
 	case Page:
-		p.Text, p.Who, p.Number = "group "+s.Group, r.phones(c, s.Who), s.Group
+		p.Text, p.Who, p.Number = "group "+s.Group, r.phones(req.Company, s.Who), s.Group
 	case Confer:
 		p.Do, p.Text, p.Number = "conference", strings.TrimSpace("conference "+s.Conference.Name), s.Conference.Number
 	case Reject:
