@@ -28,7 +28,7 @@ const crmTakes = 200 * time.Millisecond
 func BenchmarkOwner(b *testing.B) {
 	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		time.Sleep(crmTakes)
+		<-time.After(crmTakes)
 		_, _ = io.WriteString(w, `{"result":"0","resultMessage":"ok","displayName":"","PIN":"101"}`)
 	}))
 	defer desk.Close()
