@@ -46,6 +46,11 @@ const (
 	TryRoute          Permission = "route.try"
 	ReadContacts      Permission = "contacts.read"
 	WriteContacts     Permission = "contacts.write"
+	ReadIntegration   Permission = "integration.read"
+	TestIntegration   Permission = "integration.test" // and sign
+	RenewKeys         Permission = "integration.keys"
+	ReadExchanges     Permission = "integration.log.read"
+	DebugIntegration  Permission = "integration.log.write" // begin and end it, clear it
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -57,6 +62,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 		TryRoute: true, ReadContacts: true, WriteContacts: true,
+		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
@@ -64,6 +70,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 		TryRoute: true, ReadContacts: true, WriteContacts: true,
+		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 }
 
