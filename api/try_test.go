@@ -52,7 +52,7 @@ func TestTryRoute(t *testing.T) {
 		}
 	}
 	for body, field := range map[string]string{
-		`{}`: "to", `{"to":""}`: "to", `{"to":"1","at":"tomorrow"}`: "at", `{"to":"1","trunk":"x"}`: "trunk", `{"to":"1","caller":"999"}`: "caller",
+		`{}`: "to", `{"to":""}`: "to", `{"to":"1","from":"me"}`: "from", `{"to":"1","at":"tomorrow"}`: "at", `{"to":"1","trunk":"x"}`: "trunk", `{"to":"1","caller":"999"}`: "caller",
 		`{"to":"1","caller":"101","from":"1"}`: "caller", `{"to":"1","owner":"101","ask_crm":true}`: "owner", `{"to":"1","call":true}`: "call", `{"to":"` + strings.Repeat("1", 65) + `"}`: "to",
 	} {
 		if p := r.ask("POST", path, acmeToken, body).want(t, 400); !strings.HasSuffix(p.Field, field) && !strings.Contains(p.Message, field) {

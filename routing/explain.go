@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -47,10 +48,10 @@ func request(c *pbx.Company, q pbx.RouteQuestion) (Request, error) {
 		return invalid("owner", "goes without ask_crm")
 	case q.Trunk != "" && c.Trunk(q.Trunk) == nil:
 		return invalid("trunk", "there is no such trunk")
+	case q.From != "" && q.From != pbx.Anonymous && c.E164(q.From) == "":
+		return invalid("from", "not a number")
 	case q.Caller == "":
-		if c.E164(q.From) == "" {
-			req.From = pbx.Anonymous
-		}
+		req.From = cmp.Or(q.From, pbx.Anonymous)
 		return req, nil
 	case q.From != "" || q.Trunk != "":
 		return invalid("caller", "goes without from and trunk")
