@@ -43,6 +43,9 @@ const (
 	ReadDeliveries    Permission = "deliveries.read"
 	RetryDeliveries   Permission = "deliveries.retry"
 	ReadICE           Permission = "ice.read"
+	TryRoute          Permission = "route.try"
+	ReadContacts      Permission = "contacts.read"
+	WriteContacts     Permission = "contacts.write"
 	ReadIntegration   Permission = "integration.read"
 	TestIntegration   Permission = "integration.test" // and sign
 	RenewKeys         Permission = "integration.keys"
@@ -58,6 +61,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		TryRoute: true, ReadContacts: true, WriteContacts: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 	RoleTenant: {
@@ -65,6 +69,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		TryRoute: true, ReadContacts: true, WriteContacts: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 }
