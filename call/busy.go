@@ -151,6 +151,9 @@ func named(c *Call, number string) other {
 	if x := c.company.Conferences[number]; x != nil {
 		return other{number, x.Name}
 	}
+	if m := c.company.MenuAt(number); m != nil {
+		return other{number, m.Name}
+	}
 	return other{number, ""}
 }
 

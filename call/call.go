@@ -94,6 +94,7 @@ type Call struct {
 	lulled    *party            // who hears music because the other side's phone holds
 	listens   bool              // keys of the caller are read
 	typed     []byte            // keys that were pressed and not read yet
+	menus     int               // that the call was led into
 
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
@@ -228,6 +229,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.page(s)
 	case routing.Confer:
 		return c.confer(s)
+	case routing.Menu:
+		return c.menu(s)
 	case routing.Reject:
 		if t := c.transfer; t != nil {
 			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)

@@ -47,6 +47,7 @@ const (
 	NoRoute        Reason = "no_route"        // no rule and no trunk for it
 	OverLimit      Reason = "over_limit"      // a limit of the company is reached
 	Premium        Reason = "premium"         // a premium-rate number, which our rules do not allow
+	NoChoice       Reason = "no_choice"       // the caller chose nothing in a menu
 	WrongPIN       Reason = "wrong_pin"       // who wanted into a conference did not know its PIN
 	Spent          Reason = "spent"           // what may be spent in a day is spent
 	NoPorts        Reason = "no_ports"        // the media port range is used up
@@ -165,6 +166,7 @@ var reasons = map[Reason]reasonText{
 	NoRoute:        {404, 3, "there is no way to the called number", "нет маршрута к набранному номеру"},
 	OverLimit:      {503, 34, "a limit of the company is reached", "достигнут лимит компании"},
 	Premium:        {403, 21, "calls to premium-rate numbers are not allowed", "вызовы на платные номера запрещены"},
+	NoChoice:       {480, 16, "the caller chose nothing in the menu", "звонивший ничего не выбрал в меню"},
 	WrongPIN:       {403, 21, "the PIN of the conference was not given", "не введён верный PIN-код конференции"},
 	Spent:          {403, 21, "the day's limit of spending was reached", "достигнут дневной лимит расходов на связь"},
 	NoPorts:        {503, 34, "no media port is free", "нет свободных портов для звука"},

@@ -23,6 +23,7 @@ type Company struct {
 	CRM        CRM
 
 	Conferences map[string]*Conference // by number
+	Menus       map[string]*Menu       // by name; nil when there is none
 }
 
 // Trunk gives the trunk of that name, nil when there is none.
@@ -200,13 +201,14 @@ type StepKind string
 
 // The kinds of a step. Target of StepRing is an extension or a group, of
 // StepPlay a prompt, of StepDial an outside number, of StepConference a
-// conference; StepReject uses Code.
+// conference, of StepMenu a menu; StepReject uses Code.
 const (
 	StepRing       StepKind = "ring"
 	StepPlay       StepKind = "play"
 	StepDial       StepKind = "dial"
 	StepReject     StepKind = "reject"
 	StepConference StepKind = "conference"
+	StepMenu       StepKind = "menu"
 )
 
 // Step is one thing a rule does with a caller.

@@ -23,9 +23,10 @@ func decide(req Request, contact pbx.Contact, lookup *pbx.Lookup, registered fun
 
 // plan is a decision in the making.
 type plan struct {
-	req  Request
-	hops []Hop  // the forwardings that led here
-	with string // of a transfer: the extension that is sent on
+	req   Request
+	hops  []Hop  // the forwardings that led here
+	with  string // of a transfer: the extension that is sent on
+	inner bool   // within a step of the plan
 	Decision
 }
 
@@ -75,6 +76,9 @@ func (p *plan) dialled() {
 	case c.Conferences[to] != nil:
 		p.To = to
 		p.confer(to)
+	case c.MenuAt(to) != nil:
+		p.To = to
+		p.choose(c.MenuAt(to).Name)
 	case c.Numbers[p.To] != nil:
 		p.why(p.To + " is a number of this company: no trip through the provider")
 		p.rule(func(*pbx.Rule) {})
@@ -133,6 +137,8 @@ func (p *plan) step(s pbx.Step) {
 		p.why(why)
 	case pbx.StepConference:
 		p.confer(s.Target)
+	case pbx.StepMenu:
+		p.choose(s.Target)
 	case pbx.StepReject:
 		cause := pbx.NewCause(pbx.PartyPBX, pbx.Rejected)
 		if s.Code >= 400 && s.Code <= 699 {

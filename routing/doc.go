@@ -15,7 +15,7 @@
 // as the CRM lookup takes, which that lookup bounds.
 //
 // Invariants: a decision has 1 to [MaxSteps] steps; nothing follows a Reject;
-// the last step connects or refuses (Ring, Dial, Feature or Reject). Every target is of
+// the last step connects or refuses (Ring, Dial, Feature, Confer, Menu or Reject). Every target is of
 // the company of the request. A failing CRM is a reason, never an error and
 // never the end of a call. What is refused is refused with a reason. A number
 // that may lie abroad and cannot be read counts as one abroad.

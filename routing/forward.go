@@ -71,6 +71,9 @@ func (p *plan) lead(to string, by *pbx.Extension) pbx.Reason {
 	case c.Conferences[to] != nil:
 		p.To = to
 		p.confer(to)
+	case c.MenuAt(to) != nil:
+		p.To = to
+		p.choose(c.MenuAt(to).Name)
 	case c.Numbers[number] != nil:
 		p.To = number
 		p.why(number + " is a number of this company: no trip through the provider")

@@ -27,6 +27,7 @@ const (
 	nounPrompt    = "prompt"
 	nounConf      = "conference"
 	nounMusic     = "music"
+	nounMenu      = "menu"
 	nounCRM       = "crm"
 )
 
@@ -283,6 +284,9 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	for _, k := range slices.Sorted(maps.Keys(c.Music)) {
 		b.add(nounMusic, k, 0, c.Music[k])
 	}
+	for _, k := range slices.Sorted(maps.Keys(c.Menus)) {
+		b.add(nounMenu, k, 0, c.Menus[k])
+	}
 	for i, t := range c.Trunks {
 		b.add(nounTrunk, t.Name, i, t)
 	}
@@ -350,6 +354,11 @@ func addRow(c *pbx.Company, r row) error {
 			c.Music = map[string]*pbx.Music{}
 		}
 		return decodeInto(c.Music, r.key, body)
+	case nounMenu:
+		if c.Menus == nil {
+			c.Menus = map[string]*pbx.Menu{}
+		}
+		return decodeInto(c.Menus, r.key, body)
 	case nounTrunk:
 		t := &pbx.Trunk{}
 		c.Trunks = append(c.Trunks, t)

@@ -57,6 +57,8 @@ type checker struct {
 	joined     map[string][]string // by group, the extensions that name it
 
 	conferences map[string]int // index by number
+	menus       map[string]int // index by name
+	menuNumbers map[string]int // by number
 }
 
 // check notes all mistakes that can be seen without knowing what is stored.
@@ -65,6 +67,7 @@ func (d *Document) check(note noteFunc) {
 		Document: d, note: note, tenant: pbx.Tenant{Country: d.Country},
 		extensions: map[string]int{}, groups: map[string]int{}, trunks: map[string]int{},
 		numbers: map[string]int{}, prompts: map[string]int{}, music: map[string]int{}, prefixes: map[string]int{}, conferences: map[string]int{},
+		menus:  map[string]int{},
 		joined: d.joined(),
 	}
 	c.checkTenant()
@@ -75,6 +78,10 @@ func (d *Document) check(note noteFunc) {
 	c.checkLength("music", len(d.Music))
 	c.checkLength("rates", len(d.Rates))
 	c.checkLength("limits.barred", len(d.Limits.Barred))
+	if len(d.Menus) > maxMenus {
+		c.note("menus", "%d items; %d at most", len(d.Menus), maxMenus)
+		c.tooLong = true
+	}
 	if c.tooLong {
 		return
 	}
@@ -97,6 +104,7 @@ func (d *Document) check(note noteFunc) {
 	}
 	c.checkConferences()
 	c.checkMusic()
+	c.checkMenus()
 	c.checkRules()
 	c.checkCRM()
 }
@@ -161,6 +169,7 @@ func (c *checker) index() {
 		c.once(path, c.prompts, p.Name, i, "prompts[%d]")
 	}
 	c.indexConferences()
+	c.indexMenus()
 	for i, m := range c.Music {
 		path := fmt.Sprintf("music[%d].name", i)
 		c.match(path, m.Name, identifier, "letters, digits, dots and dashes, 40 at most")
@@ -230,7 +239,7 @@ func (c *checker) checkForward(path, own string, f *Forward) {
 		case t.target == own:
 			c.note(at, "%s cannot forward to itself", own)
 		case !c.inside(t.target) && !c.outside(t.target):
-			c.note(at, "%q is no extension, no group, no conference and no number that outbound carries", t.target)
+			c.note(at, "%q is no extension, no group, no conference, no menu and no number that outbound carries", t.target)
 		}
 	}
 	c.duration(path+".after", f.After, minRing, maxRing)
@@ -306,7 +315,8 @@ func (c *checker) checkCaller(path, number string) {
 // inside says whether number can be called within the company.
 func (c *checker) inside(number string) bool {
 	_, isConference := c.conferences[number]
-	return c.internal(number) || isConference
+	_, isMenu := c.menuNumbers[number]
+	return c.internal(number) || isConference || isMenu
 }
 
 // internal says whether number is an extension or a group.

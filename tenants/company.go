@@ -64,6 +64,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 		b.prompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
 	b.conferences()
+	b.menus()
 	b.uploads()
 	b.music()
 	b.routes()
@@ -208,6 +209,8 @@ func step(s Step) pbx.Step {
 		return s.Play.step()
 	case s.Dial != "":
 		return pbx.Step{Kind: pbx.StepDial, Target: s.Dial}
+	case s.Menu != "":
+		return pbx.Step{Kind: pbx.StepMenu, Target: s.Menu}
 	case s.Conference != "":
 		return pbx.Step{Kind: pbx.StepConference, Target: s.Conference}
 	}
@@ -280,6 +283,9 @@ func FromCompany(c *pbx.Company) *Document {
 	for _, n := range keys(c.Conferences) {
 		d.Conferences = append(d.Conferences, documentConference(c.Conferences[n]))
 	}
+	for _, n := range keys(c.Menus) {
+		d.Menus = append(d.Menus, documentMenu(c.Menus[n]))
+	}
 	for _, r := range c.Rules {
 		d.Rules = append(d.Rules, Rule{Number: r.Number, Owner: r.Owner, Record: recordOf(r.Record, r.Notice), Steps: documentSteps(r.Steps)})
 	}
@@ -302,6 +308,8 @@ func documentStep(s pbx.Step) Step {
 		return Step{Play: Play{Prompts: clone(s.Plays()), Interrupt: s.Interrupt}}
 	case pbx.StepDial:
 		return Step{Dial: s.Target}
+	case pbx.StepMenu:
+		return Step{Menu: s.Target}
 	case pbx.StepConference:
 		return Step{Conference: s.Target}
 	}

@@ -30,6 +30,7 @@ type Document struct {
 	CRM        CRM          `yaml:"crm" json:"crm,omitzero"`
 
 	Conferences []Conference `yaml:"conferences" json:"conferences,omitempty"`
+	Menus       []Menu       `yaml:"menus" json:"menus,omitempty"`
 	laterDocument
 
 	dir string      // where prompt files are; "" when there is no such place
@@ -193,7 +194,7 @@ type Conference struct {
 	Announce     string  `yaml:"announce" json:"announce,omitempty"`     // prompt for who comes in
 }
 
-// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference and Reject.
+// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference, Menu and Reject.
 type Step struct {
 	Ring   string   `yaml:"ring" json:"ring,omitempty"`     // extension or group
 	Play   Play     `yaml:"play" json:"play,omitzero"`      // prompts
@@ -202,6 +203,7 @@ type Step struct {
 	For    Duration `yaml:"for" json:"for,omitzero"`        // of Ring: how long
 
 	Conference string `yaml:"conference" json:"conference,omitempty"` // number of a conference
+	Menu       string `yaml:"menu" json:"menu,omitempty"`             // name of a menu
 	laterStep
 }
 

@@ -21,7 +21,6 @@ func (l *later) UnmarshalStrict(n strict.Node) {
 
 type laterDocument struct {
 	Schedules later `yaml:"schedules" json:"-"`
-	Menus     later `yaml:"menus" json:"-"`
 }
 
 type laterExtension struct {
@@ -40,12 +39,11 @@ type laterRule struct {
 
 type laterStep struct {
 	Queue     later `yaml:"queue" json:"-"`
-	Menu      later `yaml:"menu" json:"-"`
 	Voicemail later `yaml:"voicemail" json:"-"`
 }
 
 // any says whether the step is one of these.
-func (l laterStep) any() bool { return bool(l.Queue || l.Menu || l.Voicemail) }
+func (l laterStep) any() bool { return bool(l.Queue || l.Voicemail) }
 
 // closed is a set of words of which this build knows some.
 type closed struct {
