@@ -173,6 +173,13 @@ func (b *busy) line(c *Call, l *lines, leg pbx.LegID) *line {
 	return n
 }
 
+// talking tells whether an extension talks with somebody.
+func (b *busy) talking(who extension) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.byExt[who], func(n *line) bool { return n.phase == pbx.DialogConfirmed })
+}
+
 // drop forgets a leg that is over. It is called with b.mu held.
 func (b *busy) drop(c *Call, l *lines, leg pbx.LegID) {
 	n := l.legs[leg]

@@ -113,10 +113,15 @@ type Forward struct {
 type Strategy string
 
 // RingAll rings every member at once; Linear one after the other in the order
-// of the document.
+// of the document. RoundRobin begins with the member behind the one with whom the call
+// before began, LeastRecent with who has not talked for the longest time, Random with
+// anybody.
 const (
-	RingAll Strategy = "all"
-	Linear  Strategy = "linear"
+	RingAll     Strategy = "all"
+	Linear      Strategy = "linear"
+	RoundRobin  Strategy = "round_robin"
+	LeastRecent Strategy = "least_recent"
+	Random      Strategy = "random"
 )
 
 // Group is a ring group: a number behind which several extensions ring.
@@ -125,8 +130,9 @@ type Group struct {
 	Name     string        `json:"name"`
 	Members  []string      `json:"members"`
 	Strategy Strategy      `json:"strategy"`
-	Ring     time.Duration `json:"ring"`            // how long a ring (RingAll) or a member (Linear) lasts
-	Music    string        `json:"music,omitempty"` // what callers hear meanwhile, "": that it rings
+	Ring     time.Duration `json:"ring"`                // how long a ring (RingAll) or a member (the others) lasts
+	Music    string        `json:"music,omitempty"`     // what callers hear meanwhile, "": that it rings
+	SkipBusy bool          `json:"skip_busy,omitempty"` // members who talk are not rung
 }
 
 // Trunk is a line to a provider or to another PBX.

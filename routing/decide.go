@@ -200,7 +200,7 @@ func (p *plan) ring(target string, d time.Duration) {
 	p.Steps = append(p.Steps, Ring{
 		Who:    who,
 		For:    ringTime(d, DefaultRing),
-		Linear: g.Strategy == pbx.Linear,
+		Linear: g.Strategy != pbx.RingAll && g.Strategy != "",
 		Group:  target,
 		Music:  g.Music,
 		Why:    "group " + target,

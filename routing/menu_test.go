@@ -32,7 +32,7 @@ func TestPick(t *testing.T) {
 		"on the way":                     {true, "10", "nothing…"},
 		"an extension":                   {true, "102", "ext 102"},
 		"and ended":                      {true, "102#", "ext 102"},
-		"a key is before an extension":      {true, "2", "key 2"},
+		"a key is before an extension":   {true, "2", "key 2"},
 		"one with a longer one":          {true, "30", "ext 30…"},
 		"the longer one":                 {true, "3055", "ext 3055"},
 		"nobody, read on":                {true, "17", "nothing…"},

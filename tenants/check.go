@@ -249,6 +249,9 @@ func (c *checker) checkGroup(path string, g *Group) {
 	c.text(path+".name", g.Name)
 	c.oneOf(path+".kind", g.Kind, groupKinds)
 	c.oneOf(path+".strategy", g.Strategy, strategies)
+	if g.Strategy == "skills" && (g.Kind == "" || g.Kind == "ring") {
+		c.note(path+".strategy", "skills is a strategy of queues: a ring group is one of all, linear, round_robin, least_recent and random")
+	}
 	c.duration(path+".ring", g.Ring, minRing, maxRing)
 	if _, ok := c.music[g.Music]; g.Music != "" && g.Music != pbx.DefaultMusic && !ok {
 		c.note(path+".music", "there is no music %.60q", g.Music)

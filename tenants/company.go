@@ -137,7 +137,7 @@ func hashes(number, domain, password string) (ha1MD5, ha1SHA256 string) {
 func (b *build) group(g *Group) {
 	b.company.Groups[g.Number] = &pbx.Group{
 		Number: g.Number, Name: g.Name, Members: members(g, b.joined),
-		Strategy: pbx.Strategy(orElse(g.Strategy, string(pbx.RingAll))), Ring: time.Duration(orElse(g.Ring, defaultRing)), Music: g.Music,
+		Strategy: pbx.Strategy(orElse(g.Strategy, string(pbx.RingAll))), Ring: time.Duration(orElse(g.Ring, defaultRing)), Music: g.Music, SkipBusy: g.SkipBusy,
 	}
 }
 
@@ -256,7 +256,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, n := range keys(c.Groups) {
 		g := c.Groups[n]
-		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring), Music: g.Music})
+		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring), Music: g.Music, SkipBusy: g.SkipBusy})
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,

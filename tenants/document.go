@@ -93,9 +93,10 @@ type Group struct {
 	Name     string   `yaml:"name" json:"name,omitempty"`
 	Kind     string   `yaml:"kind" json:"kind,omitempty"` // ring, the default
 	Members  []string `yaml:"members" json:"members"`
-	Strategy string   `yaml:"strategy" json:"strategy,omitempty"` // all, the default, or linear
-	Ring     Duration `yaml:"ring" json:"ring,omitzero"`          // default 20 s
-	Music    string   `yaml:"music" json:"music,omitempty"`       // heard in place of the ringing tone
+	Strategy string   `yaml:"strategy" json:"strategy,omitempty"`   // all, the default, linear, round_robin, least_recent or random
+	Ring     Duration `yaml:"ring" json:"ring,omitzero"`            // default 20 s
+	Music    string   `yaml:"music" json:"music,omitempty"`         // heard in place of the ringing tone
+	SkipBusy bool     `yaml:"skip_busy" json:"skip_busy,omitempty"` // members who talk are not rung
 	laterGroup
 }
 

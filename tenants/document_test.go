@@ -184,7 +184,7 @@ func TestRefusesLater(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 	want := map[string]int{
-		"groups[1].kind": 12, "groups[1].strategy": 12, "groups[1].wrapup": 12, "groups[1].max_wait": 12,
+		"groups[1].kind": 12, "groups[1].wrapup": 12, "groups[1].max_wait": 12,
 		"groups[1].announce": 12, "schedules": 20, "menus[0].keys.2[0].queue": 26, "rules[0].when": 28,
 		"rules[0].steps[1].voicemail": 29, "rules[1].steps[1].voicemail": 30,
 	}

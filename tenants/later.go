@@ -53,7 +53,7 @@ type closed struct {
 // The words of the document that may grow.
 var (
 	groupKinds = closed{[]string{"ring"}, []string{"queue"}}
-	strategies = closed{[]string{"all", "linear"}, []string{"round_robin", "least_recent", "random", "skills"}}
+	strategies = closed{[]string{"all", "linear", "round_robin", "least_recent", "random", "skills"}, nil}
 	srtpModes  = closed{[]string{"off", "offered", "required", "dtls"}, nil}
 	dtmfWays   = closed{[]string{string(pbx.DTMFAuto), string(pbx.DTMFRFC4733), string(pbx.DTMFInband), string(pbx.DTMFInfo)}, nil}
 	crmKinds   = closed{[]string{"none", "rtk", "webhook"}, []string{"amocrm"}}

@@ -74,7 +74,8 @@ func TestMistakes(t *testing.T) {
 
 		"group members": {people + "groups:\n- {number: \"6\", members: [\"1\", \"1\", \"3\"]}\n- {number: \"7\"}\n", `5 groups[0].members[1]: "1" is already groups[0].members[0]; 5 groups[0].members[2]: there is no extension "3"; 6 groups[1].members: a group needs members`},
 		"group words":   {people + "groups: [{number: \"6\", members: [\"1\"], strategy: loud, kind: herd, ring: 3m}]\n", `4 groups[0].strategy: "loud" is none of; 4 groups[0].kind: "herd" is none of ring, queue; 4 groups[0].ring: must be 1s to 2m0s`},
-		"group later":   {people + "groups: [{number: \"6\", members: [\"1\"], strategy: random, kind: queue}]\n", `4 groups[0].strategy: random is not supported; 4 groups[0].kind: queue is not supported`},
+		"group later":   {people + "groups: [{number: \"6\", members: [\"1\"], strategy: random, kind: queue}]\n", `4 groups[0].kind: queue is not supported`},
+		"group skills":  {people + "groups: [{number: \"6\", members: [\"1\"], strategy: skills}, {number: \"7\", members: [\"1\"], strategy: round_robin, skip_busy: true}, {number: \"8\", members: [\"1\"], skip_busy: 1}]\n", `4 groups[0].strategy: skills is a strategy of queues; 4 groups[2].skip_busy: `},
 		"group ring":    {people + "groups: [{number: \"6\", members: [\"1\"], ring: 20}]\n", `4 groups[0].ring: "20" is not a duration; write 20s`},
 
 		"trunk":        {head + "trunks: [{name: t, host: \"a:b:c\", transport: smoke, calls: -1}]\n", `3 trunks[0].host: "a:b:c" is neither; 3 trunks[0].transport: "smoke" is none of udp, tcp, tls; 3 trunks[0].calls: must`},
