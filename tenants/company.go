@@ -31,14 +31,14 @@ func (d *Document) Company(old *pbx.Company) (*pbx.Company, error) {
 // checked gives all mistakes that can be seen without knowing what is stored. It
 // reads prompt files and may take a second.
 func (d *Document) checked() error {
-	m := &mistakes{doc: d.doc}
+	m := &mistakes{doc: d.doc, part: d.part}
 	d.check(m.add)
 	return m.err()
 }
 
 // company is Company for a document that is checked. It reads no file.
 func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
-	m := &mistakes{doc: d.doc}
+	m := &mistakes{doc: d.doc, part: d.part}
 	b := &build{Document: d, old: old, note: m.add, joined: d.joined(), company: &pbx.Company{
 		Tenant: pbx.Tenant{
 			ID: d.Tenant, Domain: strings.ToLower(d.Domain), Name: d.Name, Zone: orElse(d.Zone, "UTC"), Country: d.Country,

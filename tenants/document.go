@@ -33,8 +33,9 @@ type Document struct {
 	Menus       []Menu       `yaml:"menus" json:"menus,omitempty"`
 	laterDocument
 
-	dir string      // where prompt files are; "" when there is no such place
-	doc *strict.Doc // nil when the document was not parsed
+	dir  string      // where prompt files are; "" when there is no such place
+	doc  *strict.Doc // nil when the document was not parsed
+	part part        // of it was sent by itself
 }
 
 // Limits bound what a company can use at once.
