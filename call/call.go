@@ -62,7 +62,8 @@ type Call struct {
 	hops     []routing.Hop // the forwardings of the step that goes on
 	forwards int           // of all steps
 
-	redirected string // where the phone that has ended last sends the call
+	search     *search // for the owner of an extension that follows; nil: none goes on
+	redirected string  // where the phone that has ended last sends the call
 	recorder   *recordings.Recorder
 	tape       tape
 	failed     pbx.Cause // what the last step came to
@@ -377,6 +378,8 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		switch {
 		case c.typing(p, e.Digit):
 			return true, nil
+		case c.search.asking(p):
+			return true, nil
 		case p != nil && p == c.caller && c.guest != nil:
 			c.roomKey(e.Digit)
 			return false, nil
@@ -401,7 +404,7 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
-		return c.caller.media == e.S || c.announcing(e.S), nil
+		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)), nil
 	case result:
 		return e.n == c.awaits, nil
 	case hangup:
@@ -434,6 +437,9 @@ func await[T any](c *Call, f func(context.Context) T) (T, error) {
 		}
 		if r, ok := e.(result); ok {
 			return r.v.(T), nil
+		}
+		if c.search != nil {
+			c.search.keep(e)
 		}
 	}
 }

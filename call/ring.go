@@ -177,7 +177,7 @@ func (c *Call) rang(p *party, e sip.Rang) {
 	if c.caller.leg == nil {
 		return // it is the caller's own phone that rings (click-to-call)
 	}
-	if e.SDP != nil && len(c.parties) == 1 && c.music == nil && c.earlySound(p, e) {
+	if e.SDP != nil && len(c.parties) == 1 && c.music == nil && c.search == nil && c.earlySound(p, e) {
 		return
 	}
 	c.ringing()

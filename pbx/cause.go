@@ -30,6 +30,7 @@ const (
 	Busy           Reason = "busy"            // 486, 600
 	Declined       Reason = "declined"        // 603, 403 of a phone
 	NoAnswer       Reason = "no_answer"       // rang for its time
+	Unconfirmed    Reason = "unconfirmed"     // answered, and did not press the key that takes the call
 	UnknownNumber  Reason = "unknown_number"  // nobody has that number
 	Unregistered   Reason = "unregistered"    // no phone of the callee is registered
 	NoCodec        Reason = "no_codec"        // 488: the two sides share no codec
@@ -149,6 +150,7 @@ var reasons = map[Reason]reasonText{
 	Busy:           {486, 17, "%s was busy", "%s: занято"},
 	Declined:       {603, 21, "%s declined the call", "%s отклонил вызов"},
 	NoAnswer:       {480, 19, "%s did not answer", "%s не ответил"},
+	Unconfirmed:    {480, 19, "%s answered and did not take the call by the key", "%s: ответ без подтверждения клавишей"},
 	UnknownNumber:  {404, 1, "the number is not known", "номер не существует"},
 	Unregistered:   {480, 20, "no phone of the called number is registered", "телефон вызываемого номера не зарегистрирован"},
 	NoCodec:        {488, 79, "the two sides share no codec", "у сторон нет общего кодека"},

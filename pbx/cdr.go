@@ -227,7 +227,7 @@ func (f *fold) outcome() Outcome {
 			return OutcomeAbandoned
 		}
 		return OutcomeMissed
-	case NoAnswer, NoChoice, Unregistered, Elsewhere:
+	case NoAnswer, NoChoice, Unconfirmed, Unregistered, Elsewhere:
 		return OutcomeMissed
 	case Joined: // whoever was called answered there
 		return OutcomeAnswered

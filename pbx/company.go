@@ -73,6 +73,7 @@ type Extension struct {
 	Voicemail bool     `json:"voicemail,omitempty"`
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
+	Follow    []Follow `json:"follow,omitempty"` // places where its owner is looked for; none: its phones ring
 	SRTP      string   `json:"srtp,omitempty"`   // off, offered, required, dtls; "": offered
 	Codecs    []string `json:"codecs,omitempty"` // order; empty: the default order
 	DTMF      DTMF     `json:"dtmf,omitempty"`

@@ -117,6 +117,9 @@ func (p *plan) forwarded(ext string) bool {
 // ForwardAfter is how long an extension rings until its forward for no answer
 // counts.
 func ForwardAfter(e *pbx.Extension) time.Duration {
+	if d := e.FollowTime(); d > 0 { // the places say how long each rings
+		return min(d, MaxRing)
+	}
 	if e.Forward == nil || e.Forward.After <= 0 || e.ForwardOn(pbx.OnNoAnswer) == "" {
 		return DefaultRing
 	}

@@ -29,7 +29,7 @@ func (p *plan) owner(registered func(string) bool) {
 	case !registered(owner):
 		p.why("owner " + owner + " is not registered")
 	default:
-		p.Steps = append(p.Steps, Ring{Who: []string{owner}, For: DefaultRing, Why: "owner " + owner + " by crm"})
+		p.Steps = append(p.Steps, Ring{Who: []string{owner}, For: max(DefaultRing, min(c.Extensions[owner].FollowTime(), MaxRing)), Why: "owner " + owner + " by crm"})
 	}
 }
 

@@ -213,6 +213,7 @@ func (c *checker) checkExtension(path string, e *Extension) {
 		}
 		c.once(at, seen, g, i, path+".groups[%d]")
 	}
+	c.checkFollow(path+".follow", e)
 	if e.Forward != nil {
 		c.checkForward(path+".forward", e.Number, e.Forward)
 	}

@@ -88,7 +88,7 @@ func (b *build) extension(path string, e *Extension) {
 	x := &pbx.Extension{
 		Number: e.Number, Name: e.Name, Record: e.Record != "", Notice: e.Record.notice(), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 		Codecs: codecNames(e.Codecs), DTMF: pbx.DTMF(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
-		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC,
+		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC, Follow: follow(e.Follow),
 	}
 	if f := e.Forward; f != nil && *f != (Forward{}) {
 		x.Forward = &pbx.Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: time.Duration(f.After)}
@@ -247,7 +247,7 @@ func FromCompany(c *pbx.Company) *Document {
 		x := Extension{
 			Number: e.Number, Name: e.Name, Record: recordOf(e.Record, e.Notice), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 			Codecs: clone(e.Codecs), DTMF: string(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
-			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC,
+			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC, Follow: documentFollow(e.Follow),
 		}
 		if f := e.Forward; f != nil {
 			x.Forward = &Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: Duration(f.After)}

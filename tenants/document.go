@@ -66,6 +66,7 @@ type Extension struct {
 	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
 	Email     string   `yaml:"email" json:"email,omitempty"`
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
+	Follow    []Follow `yaml:"follow" json:"follow,omitempty"`         // where its owner is looked for
 	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off, offered (the default), required or dtls
 	Codecs    []string `yaml:"codecs" json:"codecs,omitempty"`         // in order of preference
 	DTMF      string   `yaml:"dtmf" json:"dtmf,omitempty"`             // auto, the default, rfc4733, inband or info
