@@ -172,6 +172,7 @@ func (x *explanation) chose(e CallEvent) {
 	menu, key := named(e.Text), named(e.Digit+e.To)
 	if key == "" {
 		x.say(Text{"nothing was chosen in the menu " + menu, "в меню " + menu + " ничего не выбрано"})
+		x.clauses[len(x.clauses)-1].reason = NoChoice
 		return
 	}
 	x.say(Text{"the caller pressed " + key + " in the menu " + menu, "в меню " + menu + " нажато " + key})
