@@ -38,11 +38,15 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"outbox settled":       testOutboxSettled,
 		"bindings":             testBindings,
 		"tokens":               testTokens,
+		"tokens of CRMs":       testCRMTokens,
 		"many writers at once": testManyWriters,
 		"spending":             testSpending,
 		"chain":                testChain,
 		"tombstones":           testTombstones,
 		"open recordings":      testOpenRecordings,
+		"links":                testLinks,
+		"histories":            testHistories,
+		"exchanges":            testExchanges,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}
