@@ -21,6 +21,7 @@ var statuses = map[pbx.Kind]int{
 	pbx.Invalid:         http.StatusBadRequest,
 	pbx.NotFound:        http.StatusNotFound,
 	pbx.Conflict:        http.StatusConflict,
+	pbx.Outdated:        http.StatusPreconditionFailed,
 	pbx.Denied:          http.StatusForbidden,
 	pbx.Unauthenticated: http.StatusUnauthorized,
 	pbx.Limit:           http.StatusTooManyRequests,
@@ -62,7 +63,7 @@ type Failure struct {
 
 // Problem says what went wrong.
 type Problem struct {
-	Kind    pbx.Kind `json:"kind" enum:"invalid,not_found,conflict,denied,unauthenticated,limit,unavailable,internal" doc:"Class of the error"`
+	Kind    pbx.Kind `json:"kind" enum:"invalid,not_found,conflict,outdated,denied,unauthenticated,limit,unavailable,internal" doc:"Class of the error"`
 	Message string   `json:"message" doc:"What is wrong, in words"`
 	Field   string   `json:"field" doc:"Path of the field at fault, empty when none is"`
 	ID      string   `json:"id" doc:"Names this request in the log of the server"`

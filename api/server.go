@@ -100,7 +100,10 @@ type Keeper interface {
 
 // Tenants keeps the company documents.
 type Tenants interface {
-	Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error)
+	// ApplyIf makes a company what a document says, if that may replace what is there.
+	ApplyIf(ctx context.Context, d *tenants.Document, may tenants.Condition) (tenants.Changes, error)
+	// Edit changes a part of the document.
+	Edit(ctx context.Context, t pbx.TenantID, edit tenants.Edit) (tenants.Changes, error)
 	Remove(ctx context.Context, t pbx.TenantID) error
 	Document(ctx context.Context, t pbx.TenantID) (*tenants.Document, error)
 	Prompts
@@ -208,6 +211,7 @@ func New(c Config) (*Server, error) {
 	s.huma = newHuma(s)
 	s.addHealth()
 	s.addTenants()
+	s.addSections()
 	s.addRegistrations()
 	s.addCalls()
 	s.addControl()

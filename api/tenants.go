@@ -25,10 +25,12 @@ type Company struct {
 
 type inDocument struct {
 	InTenant
+	InMatch
 	RawBody []byte `contentType:"application/yaml"`
 }
 
 type documentOut struct {
+	ETag string `header:"ETag"`
 	Body *tenants.Document
 }
 
@@ -76,7 +78,7 @@ func (s *Server) tenant(ctx context.Context, q *request, _ *InTenant) (*document
 	if err != nil {
 		return nil, err
 	}
-	return &documentOut{Body: d}, nil
+	return &documentOut{ETag: etag(d), Body: d}, nil
 }
 
 // putTenant checks and applies a document, JSON or YAML: one reader takes both.
@@ -91,7 +93,7 @@ func (s *Server) putTenant(ctx context.Context, q *request, in *inDocument) (*ch
 	if err := s.mayApply(q, d); err != nil {
 		return nil, err
 	}
-	changes, err := s.c.Tenants.Apply(ctx, d)
+	changes, err := s.c.Tenants.ApplyIf(ctx, d, in.condition())
 	if err != nil {
 		return nil, err
 	}

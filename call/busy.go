@@ -151,6 +151,9 @@ func named(c *Call, number string) other {
 	if x := c.company.Conferences[number]; x != nil {
 		return other{number, x.Name}
 	}
+	if m := c.company.MenuAt(number); m != nil {
+		return other{number, m.Name}
+	}
 	return other{number, ""}
 }
 
@@ -168,6 +171,13 @@ func (b *busy) line(c *Call, l *lines, leg pbx.LegID) *line {
 	l.legs[leg] = n
 	b.byExt[n.who] = append(b.byExt[n.who], n)
 	return n
+}
+
+// talking tells whether an extension talks with somebody.
+func (b *busy) talking(who extension) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.byExt[who], func(n *line) bool { return n.phase == pbx.DialogConfirmed })
 }
 
 // drop forgets a leg that is over. It is called with b.mu held.

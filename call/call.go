@@ -62,7 +62,8 @@ type Call struct {
 	hops     []routing.Hop // the forwardings of the step that goes on
 	forwards int           // of all steps
 
-	redirected string // where the phone that has ended last sends the call
+	search     *search // for the owner of an extension that follows; nil: none goes on
+	redirected string  // where the phone that has ended last sends the call
 	recorder   *recordings.Recorder
 	tape       tape
 	failed     pbx.Cause // what the last step came to
@@ -94,6 +95,7 @@ type Call struct {
 	lulled    *party            // who hears music because the other side's phone holds
 	listens   bool              // keys of the caller are read
 	typed     []byte            // keys that were pressed and not read yet
+	menus     int               // that the call was led into
 
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
@@ -228,6 +230,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.page(s)
 	case routing.Confer:
 		return c.confer(s)
+	case routing.Menu:
+		return c.menu(s)
 	case routing.Reject:
 		if t := c.transfer; t != nil {
 			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)
@@ -374,6 +378,8 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		switch {
 		case c.typing(p, e.Digit):
 			return true, nil
+		case c.search.asking(p):
+			return true, nil
 		case p != nil && p == c.caller && c.guest != nil:
 			c.roomKey(e.Digit)
 			return false, nil
@@ -398,7 +404,7 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
-		return c.caller.media == e.S || c.announcing(e.S), nil
+		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)), nil
 	case result:
 		return e.n == c.awaits, nil
 	case hangup:
@@ -431,6 +437,9 @@ func await[T any](c *Call, f func(context.Context) T) (T, error) {
 		}
 		if r, ok := e.(result); ok {
 			return r.v.(T), nil
+		}
+		if c.search != nil {
+			c.search.keep(e)
 		}
 	}
 }

@@ -20,14 +20,17 @@ type collect struct {
 	again     byte          // a key that begins the reading anew, 0: none
 	first     time.Duration // how long the first key is waited for behind the sounds
 	between   time.Duration // and each further one
+
+	enough func(keys string) bool // no further key is wanted; nil: only max counts
 }
 
 // collect is play and collect: it plays to the caller and reads what it presses. A key
 // that interrupts a prompt is the first that is read, now or, where no keys are read, by
 // who reads next. An error means that the call is over.
 func (c *Call) collect(q collect) (keys string, err error) {
-	c.listens = q.interrupt || q.max > 0
-	defer func() { c.listens = false }()
+	before := c.listens
+	c.listens = before || q.interrupt || q.max > 0
+	defer func() { c.listens = before }()
 	for _, s := range q.sounds {
 		if c.interrupted(&q) {
 			break
@@ -58,6 +61,9 @@ func (c *Call) collect(q collect) (keys string, err error) {
 		}
 		q.late = false
 		keys += string(rune(key))
+		if q.enough != nil && q.enough(keys) {
+			break
+		}
 	}
 	return keys, nil
 }

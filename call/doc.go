@@ -26,7 +26,7 @@
 // room that it leaves: a room waits for no call that has left. Nothing is dialled at a trunk without a grant of
 // [Manager.admitOutside], and what is spent in a day, with what is reserved, is
 // never more than its limit. A call is forwarded maxForwards times at most, and
-// routing.MaxHops times in a row. What phones are shown of an extension that
+// routing.MaxHops times in a row, and led into maxMenus menus. What phones are shown of an extension that
 // they watch is made from the events of its calls alone: see busy.go.
 //
 // Where the tests are: the behaviour is in the flows (internal/flow); pure

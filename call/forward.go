@@ -31,7 +31,11 @@ func (c *Call) ringOne(s routing.Ring) bool {
 		d = after
 	}
 	c.redirected = ""
-	if c.ringAll(s.Who, d) {
+	if len(ext.Follow) > 0 && !ext.DND() {
+		if c.seek(ext, d) {
+			return true
+		}
+	} else if c.ringAll(s.Who, d) {
 		return true
 	}
 	if c.redirected != "" { // RFC 3261 §8.1.3.4: 3xx, of a phone of ours; what it may not call it cannot send us to
@@ -51,7 +55,7 @@ func forwardOn(r pbx.Reason) pbx.On {
 	switch r {
 	case pbx.Busy, pbx.Declined:
 		return pbx.OnBusy
-	case pbx.NoAnswer:
+	case pbx.NoAnswer, pbx.Unconfirmed:
 		return pbx.OnNoAnswer
 	case pbx.Unregistered, pbx.NoReply:
 		return pbx.OnUnregistered
@@ -161,6 +165,8 @@ func diversionReason(h routing.Hop) string {
 		return "no-answer"
 	case pbx.OnUnregistered:
 		return "unavailable"
+	case pbx.OnFollow:
+		return "follow-me"
 	}
 	return "unconditional"
 }

@@ -56,6 +56,7 @@ type Manager struct {
 	metrics metrics
 	prompts prompts
 	busy    busy
+	rota    rota
 
 	mu       sync.Mutex
 	calls    map[pbx.CallID]*Call

@@ -93,7 +93,7 @@ func (c *Call) confirmed(e sip.Confirmed) error {
 // silent ends the call of a party whose sound has stopped coming.
 func (c *Call) silent(s *media.Session) error {
 	p := c.sounding(s)
-	if p == nil || !p.answered {
+	if p == nil || !p.answered || c.search.asking(p) {
 		return nil
 	}
 	cause := pbx.NewCause(pbx.PartyMedia, pbx.NoMedia)

@@ -445,6 +445,7 @@ func (c *Call) part() {
 	if c.peer != nil && !c.parted {
 		c.parted = true
 		c.note(pbx.CallEvent{Kind: pbx.Unbridged, Who: c.peer.who, Leg: c.peer.leg.ID})
+		c.talks(c.peer)
 	}
 }
 

@@ -32,10 +32,11 @@ func (c *Call) ring(s routing.Ring) bool {
 	if s.Group == "" && len(s.Who) == 1 && c.into == nil {
 		return c.ringOne(s)
 	}
+	who := c.ordered(s.Group, s.Who)
 	if !s.Linear {
-		return c.ringAll(s.Who, s.For)
+		return c.ringAll(who, s.For)
 	}
-	for _, who := range s.Who {
+	for _, who := range who {
 		if c.ringAll([]string{who}, s.For) {
 			return true
 		}
@@ -176,7 +177,7 @@ func (c *Call) rang(p *party, e sip.Rang) {
 	if c.caller.leg == nil {
 		return // it is the caller's own phone that rings (click-to-call)
 	}
-	if e.SDP != nil && len(c.parties) == 1 && c.music == nil && c.earlySound(p, e) {
+	if e.SDP != nil && len(c.parties) == 1 && c.music == nil && c.search == nil && c.earlySound(p, e) {
 		return
 	}
 	c.ringing()
@@ -336,6 +337,7 @@ func (c *Call) join(p *party) error {
 func (c *Call) joined(p *party) {
 	c.peer, c.parted = p, false
 	c.note(pbx.CallEvent{Kind: pbx.Bridged, Who: p.who, Leg: p.leg.ID})
+	c.talks(p)
 	c.startRecording()
 	c.caller.media.Settled()
 	c.transferred(p.who)

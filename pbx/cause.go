@@ -30,6 +30,7 @@ const (
 	Busy           Reason = "busy"            // 486, 600
 	Declined       Reason = "declined"        // 603, 403 of a phone
 	NoAnswer       Reason = "no_answer"       // rang for its time
+	Unconfirmed    Reason = "unconfirmed"     // answered, and did not press the key that takes the call
 	UnknownNumber  Reason = "unknown_number"  // nobody has that number
 	Unregistered   Reason = "unregistered"    // no phone of the callee is registered
 	NoCodec        Reason = "no_codec"        // 488: the two sides share no codec
@@ -47,6 +48,7 @@ const (
 	NoRoute        Reason = "no_route"        // no rule and no trunk for it
 	OverLimit      Reason = "over_limit"      // a limit of the company is reached
 	Premium        Reason = "premium"         // a premium-rate number, which our rules do not allow
+	NoChoice       Reason = "no_choice"       // the caller chose nothing in a menu
 	WrongPIN       Reason = "wrong_pin"       // who wanted into a conference did not know its PIN
 	Spent          Reason = "spent"           // what may be spent in a day is spent
 	NoPorts        Reason = "no_ports"        // the media port range is used up
@@ -148,6 +150,7 @@ var reasons = map[Reason]reasonText{
 	Busy:           {486, 17, "%s was busy", "%s: занято"},
 	Declined:       {603, 21, "%s declined the call", "%s отклонил вызов"},
 	NoAnswer:       {480, 19, "%s did not answer", "%s не ответил"},
+	Unconfirmed:    {480, 19, "%s answered and did not take the call by the key", "%s: ответ без подтверждения клавишей"},
 	UnknownNumber:  {404, 1, "the number is not known", "номер не существует"},
 	Unregistered:   {480, 20, "no phone of the called number is registered", "телефон вызываемого номера не зарегистрирован"},
 	NoCodec:        {488, 79, "the two sides share no codec", "у сторон нет общего кодека"},
@@ -165,6 +168,7 @@ var reasons = map[Reason]reasonText{
 	NoRoute:        {404, 3, "there is no way to the called number", "нет маршрута к набранному номеру"},
 	OverLimit:      {503, 34, "a limit of the company is reached", "достигнут лимит компании"},
 	Premium:        {403, 21, "calls to premium-rate numbers are not allowed", "вызовы на платные номера запрещены"},
+	NoChoice:       {480, 16, "the caller chose nothing in the menu", "звонивший ничего не выбрал в меню"},
 	WrongPIN:       {403, 21, "the PIN of the conference was not given", "не введён верный PIN-код конференции"},
 	Spent:          {403, 21, "the day's limit of spending was reached", "достигнут дневной лимит расходов на связь"},
 	NoPorts:        {503, 34, "no media port is free", "нет свободных портов для звука"},

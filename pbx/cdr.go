@@ -230,7 +230,7 @@ func (f *fold) outcome() Outcome {
 			return OutcomeAbandoned
 		}
 		return OutcomeMissed
-	case NoAnswer, Unregistered, Elsewhere:
+	case NoAnswer, NoChoice, Unconfirmed, Unregistered, Elsewhere:
 		return OutcomeMissed
 	case Joined: // whoever was called answered there
 		return OutcomeAnswered

@@ -25,6 +25,7 @@ type Company struct {
 	Conferences map[string]*Conference // by number
 	Schedules   map[string]*Schedule   // by name; nil when there is none
 	Lists       map[string]*List       // likewise
+	Menus       map[string]*Menu       // by name; nil when there is none
 }
 
 // Trunk gives the trunk of that name, nil when there is none.
@@ -74,6 +75,7 @@ type Extension struct {
 	Voicemail bool     `json:"voicemail,omitempty"`
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
+	Follow    []Follow `json:"follow,omitempty"` // places where its owner is looked for; none: its phones ring
 	SRTP      string   `json:"srtp,omitempty"`   // off, offered, required, dtls; "": offered
 	Codecs    []string `json:"codecs,omitempty"` // order; empty: the default order
 	DTMF      DTMF     `json:"dtmf,omitempty"`
@@ -114,10 +116,15 @@ type Forward struct {
 type Strategy string
 
 // RingAll rings every member at once; Linear one after the other in the order
-// of the document.
+// of the document. RoundRobin begins with the member behind the one with whom the call
+// before began, LeastRecent with who has not talked for the longest time, Random with
+// anybody.
 const (
-	RingAll Strategy = "all"
-	Linear  Strategy = "linear"
+	RingAll     Strategy = "all"
+	Linear      Strategy = "linear"
+	RoundRobin  Strategy = "round_robin"
+	LeastRecent Strategy = "least_recent"
+	Random      Strategy = "random"
 )
 
 // Group is a ring group: a number behind which several extensions ring.
@@ -126,8 +133,9 @@ type Group struct {
 	Name     string        `json:"name"`
 	Members  []string      `json:"members"`
 	Strategy Strategy      `json:"strategy"`
-	Ring     time.Duration `json:"ring"`            // how long a ring (RingAll) or a member (Linear) lasts
-	Music    string        `json:"music,omitempty"` // what callers hear meanwhile, "": that it rings
+	Ring     time.Duration `json:"ring"`                // how long a ring (RingAll) or a member (the others) lasts
+	Music    string        `json:"music,omitempty"`     // what callers hear meanwhile, "": that it rings
+	SkipBusy bool          `json:"skip_busy,omitempty"` // members who talk are not rung
 }
 
 // Trunk is a line to a provider or to another PBX.
@@ -211,13 +219,14 @@ type StepKind string
 
 // The kinds of a step. Target of StepRing is an extension or a group, of
 // StepPlay a prompt, of StepDial an outside number, of StepConference a
-// conference; StepReject uses Code.
+// conference, of StepMenu a menu; StepReject uses Code.
 const (
 	StepRing       StepKind = "ring"
 	StepPlay       StepKind = "play"
 	StepDial       StepKind = "dial"
 	StepReject     StepKind = "reject"
 	StepConference StepKind = "conference"
+	StepMenu       StepKind = "menu"
 )
 
 // Step is one thing a rule does with a caller.

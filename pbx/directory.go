@@ -105,9 +105,9 @@ func Owner(trunks []TrunkOf, dialled string) (t TrunkOf, ok bool) {
 }
 
 // Inside tells whether a number is one that the company's own phones call each
-// other by: an extension, a group or a conference.
+// other by: an extension, a group, a conference or a menu.
 func (c *Company) Inside(number string) bool {
-	return c.Extensions[number] != nil || c.Groups[number] != nil || c.Conferences[number] != nil
+	return c.Extensions[number] != nil || c.Groups[number] != nil || c.Conferences[number] != nil || c.MenuAt(number) != nil
 }
 
 // Mates lists the extensions that are in a group with one, itself left out.

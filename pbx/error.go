@@ -11,6 +11,7 @@ const (
 	Invalid         Kind = "invalid"         // what was asked for makes no sense
 	NotFound        Kind = "not_found"       // it does not exist, or not for you
 	Conflict        Kind = "conflict"        // it clashes with what is there
+	Outdated        Kind = "outdated"        // it is no longer what the request began with
 	Denied          Kind = "denied"          // known, but not allowed
 	Unauthenticated Kind = "unauthenticated" // not known who asks
 	Limit           Kind = "limit"           // a limit is reached; later may help

@@ -30,6 +30,7 @@ const (
 	Supervised    EventKind = "supervised"     // Who listens, whispers or talks with both, as Text says: Leg
 	Parked        EventKind = "parked"         // Who waits at the orbit To
 	Playing       EventKind = "playing"        // a prompt is played to the caller: Text
+	Chose         EventKind = "chose"          // Who chose in the menu Text: Digit, or To: the extension it dialled; neither: nothing
 	RecordStart   EventKind = "record_start"   // a recording began: Recording
 	RecordEnd     EventKind = "record_end"     // it is closed, or could not begin: Recording
 	RecordPaused  EventKind = "record_paused"  // nothing is recorded from now on: Recording; Who asked for it, "": the API

@@ -90,6 +90,8 @@ func (x *explanation) add(e CallEvent) {
 	case Playing:
 		name := named(e.Text)
 		x.say(Text{"the prompt " + name + " was played", "проиграна запись " + name})
+	case Chose:
+		x.chose(e)
 	case Dialled, CallerDialled:
 		x.tries[e.Leg] = &try{who: named(e.Who), trunk: e.Trunk, at: e.At}
 		if x.sentBy == named(e.Who) {
@@ -162,6 +164,18 @@ func (x *explanation) transferred(e CallEvent) {
 		return
 	}
 	x.say(Text{by + " transferred the call to " + to, by + " перевёл вызов на " + to})
+}
+
+// chose tells what the caller did in a menu.
+func (x *explanation) chose(e CallEvent) {
+	x.flush()
+	menu, key := named(e.Text), named(e.Digit+e.To)
+	if key == "" {
+		x.say(Text{"nothing was chosen in the menu " + menu, "в меню " + menu + " ничего не выбрано"})
+		x.clauses[len(x.clauses)-1].reason = NoChoice
+		return
+	}
+	x.say(Text{"the caller pressed " + key + " in the menu " + menu, "в меню " + menu + " нажато " + key})
 }
 
 // untransferred takes back that a call was transferred.

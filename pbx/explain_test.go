@@ -97,6 +97,11 @@ func TestExplain(t *testing.T) {
 			end(time.Second, NewCause(PartyPBX, NoAnswer)),
 			"+79160000001 called +74950000000; the CRM named 101 as owner, of whom no phone was registered; the prompt welcome was played; nobody answered.",
 			"Звонок с номера +79160000001 на +74950000000; CRM назвала ответственным 101 (ни один его телефон не был зарегистрирован); проиграна запись welcome; никто не ответил."},
+		{"a menu, and a mobile that is not confirmed", begin(in).add(time.Second, CallEvent{Kind: Chose, Who: "+79160000001", Text: "main", Digit: "2"}).
+			add(0, CallEvent{Kind: Chose, Text: "sales", To: "101"}).dial("101").out(3*time.Second, "101", NewCause(PartyCallee, Unconfirmed)).
+			add(0, CallEvent{Kind: Chose, Text: "more"}).end(0, NewCause(PartyPBX, NoChoice)),
+			"+79160000001 called +74950000000; the caller pressed 2 in the menu main; the caller pressed 101 in the menu sales; 101 did not take the call by the key; nothing was chosen in the menu more.",
+			"Звонок с номера +79160000001 на +74950000000; в меню main нажато 2; в меню sales нажато 101; 101: вызов не принят клавишей; в меню more ничего не выбрано."},
 		{"the process died", begin(in).dial("101").dial("102"),
 			"+79160000001 called +74950000000; 101 and 102 were being called; the PBX was interrupted.",
 			"Звонок с номера +79160000001 на +74950000000; вызов шёл на 101 и 102; работа АТС прервалась."},

@@ -19,6 +19,7 @@ const (
 	OnBusy         On = "busy"
 	OnNoAnswer     On = "no_answer"
 	OnUnregistered On = "unregistered"
+	OnFollow       On = "follow" // not as a forward: its owner is looked for elsewhere
 )
 
 // DND tells whether the owner does not want to be disturbed.

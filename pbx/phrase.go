@@ -21,6 +21,7 @@ var phrases = map[Reason]phrase{
 	Busy:           {"{who} {was} busy", "{who}: занято", ""},
 	Declined:       {"{who} declined the call", "{who} отклонил вызов", "{who} отклонили вызов"},
 	NoAnswer:       {"{who} did not answer", "{who} не ответил", "{who} не ответили"},
+	Unconfirmed:    {"{who} did not take the call by the key", "{who}: вызов не принят клавишей", ""},
 	UnknownNumber:  {"the number {who} is not known", "номер {who} не существует", "номера {who} не существуют"},
 	Unregistered:   {"no phone of {who} was registered", "ни один телефон {who} не был зарегистрирован", ""},
 	NoCodec:        {"no codec was in common with {who}", "{who}: нет общего кодека", ""},

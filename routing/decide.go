@@ -26,10 +26,11 @@ func decide(req Request, contact pbx.Contact, lookup *pbx.Lookup, registered fun
 
 // plan is a decision in the making.
 type plan struct {
-	req  Request
-	hops []Hop    // the forwardings that led here
-	led  []string // public numbers whose rules led here
-	with string   // of a transfer: the extension that is sent on
+	req   Request
+	hops  []Hop    // the forwardings that led here
+	led   []string // public numbers whose rules led here
+	with  string   // of a transfer: the extension that is sent on
+	inner bool     // within a step of the plan
 	Decision
 }
 
@@ -79,6 +80,9 @@ func (p *plan) dialled() {
 	case c.Conferences[to] != nil:
 		p.To = to
 		p.confer(to)
+	case c.MenuAt(to) != nil:
+		p.To = to
+		p.choose(c.MenuAt(to).Name)
 	case c.Numbers[p.To] != nil:
 		p.why(p.To + " is a number of this company: no trip through the provider")
 		p.rule(func(*pbx.Rule) {})
@@ -148,6 +152,8 @@ func (p *plan) step(s pbx.Step) {
 		p.dial(s)
 	case pbx.StepConference:
 		p.confer(s.Target)
+	case pbx.StepMenu:
+		p.choose(s.Target)
 	case pbx.StepReject:
 		cause := pbx.NewCause(pbx.PartyPBX, pbx.Rejected)
 		if s.Code >= 400 && s.Code <= 699 {
@@ -234,7 +240,7 @@ func (p *plan) ring(target string, d time.Duration) {
 	p.Steps = append(p.Steps, Ring{
 		Who:    who,
 		For:    ringTime(d, DefaultRing),
-		Linear: g.Strategy == pbx.Linear,
+		Linear: g.Strategy != pbx.RingAll && g.Strategy != "",
 		Group:  target,
 		Music:  g.Music,
 		Why:    "group " + target,

@@ -109,7 +109,7 @@ func TestDecideInbound(t *testing.T) {
 		{"a rule of which nothing can be done", "+74950000004",
 			"in +74950000004: reject 404 no_route | group 602 has nobody to ring; 777 is neither an extension nor a group; " +
 				"there is no prompt none; +49301234567 is in another country: international calls are not allowed; " +
-				"step menu is not supported; nothing to do for +74950000004"},
+				"there is no menu main; nothing to do for +74950000004"},
 		{"a number of nobody", "+74951111111",
 			"in +74951111111: reject 404 unknown_number | +74951111111 is not a number of this company"},
 		{"an extension is no public number", "101", "in 101: reject 404 unknown_number | 101 is not a number of this company"},

@@ -34,8 +34,8 @@ type Decision struct {
 	Record    bool
 	Notice    pbx.Notice // where Record
 	// Steps are done in order until one connects or refuses the caller. When
-	// the last one is a Ring or a Dial that nobody answered, the call ends
-	// with the cause of that step.
+	// the last one is a Ring or a Dial that nobody answered, or a Menu that led to
+	// nobody, the call ends with the cause of that step.
 	Steps []Step
 	// Why is what was found out while deciding. The reason for a single Ring is
 	// in its own Why and is not repeated here, so that the record of a call
@@ -44,7 +44,7 @@ type Decision struct {
 }
 
 // Step is one thing to do with a caller: Ring, Play, Dial, Feature, Park, Page,
-// Confer or Reject.
+// Confer, Menu or Reject.
 type Step interface{ step() }
 
 // Ring rings extensions of the company, each on all its phones.

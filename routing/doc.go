@@ -18,7 +18,7 @@
 // address book.
 //
 // Invariants: a decision has 1 to [MaxSteps] steps; nothing follows a Reject;
-// the last step connects or refuses (Ring, Dial, Feature or Reject). Every target is of
+// the last step connects or refuses (Ring, Dial, Feature, Confer, Menu or Reject). Every target is of
 // the company of the request. A failing CRM or address book is a reason, never an
 // error and never the end of a call. Rules that lead to each other end at the second
 // visit. Emergency numbers are carried whatever the time. What is refused is refused with a reason. A number

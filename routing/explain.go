@@ -114,10 +114,33 @@ func (r *Router) describe(req Request, s Step) pbx.PlannedStep {
 		p.Text, p.Who, p.Number = "group "+s.Group, r.phones(req.Company, s.Who), s.Group
 	case Confer:
 		p.Do, p.Text, p.Number = "conference", strings.TrimSpace("conference "+s.Conference.Name), s.Conference.Number
+	case Menu:
+		p = menuStep(s)
+		p.Keys = r.keys(req, s.Menu)
 	case Reject:
 		p.Text = fmt.Sprintf("%d %s", s.Cause.SIP, s.Cause.Reason)
 	}
 	return p
+}
+
+// keys lays out what follows the keys of a menu; a menu behind a menu is only named.
+func (r *Router) keys(req Request, m *pbx.Menu) map[string][]pbx.PlannedStep {
+	all := map[string][]pbx.PlannedStep{}
+	for key, list := range m.Keys {
+		all[key] = []pbx.PlannedStep{}
+		for _, s := range Continue(req, list).Steps {
+			if next, is := s.(Menu); is { // menus may lead to each other
+				all[key] = append(all[key], menuStep(next))
+			} else {
+				all[key] = append(all[key], r.describe(req, s))
+			}
+		}
+	}
+	return all
+}
+
+func menuStep(s Menu) pbx.PlannedStep {
+	return pbx.PlannedStep{Do: "menu", Text: "menu " + s.Menu.Name, Number: s.Menu.Number}
 }
 
 // phones tells how extensions are now.

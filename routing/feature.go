@@ -67,7 +67,7 @@ func (p *plan) forwardTo(to string) {
 		p.reject(pbx.UnknownNumber, "no number follows "+string(ForwardTo))
 	case to == own:
 		p.reject(pbx.Forbidden, own+" cannot forward to itself")
-	case c.Extensions[to] != nil, c.Groups[to] != nil, c.Conferences[to] != nil:
+	case c.Extensions[to] != nil, c.Groups[to] != nil, c.Conferences[to] != nil, c.MenuAt(to) != nil:
 		p.Steps = append(p.Steps, Feature{ForwardTo, to})
 	case c.Numbers[number] != nil:
 		p.Steps = append(p.Steps, Feature{ForwardTo, number})

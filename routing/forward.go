@@ -71,6 +71,9 @@ func (p *plan) lead(to string, by *pbx.Extension) pbx.Reason {
 	case c.Conferences[to] != nil:
 		p.To = to
 		p.confer(to)
+	case c.MenuAt(to) != nil:
+		p.To = to
+		p.choose(c.MenuAt(to).Name)
 	case c.Numbers[number] != nil:
 		p.To = number
 		p.why(number + " is a number of this company: no trip through the provider")
@@ -114,6 +117,9 @@ func (p *plan) forwarded(ext string) bool {
 // ForwardAfter is how long an extension rings until its forward for no answer
 // counts.
 func ForwardAfter(e *pbx.Extension) time.Duration {
+	if d := e.FollowTime(); d > 0 { // the places say how long each rings
+		return min(d, MaxRing)
+	}
 	if e.Forward == nil || e.Forward.After <= 0 || e.ForwardOn(pbx.OnNoAnswer) == "" {
 		return DefaultRing
 	}

@@ -27,7 +27,7 @@ func (p *plan) owner(r *pbx.Rule, registered func(string) bool) {
 		p.why(why)
 		missing = true
 	default:
-		p.Steps = append(p.Steps, Ring{Who: []string{owner}, For: ringTime(r.OwnerRing, DefaultRing), Why: "owner " + owner + " by " + by})
+		p.Steps = append(p.Steps, Ring{Who: []string{owner}, For: ringTime(r.OwnerRing, max(DefaultRing, p.req.Company.Extensions[owner].FollowTime())), Why: "owner " + owner + " by " + by})
 		missing = true // when it comes to the next step
 	}
 	if missing && r.Fallback != "" && r.Fallback != owner {

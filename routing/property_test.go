@@ -45,6 +45,9 @@ func wild(r *rand.Rand) *pbx.Company {
 		c.Outbound = append(c.Outbound, pbx.Outbound{Prefix: one("+", "+7", "", "8", "112"), Trunks: []string{one("a", "b", "c")}})
 	}
 	if r.IntN(2) == 0 {
+		c.Menus = map[string]*pbx.Menu{"p": {Name: "p", Number: ext()}}
+	}
+	if r.IntN(2) == 0 {
 		c.Prompts["p"] = &pbx.Prompt{Name: "p"}
 	}
 	if r.IntN(2) == 0 {
@@ -120,6 +123,10 @@ func check(t *testing.T, req Request, d Decision) {
 		case Feature:
 			if !last || req.Caller == nil || (s.Code == ForwardTo) != (s.Number != "") {
 				t.Fatalf("bad %+v", s)
+			}
+		case Menu:
+			if s.Menu == nil {
+				t.Fatal("a menu that is not there")
 			}
 		case Reject:
 			if !last || s.Cause.SIP < 400 || s.Cause.SIP > 699 || s.Cause.Reason == "" || len(d.Why) == 0 && i == 0 {

@@ -26,7 +26,7 @@ func Invite(req Request, conference string) Forwarded {
 		p.req.Caller = nil
 		p.ring(to, MaxRing/2)
 		p.req.Caller = req.Caller
-	case to[0] == '*', c.Conferences[to] != nil, c.Numbers[c.E164(to)] != nil:
+	case to[0] == '*', c.Conferences[to] != nil, c.MenuAt(to) != nil, c.Numbers[c.E164(to)] != nil:
 		p.reject(pbx.Forbidden, to+" cannot be called into a conference")
 	default:
 		dial, reason, why := p.outside(to, MaxRing/2)
@@ -55,6 +55,8 @@ func sendOn(req Request, with, verb string, parks bool) Forwarded {
 		p.Steps = append(p.Steps, Park{Orbit: to, By: by})
 	case !parks && req.Company.Conferences[to] != nil:
 		p.reject(pbx.Forbidden, "a conference cannot be consulted")
+	case !parks && req.Company.MenuAt(to) != nil:
+		p.reject(pbx.Forbidden, "a menu cannot be consulted")
 	case to[0] == '*':
 		p.reject(pbx.Forbidden, "a call cannot be transferred to "+to)
 	default:

@@ -27,6 +27,7 @@ const (
 	nounPrompt    = "prompt"
 	nounConf      = "conference"
 	nounMusic     = "music"
+	nounMenu      = "menu"
 	nounCRM       = "crm"
 	nounSchedule  = "schedule"
 	nounList      = "list"
@@ -297,6 +298,9 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	for _, k := range slices.Sorted(maps.Keys(c.Lists)) {
 		b.add(nounList, k, 0, c.Lists[k])
 	}
+	for _, k := range slices.Sorted(maps.Keys(c.Menus)) {
+		b.add(nounMenu, k, 0, c.Menus[k])
+	}
 	for i, t := range c.Trunks {
 		b.add(nounTrunk, t.Name, i, t)
 	}
@@ -374,6 +378,11 @@ func addRow(c *pbx.Company, r row) error {
 			c.Lists = map[string]*pbx.List{}
 		}
 		return decodeInto(c.Lists, r.key, body)
+	case nounMenu:
+		if c.Menus == nil {
+			c.Menus = map[string]*pbx.Menu{}
+		}
+		return decodeInto(c.Menus, r.key, body)
 	case nounTrunk:
 		t := &pbx.Trunk{}
 		c.Trunks = append(c.Trunks, t)

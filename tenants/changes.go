@@ -22,7 +22,7 @@ const (
 // Change is one difference that a document made.
 type Change struct {
 	Action Action `json:"action"`
-	Noun   string `json:"noun"`          // tenant, extension, group, trunk, number, outbound, rate, rule, schedule, list, prompt, music, conference or crm
+	Noun   string `json:"noun"`          // tenant, extension, group, trunk, number, outbound, rate, rule, schedule, list, prompt, music, conference, menu or crm
 	Key    string `json:"key,omitempty"` // number, name or prefix; "order" when only the order of a list differs
 }
 
@@ -48,6 +48,7 @@ func diff(old, next *pbx.Company) Changes {
 	all = append(all, diffList("rate", old.Rates, next.Rates, func(r pbx.Rate) string { return r.Prefix })...)
 	all = append(all, diffMap("prompt", old.Prompts, next.Prompts)...)
 	all = append(all, diffMap("conference", old.Conferences, next.Conferences)...)
+	all = append(all, diffMap("menu", old.Menus, next.Menus)...)
 	all = append(all, diffMap("music", old.Music, next.Music)...)
 	all = append(all, diffMap("schedule", old.Schedules, next.Schedules)...)
 	all = append(all, diffMap("list", old.Lists, next.Lists)...)

@@ -59,6 +59,8 @@ type checker struct {
 	joined     map[string][]string // by group, the extensions that name it
 
 	conferences map[string]int // index by number
+	menus       map[string]int // index by name
+	menuNumbers map[string]int // by number
 }
 
 // check notes all mistakes that can be seen without knowing what is stored.
@@ -66,7 +68,7 @@ func (d *Document) check(note noteFunc) {
 	c := &checker{
 		Document: d, note: note, tenant: pbx.Tenant{Country: d.Country},
 		extensions: map[string]int{}, groups: map[string]int{}, trunks: map[string]int{},
-		numbers: map[string]int{}, prompts: map[string]int{}, music: map[string]int{}, prefixes: map[string]int{}, schedules: map[string]int{}, lists: map[string]int{}, conferences: map[string]int{},
+		numbers: map[string]int{}, prompts: map[string]int{}, music: map[string]int{}, prefixes: map[string]int{}, schedules: map[string]int{}, lists: map[string]int{}, conferences: map[string]int{}, menus: map[string]int{},
 		joined: d.joined(),
 	}
 	c.checkTenant()
@@ -79,6 +81,10 @@ func (d *Document) check(note noteFunc) {
 	c.checkLength("schedules", len(d.Schedules))
 	c.checkLength("lists", len(d.Lists))
 	c.checkLength("limits.barred", len(d.Limits.Barred))
+	if len(d.Menus) > maxMenus {
+		c.note("menus", "%d items; %d at most", len(d.Menus), maxMenus)
+		c.tooLong = true
+	}
 	if c.tooLong {
 		return
 	}
@@ -103,6 +109,7 @@ func (d *Document) check(note noteFunc) {
 	}
 	c.checkConferences()
 	c.checkMusic()
+	c.checkMenus()
 	c.checkRules()
 	c.checkCRM()
 }
@@ -167,6 +174,7 @@ func (c *checker) index() {
 		c.once(path, c.prompts, p.Name, i, "prompts[%d]")
 	}
 	c.indexConferences()
+	c.indexMenus()
 	for i, m := range c.Music {
 		path := fmt.Sprintf("music[%d].name", i)
 		c.match(path, m.Name, identifier, "letters, digits, dots and dashes, 40 at most")
@@ -216,6 +224,7 @@ func (c *checker) checkExtension(path string, e *Extension) {
 		}
 		c.once(at, seen, g, i, path+".groups[%d]")
 	}
+	c.checkFollow(path+".follow", e)
 	if e.Forward != nil {
 		c.checkForward(path+".forward", e.Number, e.Forward)
 	}
@@ -242,7 +251,7 @@ func (c *checker) checkForward(path, own string, f *Forward) {
 		case t.target == own:
 			c.note(at, "%s cannot forward to itself", own)
 		case !c.inside(t.target) && !c.outside(t.target):
-			c.note(at, "%q is no extension, no group, no conference and no number that outbound carries", t.target)
+			c.note(at, "%q is no extension, no group, no conference, no menu and no number that outbound carries", t.target)
 		}
 	}
 	c.duration(path+".after", f.After, minRing, maxRing)
@@ -252,6 +261,9 @@ func (c *checker) checkGroup(path string, g *Group) {
 	c.text(path+".name", g.Name)
 	c.oneOf(path+".kind", g.Kind, groupKinds)
 	c.oneOf(path+".strategy", g.Strategy, strategies)
+	if g.Strategy == "skills" && (g.Kind == "" || g.Kind == "ring") {
+		c.note(path+".strategy", "skills is a strategy of queues: a ring group is one of all, linear, round_robin, least_recent and random")
+	}
 	c.duration(path+".ring", g.Ring, minRing, maxRing)
 	if _, ok := c.music[g.Music]; g.Music != "" && g.Music != pbx.DefaultMusic && !ok {
 		c.note(path+".music", "there is no music %.60q", g.Music)
@@ -318,7 +330,8 @@ func (c *checker) checkCaller(path, number string) {
 // inside says whether number can be called within the company.
 func (c *checker) inside(number string) bool {
 	_, isConference := c.conferences[number]
-	return c.internal(number) || isConference
+	_, isMenu := c.menuNumbers[number]
+	return c.internal(number) || isConference || isMenu
 }
 
 // internal says whether number is an extension or a group.

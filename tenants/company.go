@@ -31,14 +31,14 @@ func (d *Document) Company(old *pbx.Company) (*pbx.Company, error) {
 // checked gives all mistakes that can be seen without knowing what is stored. It
 // reads prompt files and may take a second.
 func (d *Document) checked() error {
-	m := &mistakes{doc: d.doc}
+	m := &mistakes{doc: d.doc, part: d.part}
 	d.check(m.add)
 	return m.err()
 }
 
 // company is Company for a document that is checked. It reads no file.
 func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
-	m := &mistakes{doc: d.doc}
+	m := &mistakes{doc: d.doc, part: d.part}
 	b := &build{Document: d, old: old, note: m.add, joined: d.joined(), company: &pbx.Company{
 		Tenant: pbx.Tenant{
 			ID: d.Tenant, Domain: strings.ToLower(d.Domain), Name: d.Name, Zone: orElse(d.Zone, "UTC"), Country: d.Country,
@@ -64,6 +64,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 		b.prompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
 	b.conferences()
+	b.menus()
 	b.uploads()
 	b.music()
 	b.schedules()
@@ -89,7 +90,7 @@ func (b *build) extension(path string, e *Extension) {
 	x := &pbx.Extension{
 		Number: e.Number, Name: e.Name, Record: e.Record != "", Notice: e.Record.notice(), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 		Codecs: codecNames(e.Codecs), DTMF: pbx.DTMF(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
-		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC,
+		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC, Follow: follow(e.Follow),
 	}
 	if f := e.Forward; f != nil && *f != (Forward{}) {
 		x.Forward = &pbx.Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: time.Duration(f.After)}
@@ -138,7 +139,7 @@ func hashes(number, domain, password string) (ha1MD5, ha1SHA256 string) {
 func (b *build) group(g *Group) {
 	b.company.Groups[g.Number] = &pbx.Group{
 		Number: g.Number, Name: g.Name, Members: members(g, b.joined),
-		Strategy: pbx.Strategy(orElse(g.Strategy, string(pbx.RingAll))), Ring: time.Duration(orElse(g.Ring, defaultRing)), Music: g.Music,
+		Strategy: pbx.Strategy(orElse(g.Strategy, string(pbx.RingAll))), Ring: time.Duration(orElse(g.Ring, defaultRing)), Music: g.Music, SkipBusy: g.SkipBusy,
 	}
 }
 
@@ -210,6 +211,8 @@ func step(s Step) pbx.Step {
 		return s.Play.step()
 	case s.Dial != "":
 		return pbx.Step{Kind: pbx.StepDial, Target: s.Dial}
+	case s.Menu != "":
+		return pbx.Step{Kind: pbx.StepMenu, Target: s.Menu}
 	case s.Conference != "":
 		return pbx.Step{Kind: pbx.StepConference, Target: s.Conference}
 	}
@@ -251,7 +254,7 @@ func FromCompany(c *pbx.Company) *Document {
 		x := Extension{
 			Number: e.Number, Name: e.Name, Record: recordOf(e.Record, e.Notice), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
 			Codecs: clone(e.Codecs), DTMF: string(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
-			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC,
+			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC, Follow: documentFollow(e.Follow),
 		}
 		if f := e.Forward; f != nil {
 			x.Forward = &Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: Duration(f.After)}
@@ -260,7 +263,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, n := range keys(c.Groups) {
 		g := c.Groups[n]
-		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring), Music: g.Music})
+		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring), Music: g.Music, SkipBusy: g.SkipBusy})
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
@@ -294,6 +297,9 @@ func FromCompany(c *pbx.Company) *Document {
 		l := c.Lists[n]
 		d.Lists = append(d.Lists, List{Name: n, Numbers: clone(l.Numbers), Prefixes: clone(l.Prefixes)})
 	}
+	for _, n := range keys(c.Menus) {
+		d.Menus = append(d.Menus, documentMenu(c.Menus[n]))
+	}
 	for _, r := range c.Rules {
 		d.Rules = append(d.Rules, documentRule(r))
 	}
@@ -316,6 +322,8 @@ func documentStep(s pbx.Step) Step {
 		return Step{Play: Play{Prompts: clone(s.Plays()), Interrupt: s.Interrupt}}
 	case pbx.StepDial:
 		return Step{Dial: s.Target}
+	case pbx.StepMenu:
+		return Step{Menu: s.Target}
 	case pbx.StepConference:
 		return Step{Conference: s.Target}
 	}

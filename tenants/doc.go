@@ -7,7 +7,7 @@
 // line. [Document.Company] makes of it the pbx.Company that the engine works
 // with, passwords turned into digest hashes; [FromCompany] goes the other way
 // and leaves the secrets out. [Service] applies a document in one transaction
-// and tells what it changed.
+// and tells what it changed, or edits one item of a [Section] of it.
 //
 // # What it is not
 //
@@ -33,5 +33,5 @@
 //
 // document_test.go has the example of the documentation, mistakes_test.go the
 // table of mistakes with their lines, service_test.go what applying changes,
-// fuzz_test.go throws anything at Parse.
+// fuzz_test.go throws anything at Parse; api/sections_test.go edits items.
 package tenants

@@ -32,10 +32,11 @@ type Document struct {
 	CRM        CRM          `yaml:"crm" json:"crm,omitzero"`
 
 	Conferences []Conference `yaml:"conferences" json:"conferences,omitempty"`
-	laterDocument
+	Menus       []Menu       `yaml:"menus" json:"menus,omitempty"`
 
-	dir string      // where prompt files are; "" when there is no such place
-	doc *strict.Doc // nil when the document was not parsed
+	dir  string      // where prompt files are; "" when there is no such place
+	doc  *strict.Doc // nil when the document was not parsed
+	part part        // of it was sent by itself
 }
 
 // Limits bound what a company can use at once.
@@ -66,6 +67,7 @@ type Extension struct {
 	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
 	Email     string   `yaml:"email" json:"email,omitempty"`
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
+	Follow    []Follow `yaml:"follow" json:"follow,omitempty"`         // where its owner is looked for
 	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off, offered (the default), required or dtls
 	Codecs    []string `yaml:"codecs" json:"codecs,omitempty"`         // in order of preference
 	DTMF      string   `yaml:"dtmf" json:"dtmf,omitempty"`             // auto, the default, rfc4733, inband or info
@@ -94,9 +96,10 @@ type Group struct {
 	Name     string   `yaml:"name" json:"name,omitempty"`
 	Kind     string   `yaml:"kind" json:"kind,omitempty"` // ring, the default
 	Members  []string `yaml:"members" json:"members"`
-	Strategy string   `yaml:"strategy" json:"strategy,omitempty"` // all, the default, or linear
-	Ring     Duration `yaml:"ring" json:"ring,omitzero"`          // default 20 s
-	Music    string   `yaml:"music" json:"music,omitempty"`       // heard in place of the ringing tone
+	Strategy string   `yaml:"strategy" json:"strategy,omitempty"`   // all, the default, linear, round_robin, least_recent or random
+	Ring     Duration `yaml:"ring" json:"ring,omitzero"`            // default 20 s
+	Music    string   `yaml:"music" json:"music,omitempty"`         // heard in place of the ringing tone
+	SkipBusy bool     `yaml:"skip_busy" json:"skip_busy,omitempty"` // members who talk are not rung
 	laterGroup
 }
 
@@ -198,7 +201,7 @@ type Conference struct {
 	Announce     string  `yaml:"announce" json:"announce,omitempty"`     // prompt for who comes in
 }
 
-// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference and Reject.
+// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference, Menu and Reject.
 type Step struct {
 	Ring   string   `yaml:"ring" json:"ring,omitempty"`     // extension or group
 	Play   Play     `yaml:"play" json:"play,omitzero"`      // prompts
@@ -207,6 +210,7 @@ type Step struct {
 	For    Duration `yaml:"for" json:"for,omitzero"`        // of Ring: how long
 
 	Conference string `yaml:"conference" json:"conference,omitempty"` // number of a conference
+	Menu       string `yaml:"menu" json:"menu,omitempty"`             // name of a menu
 	laterStep
 }
 

@@ -19,10 +19,6 @@ func (l *later) UnmarshalStrict(n strict.Node) {
 	n.Errorf("not supported by this build yet")
 }
 
-type laterDocument struct {
-	Menus later `yaml:"menus" json:"-"`
-}
-
 type laterExtension struct {
 	Skills later `yaml:"skills" json:"-"`
 }
@@ -35,12 +31,11 @@ type laterGroup struct {
 
 type laterStep struct {
 	Queue     later `yaml:"queue" json:"-"`
-	Menu      later `yaml:"menu" json:"-"`
 	Voicemail later `yaml:"voicemail" json:"-"`
 }
 
 // any says whether the step is one of these.
-func (l laterStep) any() bool { return bool(l.Queue || l.Menu || l.Voicemail) }
+func (l laterStep) any() bool { return bool(l.Queue || l.Voicemail) }
 
 // closed is a set of words of which this build knows some.
 type closed struct {
@@ -50,7 +45,7 @@ type closed struct {
 // The words of the document that may grow.
 var (
 	groupKinds = closed{[]string{"ring"}, []string{"queue"}}
-	strategies = closed{[]string{"all", "linear"}, []string{"round_robin", "least_recent", "random", "skills"}}
+	strategies = closed{[]string{"all", "linear", "round_robin", "least_recent", "random", "skills"}, nil}
 	srtpModes  = closed{[]string{"off", "offered", "required", "dtls"}, nil}
 	dtmfWays   = closed{[]string{string(pbx.DTMFAuto), string(pbx.DTMFRFC4733), string(pbx.DTMFInband), string(pbx.DTMFInfo)}, nil}
 	crmKinds   = closed{[]string{"none", "rtk", "webhook"}, []string{"amocrm"}}

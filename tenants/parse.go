@@ -69,6 +69,7 @@ func invalid(mistakes error) error {
 // mistakes collects what is wrong with a document after it was parsed.
 type mistakes struct {
 	doc  *strict.Doc // nil when it was not parsed
+	part part
 	list strict.Mistakes
 	left int
 }
@@ -79,7 +80,9 @@ func (m *mistakes) add(path, format string, args ...any) {
 		return
 	}
 	mistake := strict.Mistake{Path: path, Msg: fmt.Sprintf(format, args...)}
-	if m.doc != nil {
+	if p, line, sent := m.part.place(path); sent {
+		mistake.Path, mistake.Line = p, line
+	} else if m.doc != nil {
 		mistake.Line = m.doc.Line(path)
 	}
 	m.list = append(m.list, mistake)

@@ -32,12 +32,25 @@ func NewService(s Store) *Service { return &Service{store: s} }
 // Conflict when another company has the domain or a number; nothing is changed
 // then. Calls that are going on keep the company they began with.
 func (s *Service) Apply(ctx context.Context, d *Document) (Changes, error) {
+	return s.ApplyIf(ctx, d, func(any) error { return nil })
+}
+
+// ApplyIf is Apply for a document that replaces what may allows: it is asked about the
+// document of the company as it is, nil when there is none.
+func (s *Service) ApplyIf(ctx context.Context, d *Document, may Condition) (Changes, error) {
 	// Not in the transaction, in which all companies take their turns.
 	if err := d.checked(); err != nil {
 		return nil, fmt.Errorf("apply company %s: %w", d.Tenant, err)
 	}
 	var changes Changes
 	err := s.store.UpdateCompany(ctx, d.Tenant, func(old *pbx.Company) (*pbx.Company, error) {
+		var now any
+		if old != nil {
+			now = FromCompany(old)
+		}
+		if err := may(now); err != nil {
+			return nil, err
+		}
 		next, err := d.company(old)
 		if err != nil {
 			return nil, err

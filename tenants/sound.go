@@ -62,9 +62,17 @@ func (s *Service) changePrompts(ctx context.Context, t pbx.TenantID, change func
 // PlayedBy says what of a company plays a prompt, "" when nothing does.
 func PlayedBy(c *pbx.Company, name string) string {
 	for _, r := range c.Rules {
-		for _, s := range r.Steps {
-			if s.Kind == pbx.StepPlay && slices.Contains(s.Plays(), name) {
-				return "the rule of " + r.Number
+		if plays(r.Steps, name) {
+			return "the rule of " + r.Number
+		}
+	}
+	for menu, m := range c.Menus {
+		if name == m.Prompt || name == m.Invalid || name == m.NoInput || plays(m.Otherwise, name) {
+			return "the menu " + menu
+		}
+		for _, list := range m.Keys {
+			if plays(list, name) {
+				return "the menu " + menu
 			}
 		}
 	}
@@ -82,4 +90,9 @@ func PlayedBy(c *pbx.Company, name string) string {
 		}
 	}
 	return ""
+}
+
+// plays says whether one of the steps plays a prompt.
+func plays(list []pbx.Step, name string) bool {
+	return slices.ContainsFunc(list, func(s pbx.Step) bool { return s.Kind == pbx.StepPlay && slices.Contains(s.Plays(), name) })
 }

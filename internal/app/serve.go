@@ -45,13 +45,23 @@ type reloading struct {
 	debug   *crm.Debugger
 }
 
-func (r reloading) Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error) {
-	changes, err := r.Service.Apply(ctx, d)
-	if err == nil && len(changes) > 0 {
-		r.sip.Reload()
-		r.deliver.Wake(d.Tenant)
-	}
+func (r reloading) ApplyIf(ctx context.Context, d *tenants.Document, may tenants.Condition) (tenants.Changes, error) {
+	changes, err := r.Service.ApplyIf(ctx, d, may)
+	r.changed(d.Tenant, changes)
 	return changes, err
+}
+
+func (r reloading) Edit(ctx context.Context, t pbx.TenantID, edit tenants.Edit) (tenants.Changes, error) {
+	changes, err := r.Service.Edit(ctx, t, edit)
+	r.changed(t, changes)
+	return changes, err
+}
+
+func (r reloading) changed(t pbx.TenantID, changes tenants.Changes) {
+	if len(changes) > 0 {
+		r.sip.Reload()
+		r.deliver.Wake(t)
+	}
 }
 
 func (r reloading) Remove(ctx context.Context, t pbx.TenantID) error {

@@ -16,6 +16,7 @@ type acme struct {
 	Steps    string // of the rule for the company's number; "": the group 600
 	Opus     bool   // the phone of 101 knows Opus only
 	Keys     string // dtmf of 102; "": auto
+	More     string // further sections
 }
 
 const (
@@ -65,6 +66,7 @@ outbound:
 rules:
   - {number: "%[1]s", owner: %[3]v, record: %[4]v, steps: %[5]s}
 `, companyNumber, trunks, a.CRM != "", a.Record, a.Steps)
+	b.WriteString(a.More)
 	if a.CRM != "" {
 		fmt.Fprintf(&b, "crm: {kind: rtk, url: %q, client_id: %s, sign_key: %s, timeout: 700ms, exceptions: [\"103\"]}\n", a.CRM, clientID, signKey)
 	}

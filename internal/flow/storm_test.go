@@ -54,6 +54,7 @@ func seeds(text string) (first, last uint64, err error) {
 // storm writes the script of a seed.
 func storm(seed uint64) string {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0))}
+	g.text.WriteString(stormCompany)
 	g.phones()
 	for range 50 + g.IntN(30) {
 		g.call()
@@ -110,6 +111,28 @@ func (g *generator) some(d time.Duration) time.Duration {
 	return time.Duration(g.Int64N(int64(d))).Truncate(time.Millisecond)
 }
 
+// stormCompany is what the company of a storm has beside that of the flows.
+const stormCompany = `acme
+  extensions:
+    - {number: "101", name: Анна Петрова, password: secret-acme-101}
+    - {number: "102", name: Иван Волков, password: secret-acme-102}
+    - {number: "103", name: Олег Сидоров, password: secret-acme-103}
+    - {number: "104", name: Мария Котова, password: secret-acme-104, follow: [{ring: "104", for: 10s}, {ring: "102", after: 4s}, {dial: "+79990000002", after: 5s, for: 15s}]}
+    - {number: "105", name: Приёмная, password: secret-acme-105}
+  groups:
+    - {number: "600", name: Продажи, members: ["101", "102"], strategy: all, ring: 20s}
+    - {number: "601", members: ["101", "102", "103"], strategy: round_robin, ring: 5s, skip_busy: true}
+    - {number: "602", members: ["103", "104", "105"], strategy: least_recent, ring: 5s}
+    - {number: "603", members: ["101", "104"], strategy: random, ring: 5s}
+  menus:
+    - {name: main, number: "900", prompt: welcome, timeout: 3s, tries: 2, direct: true, keys: {"1": [{ring: "601"}], "2": [{menu: more}], "5": [{ring: "602"}]}, otherwise: [{ring: "105"}]}
+    - {name: more, prompt: welcome, timeout: 3s, keys: {"1": [{menu: main}], "5": [{dial: "+79990000001"}]}, otherwise: [{ring: "103", for: 5s}]}
+  rules:
+    - {number: "+74950000000", owner: true, record: true, steps: [{ring: "600"}]}
+    - {number: "+74950000002", steps: [{menu: main}, {ring: "103", for: 10s}]}
+    - {number: "+74950000009", steps: [{ring: "104"}]}
+`
+
 // phones sets the stage: who answers how, over which transport, on which link.
 func (g *generator) phones() {
 	for _, name := range []string{"101", "102", "102/b", "103", "104", "105", "umbra:101", "+79990000001", "+79990000002"} {
@@ -163,7 +186,7 @@ func (g *generator) call() {
 	case 1:
 		from, to = g.one(g.names...), g.one("+79990000001", "+79990000002", "+78005553535", "112", "+4930123456")
 	default:
-		from, to = g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "600", "999", "*97", "*8", "*8102", "*51", "*60103", "*61600", "800", "800", "801")
+		from, to = g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "600", "601", "602", "603", "900", "900", "999", "*97", "*8", "*8102", "*51", "*60103", "*61600", "800", "800", "801")
 	}
 	line := fmt.Sprintf("call %s to %s talk=%v", from, to, time.Second+g.some(40*time.Second))
 	switch g.IntN(5) {
@@ -190,7 +213,7 @@ func (g *generator) deed() {
 	if g.IntN(2) == 0 {
 		name = g.one(append([]string{"+79990000001"}, g.names...)...)
 	}
-	switch what := g.one("holds", "holds", "resumes", "hangs up", "presses 5", "goes silent", "re-offers", "is cut off", "registers", "unregisters"); what {
+	switch what := g.one("holds", "holds", "resumes", "hangs up", "presses 5", "presses 1", "presses 21", "presses 102", "goes silent", "re-offers", "is cut off", "registers", "unregisters"); what {
 	case "is cut off":
 		g.addAt(at, "%s is cut off", name)
 		g.addAt(at+g.some(90*time.Second), "%s is back", name)

@@ -1,0 +1,40 @@
+package e2e
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"vpbx/pbx"
+)
+
+// TestMenu brings a call from a carrier into a menu, of which the prompt was uploaded:
+// the caller hears it and presses 2, as a telephone event; the phone of the group rings,
+// and the two hear each other.
+func TestMenu(t *testing.T) {
+	s := serve(t, serverOptions{Company: acme{Carrier: "127.0.0.1:5060", Steps: "[{menu: main}]", More: `prompts: [{name: hello, upload: true}]
+menus:
+  - {name: main, prompt: hello, direct: true, keys: {"1": [{ring: "103"}], "2": [{ring: "600"}]}, otherwise: [{reject: 480}]}
+`}.String()})
+	prompt, err := os.ReadFile(toneFile(t, t.TempDir(), "hello.wav", 1040, 30*time.Second))
+	if err != nil {
+		t.Fatalf("read the prompt: %v", err)
+	}
+	if status, _, body := s.request("PUT", "prompts/hello", string(prompt)); status != 200 {
+		t.Fatalf("upload the prompt: %d %s", status, body)
+	}
+	anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440})
+	carrier := startBaresip(t, s, baresipOptions{User: "+79160000031", Carrier: true, Tone: 660})
+	carrier.do("dial", "sip:"+companyNumber+"@"+s.udp.String())
+	carrier.waitEvent("CALL_ESTABLISHED")
+	carrier.waitHeard(1040, 1)
+	carrier.do("sndcode", "2")
+	carrier.do("sndcode", "\x04") // and lets go of the key
+	anna.waitEvent("CALL_INCOMING")
+	anna.do("accept", "")
+	anna.waitHeard(660, 1)
+	carrier.waitHeard(440, 1)
+	carrier.do("hangup", "")
+	anna.waitEvent("CALL_CLOSED")
+	s.wantRecord("+79160000031", pbx.OutcomeAnswered, pbx.Hangup, "menu main: 2 → ring 600", "group 600")
+}
