@@ -128,6 +128,8 @@ type Config struct {
 	Bus         *events.Bus
 
 	Deliveries Deliveries
+	Voicemail  Voicemail
+	Mails      Mails
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -206,6 +208,8 @@ func New(c Config) (*Server, error) {
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()
+	s.addVoicemail()
+	s.addMails()
 	s.addICE()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)

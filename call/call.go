@@ -95,6 +95,8 @@ type Call struct {
 	listens   bool              // keys of the caller are read
 	typed     []byte            // keys that were pressed and not read yet
 
+	speechless bool // texts of voicemail cannot be spoken
+
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
@@ -228,6 +230,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.page(s)
 	case routing.Confer:
 		return c.confer(s)
+	case routing.Leave:
+		return c.leave(s)
 	case routing.Reject:
 		if t := c.transfer; t != nil {
 			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)

@@ -68,8 +68,8 @@ type Extension struct {
 	HA1MD5    string   `json:"ha1_md5"`    // hex MD5(number:domain:password)
 	HA1SHA256 string   `json:"ha1_sha256"` // hex SHA-256 of the same
 	Record    bool     `json:"record,omitempty"`
-	Notice    Notice   `json:"notice,omitzero"` // where Record
-	Voicemail bool     `json:"voicemail,omitempty"`
+	Notice    Notice   `json:"notice,omitzero"`     // where Record
+	Voicemail *Box     `json:"voicemail,omitempty"` // nil: none
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
 	SRTP      string   `json:"srtp,omitempty"`   // off, offered, required, dtls; "": offered
@@ -126,6 +126,8 @@ type Group struct {
 	Strategy Strategy      `json:"strategy"`
 	Ring     time.Duration `json:"ring"`            // how long a ring (RingAll) or a member (Linear) lasts
 	Music    string        `json:"music,omitempty"` // what callers hear meanwhile, "": that it rings
+
+	Voicemail *Box `json:"voicemail,omitempty"` // nil: none
 }
 
 // Trunk is a line to a provider or to another PBX.
@@ -200,13 +202,14 @@ type StepKind string
 
 // The kinds of a step. Target of StepRing is an extension or a group, of
 // StepPlay a prompt, of StepDial an outside number, of StepConference a
-// conference; StepReject uses Code.
+// conference, of StepVoicemail whose box it is; StepReject uses Code.
 const (
 	StepRing       StepKind = "ring"
 	StepPlay       StepKind = "play"
 	StepDial       StepKind = "dial"
 	StepReject     StepKind = "reject"
 	StepConference StepKind = "conference"
+	StepVoicemail  StepKind = "voicemail"
 )
 
 // Step is one thing a rule does with a caller.

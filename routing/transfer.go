@@ -55,11 +55,15 @@ func sendOn(req Request, with, verb string, parks bool) Forwarded {
 		p.Steps = append(p.Steps, Park{Orbit: to, By: by})
 	case !parks && req.Company.Conferences[to] != nil:
 		p.reject(pbx.Forbidden, "a conference cannot be consulted")
+	case parks && p.leaveFor(to) != "":
+		p.leave(p.leaveFor(to), "")
 	case to[0] == '*':
 		p.reject(pbx.Forbidden, "a call cannot be transferred to "+to)
 	default:
 		if reason := p.lead(to, req.Caller); reason != "" {
 			p.Steps = append(p.Steps, Reject{pbx.NewCause(pbx.PartyPBX, reason)})
+		} else if parks {
+			p.orLeave(p.To)
 		}
 	}
 	p.finish()

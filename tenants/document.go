@@ -61,7 +61,6 @@ type Extension struct {
 	Name      string   `yaml:"name" json:"name,omitempty"`
 	Password  string   `yaml:"password" json:"password,omitempty"` // "": stays what it is
 	Record    Record   `yaml:"record" json:"record,omitempty"`     // false, true, announce, beep or announce+beep
-	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
 	Email     string   `yaml:"email" json:"email,omitempty"`
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
 	SRTP      string   `yaml:"srtp" json:"srtp,omitempty"`             // off, offered (the default), required or dtls
@@ -74,6 +73,8 @@ type Extension struct {
 	Contacts  int      `yaml:"contacts" json:"contacts,omitempty"`     // registered phones at most, 0: 10
 	WebRTC    *bool    `yaml:"webrtc" json:"webrtc,omitempty"`         // called as a browser; not set: where it registered over a WebSocket
 	Groups    []string `yaml:"groups" json:"groups,omitempty"`         // joined beside their own list of members
+
+	Voicemail *Voicemail `yaml:"voicemail" json:"voicemail,omitempty"`
 	laterExtension
 }
 
@@ -95,6 +96,8 @@ type Group struct {
 	Strategy string   `yaml:"strategy" json:"strategy,omitempty"` // all, the default, or linear
 	Ring     Duration `yaml:"ring" json:"ring,omitzero"`          // default 20 s
 	Music    string   `yaml:"music" json:"music,omitempty"`       // heard in place of the ringing tone
+
+	Voicemail *Voicemail `yaml:"voicemail" json:"voicemail,omitempty"`
 	laterGroup
 }
 
@@ -193,7 +196,7 @@ type Conference struct {
 	Announce     string  `yaml:"announce" json:"announce,omitempty"`     // prompt for who comes in
 }
 
-// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference and Reject.
+// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference, Voicemail and Reject.
 type Step struct {
 	Ring   string   `yaml:"ring" json:"ring,omitempty"`     // extension or group
 	Play   Play     `yaml:"play" json:"play,omitzero"`      // prompts
@@ -202,6 +205,7 @@ type Step struct {
 	For    Duration `yaml:"for" json:"for,omitzero"`        // of Ring: how long
 
 	Conference string `yaml:"conference" json:"conference,omitempty"` // number of a conference
+	Voicemail  string `yaml:"voicemail" json:"voicemail,omitempty"`   // extension or group with a box
 	laterStep
 }
 

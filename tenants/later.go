@@ -39,13 +39,12 @@ type laterRule struct {
 }
 
 type laterStep struct {
-	Queue     later `yaml:"queue" json:"-"`
-	Menu      later `yaml:"menu" json:"-"`
-	Voicemail later `yaml:"voicemail" json:"-"`
+	Queue later `yaml:"queue" json:"-"`
+	Menu  later `yaml:"menu" json:"-"`
 }
 
 // any says whether the step is one of these.
-func (l laterStep) any() bool { return bool(l.Queue || l.Menu || l.Voicemail) }
+func (l laterStep) any() bool { return bool(l.Queue || l.Menu) }
 
 // closed is a set of words of which this build knows some.
 type closed struct {

@@ -22,8 +22,8 @@ func (a *App) buildAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store,
-		Tenants: reloading{a.tenants, a.sip, a.deliverer}, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
+	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Voicemail: a.store, Mails: a.store,
+		Tenants: reloading{a.tenants, a.sip, a.deliverer, a.store.TellBoxes}, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
@@ -37,6 +37,7 @@ type reloading struct {
 	*tenants.Service
 	sip     *sip.Server
 	deliver *crm.Deliverer
+	boxes   func(context.Context, pbx.TenantID) error // tells the phones of what is in them
 }
 
 func (r reloading) Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error) {
@@ -44,6 +45,7 @@ func (r reloading) Apply(ctx context.Context, d *tenants.Document) (tenants.Chan
 	if err == nil && len(changes) > 0 {
 		r.sip.Reload()
 		r.deliver.Wake(d.Tenant)
+		err = r.boxes(ctx, d.Tenant) // an extension may have its box again
 	}
 	return changes, err
 }
