@@ -134,7 +134,7 @@ func Default() Config {
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
 		Provision:  []string{},
 		Webhooks:   Webhooks{Networks: []netip.Prefix{}},
-		Mail:       Mail{TLS: MailStartTLS},
+		Mail:       Mail{TLS: MailStartTLS, Sound: MailMP3},
 		Log:        Log{Level: "info", Format: "text"},
 	}
 }

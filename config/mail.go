@@ -14,6 +14,7 @@ type Mail struct {
 	Username    string `yaml:"username"`    // "": no login
 	Password    string `yaml:"password"`    //
 	From        string `yaml:"from"`        // our address, with a name or without
+	Sound       string `yaml:"sound"`       // of what is sent: mp3, where the machine has an encoder, or wav
 	Certificate string `yaml:"certificate"` // PEM file: what the server's certificate is, or is issued by; "": the public authorities
 }
 
@@ -24,10 +25,19 @@ const (
 	MailClear    = "none"
 )
 
+// The values of Mail.Sound.
+const (
+	MailMP3 = "mp3"
+	MailWAV = "wav"
+)
+
 // check does not repeat the password.
 func (m Mail) check(note note) {
 	if m.TLS != MailStartTLS && m.TLS != MailTLS && m.TLS != MailClear {
 		note("mail.tls", "must be starttls, tls or none")
+	}
+	if m.Sound != MailMP3 && m.Sound != MailWAV {
+		note("mail.sound", "must be mp3 or wav")
 	}
 	if m.Server == "" {
 		if m.Username != "" || m.Password != "" || m.From != "" {

@@ -40,8 +40,8 @@ type Recorder struct {
 	foreign bool      // a packet was of a codec we cannot decode
 	end     time.Time // when it was closed
 	pauses  []span
-	tones   []tone // for the writer
-	voice   *voice // nil: nobody wants to know
+	tones   []tone   // for the writer
+	hearing *hearing // nil: nobody wants to know
 
 	// What the writer owns.
 	file    *os.File
@@ -49,7 +49,7 @@ type Recorder struct {
 	sum     string // of the finished file
 	line    timeline
 	spare   queue
-	listens bool // there is a voice
+	listens bool // there is a hearing
 	room    [maxPCM]int16
 }
 
@@ -154,7 +154,7 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 	r.line.pauses = append(r.line.pauses[:0], r.pauses...)
 	r.line.tones = append(r.line.tones, r.tones...)
 	r.tones = r.tones[:0]
-	r.listens = r.voice != nil
+	r.listens = r.hearing != nil
 	r.mu.Unlock()
 	defer r.spare.reset()
 	bytes := r.spare.bytes

@@ -9,9 +9,9 @@ const (
 	voiceLevel = 160       // root mean square of a frame in which somebody speaks: -46 dBFS
 )
 
-// voice finds out when somebody speaks on the left side: what is louder than the noise
+// hearing finds out when somebody speaks on the left side: what is louder than the noise
 // of a line. It belongs to the writer, its results are under the recorder's mu.
-type voice struct {
+type hearing struct {
 	energy int64 // of the frame that is not full yet
 	filled int64
 	pos    int64
@@ -20,7 +20,7 @@ type voice struct {
 }
 
 // listen takes a piece of the time line, which is interleaved.
-func (v *voice) listen(out []int16) {
+func (v *hearing) listen(out []int16) {
 	for i := 0; i < len(out); i += 2 {
 		s := int64(out[i])
 		v.energy += s * s
@@ -41,7 +41,7 @@ func (v *voice) listen(out []int16) {
 func (r *Recorder) Listen() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.voice = new(voice)
+	r.hearing = new(hearing)
 }
 
 // Heard says for how long somebody has spoken, and when that was last, counted from the
@@ -49,17 +49,17 @@ func (r *Recorder) Listen() {
 func (r *Recorder) Heard() (voiced, last time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.voice == nil {
+	if r.hearing == nil {
 		return 0, 0
 	}
-	return time.Duration(r.voice.voiced) * time.Second / rate, time.Duration(r.voice.last) * time.Second / rate
+	return time.Duration(r.hearing.voiced) * time.Second / rate, time.Duration(r.hearing.last) * time.Second / rate
 }
 
 // emit writes a piece of the time line, which is interleaved.
 func (r *Recorder) emit(out []int16) error {
 	if r.listens {
 		r.mu.Lock()
-		r.voice.listen(out)
+		r.hearing.listen(out)
 		r.mu.Unlock()
 	}
 	return r.wav.Write(out)

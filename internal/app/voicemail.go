@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"vpbx/config"
 	"vpbx/events"
 	"vpbx/mail"
 	"vpbx/media/audio"
@@ -56,8 +57,10 @@ func (a *App) mailSound(ctx context.Context, t pbx.TenantID, s pbx.MailSound) (m
 	if r.Removed != nil {
 		return mail.File{}, &pbx.Error{Kind: pbx.Gone, Msg: "the recording was removed"}
 	}
-	if data, err := readSound(a.recordings.OpenAs(ctx, t, s.Recording, "mp3")); err == nil {
-		return mail.File{Name: s.Name + ".mp3", Type: "audio/mpeg", Data: data}, nil
+	if a.cfg.Mail.Sound == config.MailMP3 {
+		if data, err := readSound(a.recordings.OpenAs(ctx, t, s.Recording, "mp3")); err == nil {
+			return mail.File{Name: s.Name + ".mp3", Type: "audio/mpeg", Data: data}, nil
+		}
 	}
 	data, err := readSound(a.recordings.Open(t, s.Recording))
 	if err != nil {
