@@ -210,10 +210,10 @@ func (c *Call) whileSpeaking(r *recordings.Recorder, longest, quiet time.Duratio
 		if _, tick := e.(expired); !tick {
 			continue
 		}
-		gone := time.Since(began)
-		if _, last := r.Heard(); gone-last >= quiet+time.Second { // Heard is late
+		if _, silent := r.Heard(); silent >= quiet {
 			return "ended by silence", nil
 		}
+		gone := time.Since(began)
 		if gone >= longest {
 			return "as long as it may be", nil
 		}

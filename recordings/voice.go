@@ -44,15 +44,15 @@ func (r *Recorder) Listen() {
 	r.hearing = new(hearing)
 }
 
-// Heard says for how long somebody has spoken, and when that was last, counted from the
-// begin. It lags behind what is said by half a second, until Close.
-func (r *Recorder) Heard() (voiced, last time.Duration) {
+// Heard says for how long somebody has spoken in all, and for how long nobody has since.
+// It lags behind what is said by half a second, until Close.
+func (r *Recorder) Heard() (voiced, quiet time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.hearing == nil {
 		return 0, 0
 	}
-	return time.Duration(r.hearing.voiced) * time.Second / rate, time.Duration(r.hearing.last) * time.Second / rate
+	return time.Duration(r.hearing.voiced) * time.Second / rate, time.Duration(r.hearing.pos-r.hearing.last) * time.Second / rate
 }
 
 // emit writes a piece of the time line, which is interleaved.

@@ -24,6 +24,9 @@ func (r *record) saveMessages(tx *txn) error {
 			continue
 		}
 		m.Seconds = number(m.Seconds)
+		if e := company.Extensions[m.From]; e != nil && m.Name == "" {
+			m.Name = e.Name
+		}
 		body, err := json.Marshal(m)
 		if err != nil {
 			return fmt.Errorf("encode message %s: %w", m.ID, err)
