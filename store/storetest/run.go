@@ -43,6 +43,8 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"chain":                testChain,
 		"tombstones":           testTombstones,
 		"open recordings":      testOpenRecordings,
+		"voicemail":            testVoicemail,
+		"e-mails":              testMails,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}
