@@ -169,5 +169,6 @@ func refused(err error) error {
 	if !errors.As(err, &e) || e.ErrorCode() == 0 { // it has said nothing of the message
 		return &failure{err: err, down: true}
 	}
-	return &failure{err: err, final: e.ErrorCode() >= 500 && e.ErrorCode() <= 599}
+	text, _, _ := strings.Cut(err.Error(), ", affected message ID") // ours, which says nothing
+	return &failure{err: errors.New(text), final: e.ErrorCode() >= 500 && e.ErrorCode() <= 599}
 }
