@@ -196,6 +196,22 @@ func (s *Store) dropMessage(tx *txn, t pbx.TenantID, r pbx.Recording) error {
 	return s.boxChanged(tx, t, r.Box, nil)
 }
 
+// UsedBoxes lists the boxes of a company in which there are messages, also those that
+// the company does not have any more.
+func (s *Store) UsedBoxes(ctx context.Context, t pbx.TenantID) ([]string, error) {
+	var list []string
+	err := s.rows(ctx, func(rows *sql.Rows) error {
+		var box string
+		err := rows.Scan(&box)
+		list = append(list, box)
+		return err
+	}, `SELECT DISTINCT box FROM voice_messages WHERE tenant = $1 ORDER BY box`, string(t))
+	if err != nil {
+		return nil, fmt.Errorf("list boxes: %w", err)
+	}
+	return list, nil
+}
+
 // ExpiredMessages lists the messages of a box that began before that time, oldest
 // first, limit at most.
 func (s *Store) ExpiredMessages(ctx context.Context, t pbx.TenantID, box string, before time.Time, limit int) ([]pbx.RecordingID, error) {

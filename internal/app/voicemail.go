@@ -118,36 +118,45 @@ func (a *App) boxed(b pbx.BoxState) {
 	a.bus.Publish(events.Event{Tenant: b.Tenant, Kind: kind, At: time.Now(), Body: b})
 }
 
-// sweepBoxes removes the messages of a company that its boxes keep no longer.
+// sweepBoxes removes the messages of a company that its boxes keep no longer. Those of a
+// box that was taken away are kept for as long as boxes do that do not say.
 func (a *App) sweepBoxes(ctx context.Context, c *pbx.Company, now time.Time) error {
-	boxes := map[string]*pbx.Box{}
-	for number, e := range c.Extensions {
-		boxes[number] = e.Voicemail
+	boxes, err := a.store.UsedBoxes(ctx, c.ID)
+	if err != nil {
+		return err
 	}
-	for number, g := range c.Groups {
-		boxes[number] = g.Voicemail
-	}
-	for number, box := range boxes {
-		if box == nil || box.Keep <= 0 {
+	for _, number := range boxes {
+		keep := pbx.BoxKeep
+		if box := c.Box(number); box != nil {
+			keep = box.Keep
+		}
+		if keep <= 0 {
 			continue
 		}
-		why := pbx.Removal{At: now, By: pbx.ByRetention, Why: fmt.Sprintf("messages of %s are kept for %g hours", number, box.Keep.Hours())}
-		for {
-			old, err := a.store.ExpiredMessages(ctx, c.ID, number, now.Add(-box.Keep), sweepBatch)
-			if err != nil {
-				return err
-			}
-			for _, id := range old {
-				if err := a.keeper.Remove(ctx, c.ID, id, why); err != nil && pbx.KindOf(err) != pbx.Gone {
-					return fmt.Errorf("remove message %s: %w", id, err)
-				}
-			}
-			if len(old) < sweepBatch {
-				break
-			}
+		if err := a.sweepBox(ctx, c.ID, number, keep, now); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// sweepBox removes the messages of one box that are older than keep.
+func (a *App) sweepBox(ctx context.Context, t pbx.TenantID, number string, keep time.Duration, now time.Time) error {
+	why := pbx.Removal{At: now, By: pbx.ByRetention, Why: fmt.Sprintf("messages of %s are kept for %g hours", number, keep.Hours())}
+	for {
+		old, err := a.store.ExpiredMessages(ctx, t, number, now.Add(-keep), sweepBatch)
+		if err != nil {
+			return err
+		}
+		for _, id := range old {
+			if err := a.keeper.Remove(ctx, t, id, why); err != nil && pbx.KindOf(err) != pbx.Gone {
+				return fmt.Errorf("remove message %s: %w", id, err)
+			}
+		}
+		if len(old) < sweepBatch {
+			return nil
+		}
+	}
 }
 
 // sweepBatch is how many messages are listed at once.

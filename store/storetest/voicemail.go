@@ -72,6 +72,9 @@ func testVoicemail(t *testing.T, open Open) {
 		t.Errorf("heard messages %+v, %v", page, err)
 	}
 
+	if boxes, err := s.UsedBoxes(ctx, "acme"); err != nil || len(boxes) != 2 || boxes[0] != "101" || boxes[1] != "600" {
+		t.Errorf("boxes %v, %v", boxes, err)
+	}
 	old, err := s.ExpiredMessages(ctx, "acme", "101", t0.Add(30*time.Second), 10)
 	if err != nil || len(old) != 1 || old[0] != "acme-message-a" {
 		t.Errorf("old messages %v, %v", old, err)
