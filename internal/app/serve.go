@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"vpbx/api"
 	"vpbx/crm"
+	"vpbx/crm/rtk"
 	"vpbx/events"
 	"vpbx/pbx"
 	"vpbx/sip"
@@ -22,12 +24,15 @@ func (a *App) buildAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Voicemail: a.store, Mails: a.store,
-		Tenants: reloading{a.tenants, a.sip, a.deliverer, a.store.TellBoxes}, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
+	reloading := reloading{a.tenants, a.sip, a.deliverer, a.debugger, a.store.TellBoxes}
+	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Voicemail: a.store, Mails: a.store, Links: a.links,
+		Integration: a.integrate, IntegrationMethods: rtk.Methods(),
+		Tenants: reloading, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
-		Ready: a.ready, Metrics: a.metrics, Log: a.log})
+		IntegrationAdmin: &integrationAdmin{reloading, a.store, a.connector, a.debugger, strings.TrimRight(a.cfg.HTTP.External, "/"), a.chain},
+		Ready:            a.ready, Metrics: a.metrics, Log: a.log})
 	return err
 }
 
@@ -37,6 +42,7 @@ type reloading struct {
 	*tenants.Service
 	sip     *sip.Server
 	deliver *crm.Deliverer
+	debug   *crm.Debugger
 	boxes   func(context.Context, pbx.TenantID) error // tells the phones of what is in them
 }
 
@@ -54,6 +60,7 @@ func (r reloading) Remove(ctx context.Context, t pbx.TenantID) error {
 	err := r.Service.Remove(ctx, t)
 	if err == nil {
 		r.sip.Reload()
+		r.debug.Forget(t)
 	}
 	return err
 }

@@ -38,6 +38,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"outbox settled":       testOutboxSettled,
 		"bindings":             testBindings,
 		"tokens":               testTokens,
+		"tokens of CRMs":       testCRMTokens,
 		"many writers at once": testManyWriters,
 		"spending":             testSpending,
 		"chain":                testChain,
@@ -45,6 +46,9 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"open recordings":      testOpenRecordings,
 		"voicemail":            testVoicemail,
 		"e-mails":              testMails,
+		"links":                testLinks,
+		"histories":            testHistories,
+		"exchanges":            testExchanges,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}
