@@ -45,6 +45,9 @@ const (
 	ReadICE           Permission = "ice.read"
 	ReadVoicemail     Permission = "voicemail.read"
 	WriteVoicemail    Permission = "voicemail.write"
+	TryRoute          Permission = "route.try"
+	ReadContacts      Permission = "contacts.read"
+	WriteContacts     Permission = "contacts.write"
 	ReadIntegration   Permission = "integration.read"
 	TestIntegration   Permission = "integration.test" // and sign
 	RenewKeys         Permission = "integration.keys"
@@ -61,6 +64,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 		ReadVoicemail: true, WriteVoicemail: true,
+		TryRoute: true, ReadContacts: true, WriteContacts: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 	RoleTenant: {
@@ -69,6 +73,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 		ReadVoicemail: true, WriteVoicemail: true,
+		TryRoute: true, ReadContacts: true, WriteContacts: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 }

@@ -10,11 +10,6 @@ import (
 	"vpbx/pbx"
 )
 
-const (
-	debugDefault = 3600  // seconds
-	debugMost    = 86400 // likewise
-)
-
 type inExchanges struct {
 	InTenant
 	InPage

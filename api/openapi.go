@@ -52,11 +52,25 @@ func (s *Server) describePlay() {
 	schemas.SchemaFromRef(schemaOf[tenants.Step](s).Ref).Properties["play"] = &huma.Schema{OneOf: []*huma.Schema{name, list, whole}}
 }
 
+// describeRules says in what forms the parts of rules and schedules are written that
+// read themselves.
+func (s *Server) describeRules() {
+	schemas := s.huma.OpenAPI().Components.Schemas
+	text := &huma.Schema{Type: "string"}
+	owner := &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{"ring": text, "fallback": text}}
+	schemas.SchemaFromRef(schemaOf[tenants.Rule](s).Ref).Properties["owner"] = &huma.Schema{OneOf: []*huma.Schema{{Type: "boolean"}, owner}}
+	day := &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{"date": text, "hours": {Type: "array", Items: text}}, Required: []string{"date"}}
+	schemas.SchemaFromRef(schemaOf[tenants.Schedule](s).Ref).Properties["except"] = &huma.Schema{
+		Type: "array", Items: &huma.Schema{OneOf: []*huma.Schema{text, day}},
+	}
+}
+
 // addOpenAPI serves the description of everything registered before it.
 func (s *Server) addOpenAPI() error {
 	mayBeNull[pbx.CDR](s, "crm")
 	mayBeNull[CallRecord](s, "crm")
 	s.describePlay()
+	s.describeRules()
 	text, err := json.Marshal(s.huma.OpenAPI())
 	if err != nil {
 		return fmt.Errorf("describe the API: %w", err)

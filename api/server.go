@@ -128,6 +128,8 @@ type Config struct {
 	Library     *sounds.Library
 	Bus         *events.Bus
 
+	Routes           Routes
+	Book             AddressBook
 	Deliveries       Deliveries
 	Voicemail        Voicemail
 	Mails            Mails
@@ -224,6 +226,8 @@ func New(c Config) (*Server, error) {
 	s.addIntegrationAdmin()
 	s.addDebugging()
 	s.addICE()
+	s.addTry()
+	s.addContacts()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)
 	}

@@ -23,6 +23,8 @@ type Company struct {
 	CRM        CRM
 
 	Conferences map[string]*Conference // by number
+	Schedules   map[string]*Schedule   // by name; nil when there is none
+	Lists       map[string]*List       // likewise
 }
 
 // Trunk gives the trunk of that name, nil when there is none.
@@ -177,6 +179,7 @@ type Outbound struct {
 	// order; of neighbours with weights each comes first as often as its weight says.
 	Weights []int  `json:"weights,omitempty"`
 	Caller  string `json:"caller,omitempty"`
+	When    When   `json:"when,omitempty"`  // "": always
 	Strip   int    `json:"strip,omitempty"` // first characters taken off the number
 	Add     string `json:"add,omitempty"`   // put before what is left
 }
@@ -187,14 +190,22 @@ type Rate struct {
 	Minute Money  `json:"minute"`
 }
 
-// Rule says what happens to a call to Number. The first rule that matches
-// wins.
+// Rule says what happens to calls to public numbers. The first rule whose
+// conditions all hold wins.
 type Rule struct {
-	Number string `json:"number"`
-	Owner  bool   `json:"owner,omitempty"` // ask the CRM for the owner first
-	Record bool   `json:"record,omitempty"`
-	Notice Notice `json:"notice,omitzero"` // where Record
-	Steps  []Step `json:"steps"`
+	Number  string   `json:"number,omitempty"`  // or [AnyNumber]; "" where there are Numbers
+	Numbers []string `json:"numbers,omitempty"` // in the place of Number
+	When    When     `json:"when,omitempty"`    // "": always
+	Callers Callers  `json:"callers,omitzero"`
+	Owner   bool     `json:"owner,omitempty"` // ask the CRM for the owner first
+	// OwnerRing is how long the owner rings, and the Fallback, 0: the default.
+	OwnerRing time.Duration `json:"owner_ring,omitempty"`
+	// Fallback is an extension or a group that rings when there should be an owner
+	// and is not: the CRM could not say, or the owner cannot be reached.
+	Fallback string `json:"fallback,omitempty"`
+	Record   bool   `json:"record,omitempty"`
+	Notice   Notice `json:"notice,omitzero"` // where Record
+	Steps    []Step `json:"steps"`
 }
 
 // StepKind says what a step of a rule does.

@@ -18,14 +18,18 @@ func decide(req Request, contact pbx.Contact, lookup *pbx.Lookup, registered fun
 		p.dialled()
 	}
 	p.finish()
+	if p.Contact.Name == "" {
+		p.Contact.Name = req.Book.Name
+	}
 	return p.Decision
 }
 
 // plan is a decision in the making.
 type plan struct {
 	req  Request
-	hops []Hop  // the forwardings that led here
-	with string // of a transfer: the extension that is sent on
+	hops []Hop    // the forwardings that led here
+	led  []string // public numbers whose rules led here
+	with string   // of a transfer: the extension that is sent on
 	Decision
 }
 
@@ -44,7 +48,7 @@ func (p *plan) inbound(registered func(string) bool) {
 	}
 	p.rule(func(r *pbx.Rule) {
 		if r.Owner {
-			p.owner(registered)
+			p.owner(r, registered)
 		}
 	})
 }
@@ -92,17 +96,32 @@ func (p *plan) dialled() {
 	}
 }
 
-// rule lays out the first rule of the called public number, whatever before
-// puts in front of it.
+// rule lays out the rule that takes a call to p.To, a public number, behind what
+// before puts in front of it. Without such a rule the call is refused.
 func (p *plan) rule(before func(*pbx.Rule)) {
-	r := ruleOf(p.req.Company, p.To)
-	if r == nil {
+	if !p.ruled(before) {
 		p.reject(pbx.NoRoute, "no rule for "+p.To)
-		return
 	}
+}
+
+// ruled is rule, but only tells when there is none.
+func (p *plan) ruled(before func(*pbx.Rule)) bool {
+	i, why := ruleFor(p.req, p.To)
+	for _, w := range why {
+		p.Why = note(p.Why, w)
+	}
+	if i < 0 {
+		return false
+	}
+	r := &p.req.Company.Rules[i]
+	if p.Rule == "" {
+		p.Rule = fmt.Sprintf("rules[%d]", i)
+	}
+	p.led = append(p.led, p.To)
 	p.record(r.Record, r.Notice)
 	before(r)
 	p.lay(r.Steps)
+	return true
 }
 
 // lay lays out a list of steps behind those that are there.
@@ -128,11 +147,7 @@ func (p *plan) step(s pbx.Step) {
 	case pbx.StepPlay:
 		p.play(s)
 	case pbx.StepDial:
-		dial, reason, why := p.outside(s.Target, ringTime(s.For, MaxRing))
-		if reason == "" {
-			p.Steps = append(p.Steps, dial)
-		}
-		p.why(why)
+		p.dial(s)
 	case pbx.StepConference:
 		p.confer(s.Target)
 	case pbx.StepVoicemail:
@@ -147,6 +162,31 @@ func (p *plan) step(s pbx.Step) {
 	default:
 		p.why(fmt.Sprintf("step %s is not supported", s.Kind))
 	}
+}
+
+// dial lays out a call to an outside number. One of our own numbers is no trip
+// through the provider: its rule goes on here.
+func (p *plan) dial(s pbx.Step) {
+	number := p.req.Company.E164(s.Target)
+	if p.req.Company.Numbers[number] == nil {
+		dial, reason, why := p.outside(s.Target, ringTime(s.For, MaxRing))
+		if reason == "" {
+			p.Steps = append(p.Steps, dial)
+		}
+		p.why(why)
+		return
+	}
+	if slices.Contains(p.led, number) {
+		p.why("the rules lead back to " + number)
+		return
+	}
+	p.why(number + " is a number of this company: no trip through the provider")
+	to := p.To
+	p.To = number
+	if !p.ruled(func(*pbx.Rule) {}) {
+		p.why("no rule for " + number)
+	}
+	p.To = to
 }
 
 // play lays out what the caller hears; a prompt that is not there is left out.

@@ -20,7 +20,8 @@ type Request struct {
 	From, To  string         // as they were signalled
 	Trunk     string         // name of the trunk it came in on
 	Caller    *pbx.Extension // who dialled, nil for callers from outside
-	At        time.Time
+	At        time.Time      // when the decision counts: for schedules
+	Book      pbx.Contact    // what the company's own address book says of From
 }
 
 // Decision is what is to be done with a call, and why.
@@ -29,6 +30,7 @@ type Decision struct {
 	Lookup    *pbx.Lookup   // how asking it went, nil when it was not asked
 	Direction pbx.Direction // as the record shows it
 	To        string        // the dialled number, normalised
+	Rule      string        // the rule that it follows, as its place in the document; "" when none
 	Record    bool
 	Notice    pbx.Notice // where Record
 	// Steps are done in order until one connects or refuses the caller. When

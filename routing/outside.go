@@ -17,8 +17,11 @@ func (p *plan) outside(to string, d time.Duration) (Dial, pbx.Reason, string) {
 	if dialled == "" || number == "" || strings.ContainsAny(number, "*#") {
 		return Dial{}, pbx.UnknownNumber, "the dialled number cannot be read"
 	}
-	line := outbound(c, number, dialled)
-	if line == nil {
+	line, closed := outbound(c, number, dialled, p.req.At)
+	switch {
+	case line == nil && closed != "":
+		return Dial{}, pbx.Forbidden, number + " cannot be called now: " + closed
+	case line == nil:
 		return Dial{}, pbx.UnknownNumber, number + " is nobody here, and no outbound prefix matches it"
 	}
 	if reason, why := Refused(c, number); reason != "" {
@@ -76,18 +79,23 @@ func names(trunks []*pbx.Trunk) string {
 	return strings.Join(s, ", then ")
 }
 
-// outbound gives the line with the longest prefix of the number in either
-// form, the first of them in the document; nil when none matches.
-func outbound(c *pbx.Company, number, dialled string) *pbx.Outbound {
-	var best *pbx.Outbound
+// outbound gives the line with the longest prefix of the number in either form
+// whose time it is, always for 112 and the like, the first of them in the document; nil when there is none, and
+// then why the time is not that of the line that would have been.
+func outbound(c *pbx.Company, number, dialled string, at time.Time) (best *pbx.Outbound, closed string) {
 	for i := range c.Outbound {
 		o := &c.Outbound[i]
 		if !strings.HasPrefix(number, o.Prefix) && !strings.HasPrefix(dialled, o.Prefix) {
 			continue
 		}
-		if best == nil || len(o.Prefix) > len(best.Prefix) {
+		if best != nil && len(o.Prefix) <= len(best.Prefix) {
+			continue
+		}
+		if holds, why := onTime(c, o.When, at); holds || pbx.Emergency(dialled) {
 			best = o
+		} else {
+			closed = why
 		}
 	}
-	return best
+	return best, closed
 }

@@ -8,36 +8,82 @@ import (
 )
 
 // owner puts the phone of the caller's owner in front of the rule, or says why
-// it does not.
-func (p *plan) owner(registered func(string) bool) {
-	c, owner := p.req.Company, p.Contact.Owner
-	switch {
-	case p.Lookup == nil && !hasCRM(c):
-		p.why("no crm is set up")
-	case p.Lookup == nil && c.E164(p.req.From) == "":
-		p.why("crm was not asked: the caller hides the number")
-	case p.Lookup == nil:
-		p.why("crm was not asked")
+// it does not. Whom the CRM names goes before what the address book says. The
+// rule's fallback rings behind the owner, and in its place when the CRM could not
+// say who that is or nobody can be rung there; not for a caller who has no owner.
+func (p *plan) owner(r *pbx.Rule, registered func(string) bool) {
+	owner, by := p.Contact.Owner, "crm"
+	missing := false // there should be an owner
+	if owner == "" {
+		missing = p.Lookup != nil && failed(p.Lookup.Result)
+		owner, by = p.req.Book.Owner, "the address book"
+		if p.Lookup != nil || owner == "" {
+			p.why(p.noOwner())
+		}
+	}
+	switch why := p.unfit(owner, by, registered); {
 	case owner == "":
-		p.why(p.noOwner())
-	case pbx.CleanNumber(owner) != owner:
-		p.why("crm: the owner it names is not a number")
-	case c.Extensions[owner] == nil:
-		p.why("owner " + owner + " is not an extension")
-	case slices.Contains(c.CRM.Exceptions, owner):
-		p.why("owner " + owner + " is an exception")
-	case !registered(owner):
-		p.why("owner " + owner + " is not registered")
+	case why != "":
+		p.why(why)
+		missing = true
 	default:
-		p.Steps = append(p.Steps, Ring{Who: []string{owner}, For: DefaultRing, Why: "owner " + owner + " by crm"})
+		p.Steps = append(p.Steps, Ring{Who: []string{owner}, For: ringTime(r.OwnerRing, DefaultRing), Why: "owner " + owner + " by " + by})
+		missing = true // when it comes to the next step
+	}
+	if missing && r.Fallback != "" && r.Fallback != owner {
+		p.fallback(r)
 	}
 }
 
-// noOwner says why a lookup gave nobody.
+// fallback lays out who rings for an owner that is not there.
+func (p *plan) fallback(r *pbx.Rule) {
+	n := len(p.Steps)
+	p.ring(r.Fallback, r.OwnerRing)
+	if len(p.Steps) > n {
+		ring := p.Steps[n].(Ring)
+		ring.Why = ring.Why + " in place of the owner"
+		p.Steps[n] = ring
+	}
+}
+
+// unfit says why the owner cannot be rung, "" when it can. One without a phone
+// whose calls go on elsewhere can.
+func (p *plan) unfit(owner, by string, registered func(string) bool) string {
+	c := p.req.Company
+	e := c.Extensions[owner]
+	switch {
+	case pbx.CleanNumber(owner) != owner:
+		return by + ": the owner it names is not a number"
+	case e == nil:
+		return "owner " + owner + " is not an extension"
+	case slices.Contains(c.CRM.Exceptions, owner):
+		return "owner " + owner + " is an exception"
+	case !registered(owner) && e.ForwardOn(pbx.OnAlways) == "" && e.ForwardOn(pbx.OnUnregistered) == "":
+		return "owner " + owner + " is not registered"
+	}
+	return ""
+}
+
+// failed tells whether a lookup could not say who owns the caller.
+func failed(result string) bool {
+	return result == Timeout || result == Failed || result == BadAnswer || result == Breaker
+}
+
+// noOwner says why the CRM named nobody.
 func (p *plan) noOwner() string {
+	c := p.req.Company
+	if p.Lookup == nil {
+		switch {
+		case !hasCRM(c):
+			return "no crm is set up"
+		case c.E164(p.req.From) == "":
+			return "crm was not asked: the caller hides the number"
+		}
+		return "crm was not asked"
+	}
 	switch p.Lookup.Result {
 	case Timeout:
-		return fmt.Sprintf("crm did not answer in %d ms", p.req.Company.CRM.Timeout.Milliseconds())
+		return fmt.Sprintf("crm did not answer in %d ms", c.CRM.Timeout.Milliseconds())
 	case Failed:
 		return "crm could not be asked"
 	case BadAnswer:

@@ -47,12 +47,30 @@ func wild(r *rand.Rand) *pbx.Company {
 	if r.IntN(2) == 0 {
 		c.Prompts["p"] = &pbx.Prompt{Name: "p"}
 	}
+	if r.IntN(2) == 0 {
+		c.Schedules = map[string]*pbx.Schedule{"s": {Name: "s", Hours: []pbx.Hours{{Days: pbx.Days(r.IntN(128)), From: r.IntN(1440), To: r.IntN(1441)}}}}
+		c.Lists = map[string]*pbx.List{"l": {Name: "l", Numbers: []string{"+79160000001", ext()}, Prefixes: []string{one("+7", "+44")}}}
+	}
+	for i := range c.Outbound {
+		c.Outbound[i].When = pbx.When(one("", "s", "not s", "?"))
+	}
 	for range r.IntN(4) {
-		rule := pbx.Rule{Number: public(), Owner: r.IntN(2) == 0, Record: r.IntN(4) == 0}
+		rule := pbx.Rule{Number: one(public(), public(), pbx.AnyNumber), Owner: r.IntN(2) == 0, Record: r.IntN(4) == 0}
+		if r.IntN(4) == 0 {
+			rule.Number, rule.Numbers = "", []string{public(), public()}
+		}
+		if r.IntN(2) == 0 {
+			rule.When = pbx.When(one("s", "not s", "?", "not "))
+			rule.Callers = pbx.Callers{Only: []string{one("l", pbx.Anonymous, "?")}}
+		}
+		if r.IntN(3) == 0 {
+			rule.Callers.Not = []string{one("l", pbx.Anonymous)}
+		}
+		rule.OwnerRing, rule.Fallback = time.Duration(r.IntN(300)-50)*time.Second, one("", ext(), group(), "?")
 		for range r.IntN(80) {
 			rule.Steps = append(rule.Steps, pbx.Step{
 				Kind:   pbx.StepKind(one("ring", "ring", "play", "dial", "reject", "menu", "")),
-				Target: one(ext(), group(), "p", public(), "+49301234567", "112", "", "\x00"),
+				Target: one(ext(), group(), "p", public(), "+49301234567", "112", "", "\x00", "+74950000001"),
 				For:    time.Duration(r.IntN(300)-50) * time.Second, Code: r.IntN(800),
 			})
 		}
@@ -111,12 +129,39 @@ func check(t *testing.T, req Request, d Decision) {
 	}
 }
 
+// checkRule holds that a call follows the rule that the CRM was asked for, one that
+// takes it; and that a plan can be written down.
+func checkRule(t *testing.T, req Request, d Decision) {
+	t.Helper()
+	number := req.Company.E164(req.To)
+	i, _ := ruleFor(req, number)
+	ours := req.Company.Numbers[number] != nil
+	if asks(req) && (i < 0 || !req.Company.Rules[i].Owner || !ours || req.Caller != nil) {
+		t.Fatalf("the crm is asked for rule %d", i)
+	}
+	if d.Rule != "" && d.Rule != fmt.Sprintf("rules[%d]", i) {
+		t.Fatalf("it follows %s, not %d", d.Rule, i)
+	}
+	if i >= 0 && (!req.Company.Rules[i].Takes(number)) {
+		t.Fatalf("rule %d does not take %s", i, number)
+	}
+	if d.Contact.Name != "Book" {
+		t.Fatalf("the contact is %+v", d.Contact)
+	}
+	router := &Router{Registered: func(pbx.TenantID, string) bool { return true }}
+	for j, s := range router.plan(req, d).Steps {
+		if s.Do == "" || s.Text == "" {
+			t.Fatalf("%+v is described as %+v", d.Steps[j], s)
+		}
+	}
+}
+
 // tryWild decides about one call of a company, both made from the seed, and
 // checks what comes out.
 func tryWild(t *testing.T, seed uint64, from, to, owner string) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	c := wild(r)
-	req := Request{Company: c, From: from, To: to}
+	req := Request{Company: c, From: from, To: to, At: time.Unix(int64(r.Uint32()), 0), Book: pbx.Contact{Name: "Book", Owner: fmt.Sprint(100 + r.IntN(8))}}
 	if r.IntN(2) == 0 {
 		req.Caller = c.Extensions[fmt.Sprint(100+r.IntN(8))]
 	}
@@ -127,6 +172,7 @@ func tryWild(t *testing.T, seed uint64, from, to, owner string) {
 	registered := func(ext string) bool { return ext != "103" }
 	d := decide(req, pbx.Contact{Owner: owner}, lookup, registered)
 	check(t, req, d)
+	checkRule(t, req, d)
 	if again := decide(req, pbx.Contact{Owner: owner}, lookup, registered); !reflect.DeepEqual(d, again) {
 		t.Fatalf("not pure:\n%+v\n%+v", d, again)
 	}

@@ -28,6 +28,8 @@ const (
 	nounConf      = "conference"
 	nounMusic     = "music"
 	nounCRM       = "crm"
+	nounSchedule  = "schedule"
+	nounList      = "list"
 )
 
 // Directory gives the companies as they are after the last commit. It is a
@@ -90,6 +92,7 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM bindings WHERE tenant = $1`,
 		`DELETE FROM tokens WHERE tenant = $1`,
 		`DELETE FROM spending WHERE tenant = $1`,
+		`DELETE FROM contacts WHERE tenant = $1`,
 		`DELETE FROM recording_links WHERE tenant = $1`,
 		`DELETE FROM histories WHERE tenant = $1`,
 		`DELETE FROM crm_tokens WHERE tenant = $1`,
@@ -289,6 +292,12 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	for _, k := range slices.Sorted(maps.Keys(c.Music)) {
 		b.add(nounMusic, k, 0, c.Music[k])
 	}
+	for _, k := range slices.Sorted(maps.Keys(c.Schedules)) {
+		b.add(nounSchedule, k, 0, c.Schedules[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(c.Lists)) {
+		b.add(nounList, k, 0, c.Lists[k])
+	}
 	for i, t := range c.Trunks {
 		b.add(nounTrunk, t.Name, i, t)
 	}
@@ -299,7 +308,7 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 		b.add(nounRate, r.Prefix, i, r)
 	}
 	for i, r := range c.Rules {
-		b.add(nounRule, r.Number, i, r)
+		b.add(nounRule, r.Key(), i, r)
 	}
 	slices.SortFunc(b.rows, func(x, y row) int {
 		return cmp.Or(cmp.Compare(x.noun, y.noun), cmp.Compare(x.pos, y.pos), cmp.Compare(x.key, y.key))
@@ -356,6 +365,16 @@ func addRow(c *pbx.Company, r row) error {
 			c.Music = map[string]*pbx.Music{}
 		}
 		return decodeInto(c.Music, r.key, body)
+	case nounSchedule:
+		if c.Schedules == nil {
+			c.Schedules = map[string]*pbx.Schedule{}
+		}
+		return decodeInto(c.Schedules, r.key, body)
+	case nounList:
+		if c.Lists == nil {
+			c.Lists = map[string]*pbx.List{}
+		}
+		return decodeInto(c.Lists, r.key, body)
 	case nounTrunk:
 		t := &pbx.Trunk{}
 		c.Trunks = append(c.Trunks, t)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"vpbx/pbx"
 )
@@ -21,7 +22,7 @@ const (
 // Change is one difference that a document made.
 type Change struct {
 	Action Action `json:"action"`
-	Noun   string `json:"noun"`          // tenant, extension, group, trunk, number, outbound, rate, rule, prompt, music, conference or crm
+	Noun   string `json:"noun"`          // tenant, extension, group, trunk, number, outbound, rate, rule, schedule, list, prompt, music, conference or crm
 	Key    string `json:"key,omitempty"` // number, name or prefix; "order" when only the order of a list differs
 }
 
@@ -48,7 +49,9 @@ func diff(old, next *pbx.Company) Changes {
 	all = append(all, diffMap("prompt", old.Prompts, next.Prompts)...)
 	all = append(all, diffMap("conference", old.Conferences, next.Conferences)...)
 	all = append(all, diffMap("music", old.Music, next.Music)...)
-	all = append(all, diffList("rule", old.Rules, next.Rules, func(r pbx.Rule) string { return r.Number })...)
+	all = append(all, diffMap("schedule", old.Schedules, next.Schedules)...)
+	all = append(all, diffMap("list", old.Lists, next.Lists)...)
+	all = append(all, diffList("rule", old.Rules, next.Rules, func(r pbx.Rule) string { return r.Key() })...)
 	if !reflect.DeepEqual(old.CRM, next.CRM) {
 		all = append(all, Change{Changed, "crm", next.CRM.Kind})
 	}
@@ -75,13 +78,19 @@ func diffMap[T any](noun string, old, next map[string]T) Changes {
 	return all
 }
 
-// diffList lists the differences of two lists by the key of their items.
+// diffList lists the differences of two lists by the key of their items. A key that
+// comes again is numbered: +74950000000#2.
 func diffList[T any](noun string, old, next []T, key func(T) string) Changes {
 	byKey := func(list []T) (map[string]T, []string) {
 		m, order := map[string]T{}, []string{}
+		seen := map[string]int{}
 		for _, v := range list {
-			m[key(v)] = v
-			order = append(order, key(v))
+			k := key(v)
+			if seen[k]++; seen[k] > 1 {
+				k += "#" + strconv.Itoa(seen[k])
+			}
+			m[k] = v
+			order = append(order, k)
 		}
 		return m, order
 	}

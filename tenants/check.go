@@ -52,6 +52,8 @@ type checker struct {
 	prompts    map[string]int
 	music      map[string]int
 	prefixes   map[string]int
+	schedules  map[string]int
+	lists      map[string]int
 	tooLong    bool
 	joined     map[string][]string // by group, the extensions that name it
 
@@ -63,7 +65,7 @@ func (d *Document) check(note noteFunc) {
 	c := &checker{
 		Document: d, note: note, tenant: pbx.Tenant{Country: d.Country},
 		extensions: map[string]int{}, groups: map[string]int{}, trunks: map[string]int{},
-		numbers: map[string]int{}, prompts: map[string]int{}, music: map[string]int{}, prefixes: map[string]int{}, conferences: map[string]int{},
+		numbers: map[string]int{}, prompts: map[string]int{}, music: map[string]int{}, prefixes: map[string]int{}, schedules: map[string]int{}, lists: map[string]int{}, conferences: map[string]int{},
 		joined: d.joined(),
 	}
 	c.checkTenant()
@@ -73,6 +75,8 @@ func (d *Document) check(note noteFunc) {
 	c.checkLength("conferences", len(d.Conferences))
 	c.checkLength("music", len(d.Music))
 	c.checkLength("rates", len(d.Rates))
+	c.checkLength("schedules", len(d.Schedules))
+	c.checkLength("lists", len(d.Lists))
 	c.checkLength("limits.barred", len(d.Limits.Barred))
 	if c.tooLong {
 		return
@@ -91,6 +95,8 @@ func (d *Document) check(note noteFunc) {
 	c.checkNumbers()
 	c.checkOutbound()
 	c.checkRates()
+	c.checkSchedules()
+	c.checkLists()
 	for i := range d.Prompts {
 		c.checkPrompt(fmt.Sprintf("prompts[%d]", i), &d.Prompts[i])
 	}
@@ -165,10 +171,16 @@ func (c *checker) index() {
 		c.match(path, m.Name, identifier, "letters, digits, dots and dashes, 40 at most")
 		c.once(path, c.music, m.Name, i, "music[%d]")
 	}
+	c.indexSchedules()
+	c.indexLists()
 	for i, o := range c.Outbound {
 		path := fmt.Sprintf("outbound[%d].prefix", i)
 		c.match(path, o.Prefix, prefix, "the first digits of numbers, with + or without")
-		c.once(path, c.prefixes, o.Prefix, i, "outbound[%d]")
+		if o.When == "" {
+			c.once(path, c.prefixes, o.Prefix, i, "outbound[%d]")
+		} else if first, ok := c.prefixes[o.Prefix]; ok && o.Prefix != "" {
+			c.note(path, "is never used: outbound[%d] carries %.60q at any time", first, o.Prefix)
+		}
 	}
 }
 

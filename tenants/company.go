@@ -66,6 +66,8 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	b.conferences()
 	b.uploads()
 	b.music()
+	b.schedules()
+	b.lists()
 	b.routes()
 	b.crm()
 	if err := m.err(); err != nil {
@@ -189,13 +191,13 @@ func (b *build) routes() {
 		b.company.Numbers[n.Number] = &pbx.Number{Number: n.Number, Trunk: n.Trunk}
 	}
 	for _, o := range b.Outbound {
-		b.company.Outbound = append(b.company.Outbound, pbx.Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Weights: weightsOf(&o), Caller: o.Caller, Strip: o.Strip, Add: o.Add})
+		b.company.Outbound = append(b.company.Outbound, pbx.Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Weights: weightsOf(&o), Caller: o.Caller, When: o.When, Strip: o.Strip, Add: o.Add})
 	}
 	for _, r := range b.Rates {
 		b.company.Rates = append(b.company.Rates, pbx.Rate{Prefix: r.Prefix, Minute: money(r.Minute)})
 	}
 	for _, r := range b.Rules {
-		b.company.Rules = append(b.company.Rules, pbx.Rule{Number: r.Number, Owner: r.Owner, Record: r.Record != "", Notice: r.Record.notice(), Steps: steps(r.Steps)})
+		b.company.Rules = append(b.company.Rules, ruleOf(r))
 	}
 }
 
@@ -278,7 +280,7 @@ func FromCompany(c *pbx.Company) *Document {
 		d.Numbers = append(d.Numbers, Number(*c.Numbers[n]))
 	}
 	for _, o := range c.Outbound {
-		d.Outbound = append(d.Outbound, Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Weights: documentWeights(o), Caller: o.Caller, Strip: o.Strip, Add: o.Add})
+		d.Outbound = append(d.Outbound, Outbound{Prefix: o.Prefix, Trunks: clone(o.Trunks), Weights: documentWeights(o), Caller: o.Caller, When: o.When, Strip: o.Strip, Add: o.Add})
 	}
 	for _, r := range c.Rates {
 		d.Rates = append(d.Rates, Rate{Prefix: r.Prefix, Minute: amount(r.Minute)})
@@ -294,8 +296,15 @@ func FromCompany(c *pbx.Company) *Document {
 	for _, n := range keys(c.Conferences) {
 		d.Conferences = append(d.Conferences, documentConference(c.Conferences[n]))
 	}
+	for _, n := range keys(c.Schedules) {
+		d.Schedules = append(d.Schedules, documentSchedule(c.Schedules[n]))
+	}
+	for _, n := range keys(c.Lists) {
+		l := c.Lists[n]
+		d.Lists = append(d.Lists, List{Name: n, Numbers: clone(l.Numbers), Prefixes: clone(l.Prefixes)})
+	}
 	for _, r := range c.Rules {
-		d.Rules = append(d.Rules, Rule{Number: r.Number, Owner: r.Owner, Record: recordOf(r.Record, r.Notice), Steps: documentSteps(r.Steps)})
+		d.Rules = append(d.Rules, documentRule(r))
 	}
 	return d
 }

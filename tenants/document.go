@@ -26,7 +26,9 @@ type Document struct {
 	Prompts    []Prompt     `yaml:"prompts" json:"prompts,omitempty"`
 	Music      []Music      `yaml:"music" json:"music,omitempty"`
 	Rates      []Rate       `yaml:"rates" json:"rates,omitempty"` // the longest prefix wins
-	Rules      []Rule       `yaml:"rules" json:"rules,omitempty"` // the first for a number wins
+	Schedules  []Schedule   `yaml:"schedules" json:"schedules,omitempty"`
+	Lists      []List       `yaml:"lists" json:"lists,omitempty"`
+	Rules      []Rule       `yaml:"rules" json:"rules,omitempty"` // the first that takes a call wins
 	CRM        CRM          `yaml:"crm" json:"crm,omitzero"`
 
 	Conferences []Conference `yaml:"conferences" json:"conferences,omitempty"`
@@ -141,6 +143,7 @@ type Outbound struct {
 	Prefix string   `yaml:"prefix" json:"prefix"`
 	Trunks []string `yaml:"trunks" json:"trunks"`
 	Caller string   `yaml:"caller" json:"caller,omitempty"` // number shown
+	When   pbx.When `yaml:"when" json:"when,omitempty"`     // as of a rule
 	// Weights are those of some trunks: neighbours in Trunks that have one are
 	// tried in an order drawn by it.
 	Weights map[string]int `yaml:"weights" json:"weights,omitempty"`
@@ -174,11 +177,13 @@ type Music struct {
 
 // Rule says what happens to calls to one of the company's numbers.
 type Rule struct {
-	Number string `yaml:"number" json:"number"`
-	Owner  bool   `yaml:"owner" json:"owner,omitempty"`   // ask the CRM first
-	Record Record `yaml:"record" json:"record,omitempty"` // as of an extension
-	Steps  []Step `yaml:"steps" json:"steps"`
-	laterRule
+	Number  string   `yaml:"number" json:"number,omitempty"`   // "*": every number of the company
+	Numbers []string `yaml:"numbers" json:"numbers,omitempty"` // in the place of Number
+	When    pbx.When `yaml:"when" json:"when,omitempty"`       // name of a schedule, or not and its name; "": always
+	Callers Callers  `yaml:"callers" json:"callers,omitzero"`
+	Owner   Owner    `yaml:"owner" json:"owner,omitzero"`    // ask the CRM first
+	Record  Record   `yaml:"record" json:"record,omitempty"` // as of an extension
+	Steps   []Step   `yaml:"steps" json:"steps"`
 }
 
 // Conference is a number behind which those who call it hear each other.

@@ -20,8 +20,7 @@ func (l *later) UnmarshalStrict(n strict.Node) {
 }
 
 type laterDocument struct {
-	Schedules later `yaml:"schedules" json:"-"`
-	Menus     later `yaml:"menus" json:"-"`
+	Menus later `yaml:"menus" json:"-"`
 }
 
 type laterExtension struct {
@@ -32,10 +31,6 @@ type laterGroup struct {
 	Wrapup   later `yaml:"wrapup" json:"-"`
 	MaxWait  later `yaml:"max_wait" json:"-"`
 	Announce later `yaml:"announce" json:"-"`
-}
-
-type laterRule struct {
-	When later `yaml:"when" json:"-"`
 }
 
 type laterStep struct {

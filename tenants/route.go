@@ -75,6 +75,7 @@ func (c *checker) checkOutbound() {
 	for i, o := range c.Outbound {
 		path := fmt.Sprintf("outbound[%d]", i)
 		c.checkCaller(path+".caller", o.Caller)
+		c.checkWhen(path+".when", o.When)
 		if len(o.Trunks) == 0 {
 			c.note(path+".trunks", "an outbound entry needs trunks")
 		}
@@ -94,30 +95,6 @@ func (c *checker) checkTrunkName(path, name string) {
 		c.note(path, "is needed")
 	} else if !ok {
 		c.note(path, "there is no trunk %.60q", name)
-	}
-}
-
-// checkRules notes rules that are wrong and rules that no call reaches: without
-// a condition the first rule for a number takes every call to it.
-func (c *checker) checkRules() {
-	first := map[string]int{}
-	for i := range c.Rules {
-		path, r := fmt.Sprintf("rules[%d]", i), &c.Rules[i]
-		if _, ok := c.numbers[r.Number]; r.Number == "" {
-			c.note(path+".number", "is needed")
-		} else if !ok {
-			c.note(path+".number", "the company has no number %.60q", r.Number)
-		}
-		if j, taken := first[r.Number]; !taken {
-			first[r.Number] = i
-		} else if r.Number != "" && !bool(c.Rules[j].When) {
-			c.note(path, "is never reached: rules[%d] takes every call to %s", j, r.Number)
-		}
-		c.checkRecord(path+".record", r.Record)
-		if len(r.Steps) == 0 {
-			c.note(path+".steps", "a rule needs steps")
-		}
-		c.checkSteps(path+".steps", r.Steps)
 	}
 }
 

@@ -87,12 +87,11 @@ func (c *Client) post(ctx context.Context, company *pbx.Company, method string, 
 	if err != nil {
 		return nil, err
 	}
-	h, err := c.http(&company.CRM, false)
-	if err != nil {
-		return nil, err
-	}
 	x, req := begun(company, method, req, body)
-	x.Status, x.Answer, x.Err = fetch(h, req)
+	h, err := c.http(&company.CRM, false)
+	if x.Err = err; err == nil {
+		x.Status, x.Answer, x.Err = fetch(h, req)
+	}
 	c.end(x)
 	return x.Answer, x.Err
 }

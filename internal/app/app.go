@@ -60,6 +60,7 @@ type App struct {
 	connector  *rtk.Client
 	webhooks   *webhook.Client
 	lookup     *crm.Lookup
+	router     *routing.Router
 	deliverer  *crm.Deliverer
 	mail       *mail.Sender // nil: no mail server
 	debugger   *crm.Debugger
@@ -118,6 +119,9 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.provision(ctx, docs); err != nil {
 		return err
 	}
+	for _, c := range a.store.Directory().Companies() {
+		pbx.WarmNumbers(c.Country)
+	}
 	if a.recordings, err = recordings.New(recordings.Options{Dir: filepath.Join(a.cfg.Data, "recordings"), Cache: filepath.Join(a.cfg.Data, "converted"),
 		S3: a.s3(), Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
@@ -156,8 +160,9 @@ func (a *App) build(ctx context.Context) error {
 	if a.sip, err = sip.New(a.sipConfig()); err != nil {
 		return err
 	}
+	a.router = &routing.Router{Owners: a.lookup, Book: a.store, Registered: a.registered}
 	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Library: a.library, Journal: a.store,
-		Router:    &routing.Router{Owners: a.lookup, Registered: a.registered},
+		Router:    a.router,
 		Directory: a.store.Directory, Extensions: a.store, Boxes: a.store, Remove: a.keeper.Remove, Ledger: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
 	spent, err := a.store.Spending(ctx, time.Now())
 	if err != nil {

@@ -57,7 +57,7 @@ const product = "pbx config web media/audio media/sdp media/webrtc media sip sip
 var testImports = map[string]string{
 	"store":          "store/storetest",
 	"media/webrtc":   "media/sdp",
-	"api":            "recordings store media/audio speech",
+	"api":            "recordings routing store media/audio speech",
 	"crm":            "store",
 	"crm/amocrm":     "crm/amocrm/amosim store",
 	"crm/webhook":    "store",
@@ -96,6 +96,7 @@ var fences = []fence{
 	{module: "github.com/wneessen/go-mail", packages: []string{"mail"}},
 	{module: "github.com/emersion/go-smtp", files: []string{"_test.go"}},
 	{module: "github.com/alecthomas/kong", packages: []string{"cmd/..."}},
+	{module: "github.com/nyaruka/phonenumbers", packages: []string{"pbx"}},
 	{module: "github.com/prometheus", packages: []string{"api", "internal/app"}, files: []string{"metrics.go", "_test.go"}},
 	{module: "github.com/google/go-cmp", files: []string{"_test.go"}},
 	{module: "go.uber.org/goleak", files: []string{"_test.go"}},

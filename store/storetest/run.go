@@ -41,6 +41,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"tokens of CRMs":       testCRMTokens,
 		"many writers at once": testManyWriters,
 		"spending":             testSpending,
+		"contacts":             testContacts,
 		"chain":                testChain,
 		"tombstones":           testTombstones,
 		"open recordings":      testOpenRecordings,
@@ -70,9 +71,15 @@ func Company(id pbx.TenantID, number string) *pbx.Company {
 		Trunks:   []*pbx.Trunk{{Name: "z", Host: "192.0.2.1", Trusted: true, CallerID: pbx.CallerID{PAI: "{number}"}}, {Name: "a", Host: "192.0.2.2", Password: "p"}},
 		Numbers:  map[string]*pbx.Number{number: {Number: number, Trunk: "z"}},
 		Outbound: []pbx.Outbound{{Prefix: "+", Trunks: []string{"z", "a"}, Weights: []int{3, 1}}, {Prefix: "112", Trunks: []string{"a"}}},
-		Rules:    []pbx.Rule{{Number: number, Owner: true, Steps: []pbx.Step{{Kind: pbx.StepRing, Target: "600"}}}},
-		Prompts:  map[string]*pbx.Prompt{"welcome": {Name: "welcome", File: "/w.wav"}},
-		CRM:      pbx.CRM{Kind: "none"},
+		Rules: []pbx.Rule{
+			{Number: number, When: "not work", Callers: pbx.Callers{Not: []string{"black"}}, Owner: true, OwnerRing: time.Second, Fallback: "101", Steps: []pbx.Step{{Kind: pbx.StepRing, Target: "600"}}},
+			{Numbers: []string{number}, Steps: []pbx.Step{{Kind: pbx.StepRing, Target: "101"}}},
+		},
+		Schedules: map[string]*pbx.Schedule{"work": {Name: "work", Hours: []pbx.Hours{{Days: pbx.EveryDay, From: 540, To: 1080}},
+			Except: []pbx.Exception{{First: pbx.Date{Year: 2027, Month: 1, Day: 1}, Last: pbx.Date{Year: 2027, Month: 1, Day: 8}}}}},
+		Lists:   map[string]*pbx.List{"black": {Name: "black", Numbers: []string{"+79160000001"}, Prefixes: []string{"+1"}}},
+		Prompts: map[string]*pbx.Prompt{"welcome": {Name: "welcome", File: "/w.wav"}},
+		CRM:     pbx.CRM{Kind: "none"},
 
 		Conferences: map[string]*pbx.Conference{"800": {Number: "800", Name: "c", PIN: "1234", ModeratorPIN: "98765", Max: 5, Tones: true, Wait: true}},
 	}

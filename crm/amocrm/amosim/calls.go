@@ -67,37 +67,25 @@ func (s *Server) tasks(r *http.Request) reply {
 func (s *Server) addTasks(r *http.Request) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	raw, wrong := items(r)
-	if wrong != nil {
-		return *wrong
-	}
 	a := &s.account
 	var tasks []*Task
 	var answer []obj
-	var bad refused
-	for i, item := range raw {
-		f := newForm(item)
-		t := &Task{Text: f.text("text", true), Due: f.number("complete_till", true), Kind: f.number("task_type_id", false),
+	wrong := each(r, func(f *form, name string) {
+		t := &Task{ID: a.next(), Text: f.text("text", true), Due: f.number("complete_till", true), Kind: f.number("task_type_id", false),
 			EntityType: f.text("entity_type", false), Entity: f.number("entity_id", false), Responsible: f.number("responsible_user_id", false), CreatedAt: unix()}
 		if t.Responsible == 0 {
 			t.Responsible = a.Users[0].ID
 		} else if !a.hasUser(t.Responsible) {
-			f.wrong("NotSupportedChoice", "responsible_user_id", "The value you selected is not a valid choice.")
+			f.notChoice("responsible_user_id")
 		}
 		if t.EntityType != "" && find(a.cards(t.EntityType), t.Entity) == nil {
-			f.wrong("NotSupportedChoice", "entity_id", "The value you selected is not a valid choice.")
+			f.notChoice("entity_id")
 		}
-		id := requestID(f, i)
-		if len(*f.errs) > 0 {
-			bad.add(id, *f.errs)
-			continue
-		}
-		t.ID = a.next()
 		tasks = append(tasks, t)
-		answer = append(answer, obj{"id": t.ID, "request_id": id})
-	}
-	if len(bad) > 0 {
-		return bad.reply()
+		answer = append(answer, obj{"id": t.ID, "request_id": name})
+	})
+	if wrong != nil {
+		return *wrong
 	}
 	a.Tasks = append(a.Tasks, tasks...)
 	return reply{http.StatusOK, obj{"_links": links{"self": {r.URL.Path}}, "_embedded": obj{"tasks": answer}}}
@@ -122,23 +110,14 @@ func (a *account) cards(kind string) []*Card {
 func (s *Server) addCalls(r *http.Request) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	raw, wrong := items(r)
-	if wrong != nil {
-		return *wrong
-	}
 	a := &s.account
 	var calls []*Call
 	var names []string
-	var bad refused
-	for i, item := range raw {
-		f := newForm(item)
-		calls, names = append(calls, readCall(f)), append(names, requestID(f, i))
-		if len(*f.errs) > 0 {
-			bad.add(names[i], *f.errs)
-		}
-	}
-	if len(bad) > 0 {
-		return bad.reply()
+	wrong := each(r, func(f *form, name string) {
+		calls, names = append(calls, readCall(f)), append(names, name)
+	})
+	if wrong != nil {
+		return *wrong
 	}
 	answer, missed := []obj{}, []obj{}
 	for i, c := range calls {
@@ -177,10 +156,10 @@ func readCall(f *form) *Call {
 		Uniq: f.text("uniq", false), Link: f.text("link", false), Result: f.text("call_result", false), Status: f.number("call_status", false),
 		Responsible: f.numberOrText("call_responsible"), CreatedAt: f.number("created_at", false)}
 	if c.Direction != "" && c.Direction != "inbound" && c.Direction != "outbound" {
-		f.wrong("NotSupportedChoice", "direction", "The value you selected is not a valid choice.")
+		f.notChoice("direction")
 	}
 	if c.Status < 0 || c.Status > 8 {
-		f.wrong("NotSupportedChoice", "call_status", "The value you selected is not a valid choice.")
+		f.notChoice("call_status")
 	}
 	if c.CreatedAt == 0 {
 		c.CreatedAt = unix()
@@ -229,37 +208,26 @@ func (s *Server) unsorted(r *http.Request) reply {
 func (s *Server) addUnsorted(r *http.Request) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	raw, wrong := items(r)
-	if wrong != nil {
-		return *wrong
-	}
 	a := &s.account
 	var all []*Unsorted
 	var leads, contacts []*Card
 	var answer []obj
-	var bad refused
-	for i, item := range raw {
-		f := newForm(item)
+	wrong := each(r, func(f *form, name string) {
 		u, lead, contact := s.readUnsorted(f, all)
-		id := requestID(f, i)
-		if len(*f.errs) > 0 {
-			bad.add(id, *f.errs)
-			continue
-		}
 		u.UID, lead.ID = rand.Text(), a.next()
 		u.Lead = lead.ID
-		embedded := obj{leadsName: []obj{{"id": lead.ID}}}
+		embedded := obj{leadsName: references([]int64{lead.ID})}
 		if contact != nil {
 			contact.ID = a.next()
 			u.Contact, lead.Contacts = contact.ID, []int64{contact.ID}
 			contacts = append(contacts, contact)
-			embedded[contactsName] = []obj{{"id": contact.ID}}
+			embedded[contactsName] = references([]int64{contact.ID})
 		}
 		all, leads = append(all, u), append(leads, lead)
-		answer = append(answer, obj{"uid": u.UID, "account_id": a.ID, "request_id": id, "_embedded": embedded})
-	}
-	if len(bad) > 0 {
-		return bad.reply()
+		answer = append(answer, obj{"uid": u.UID, "account_id": a.ID, "request_id": name, "_embedded": embedded})
+	})
+	if wrong != nil {
+		return *wrong
 	}
 	a.Unsorted, a.Leads, a.Contacts = append(a.Unsorted, all...), append(a.Leads, leads...), append(a.Contacts, contacts...)
 	return reply{http.StatusOK, obj{"_total_items": len(answer), "_embedded": obj{"unsorted": answer}}}
@@ -289,7 +257,7 @@ func (s *Server) readUnsorted(f *form, before []*Unsorted) (*Unsorted, *Card, *C
 	embedded := f.sub("_embedded", false)
 	lead.Pipeline = u.Pipeline
 	if wrong := s.account.settle(lead); wrong != "" {
-		f.wrong("NotSupportedChoice", wrong, "The value you selected is not a valid choice.")
+		f.notChoice(wrong)
 		lead.Pipeline = s.account.Pipelines[0].ID
 	}
 	for _, l := range embedded.list(leadsName) {
@@ -387,15 +355,4 @@ func userName(v any) (string, bool) {
 		return strconv.FormatInt(int64(v), 10), true
 	}
 	return "", false
-}
-
-// newFault sets a fault for those who develop.
-func (s *Server) newFault(w http.ResponseWriter, r *http.Request) {
-	var f Fault
-	if json.NewDecoder(r.Body).Decode(&f) != nil {
-		write(w, problem(http.StatusBadRequest, "a fault is {path, kind, code, after, delay, times}"))
-		return
-	}
-	s.SetFault(f)
-	write(w, reply{http.StatusNoContent, nil})
 }

@@ -113,7 +113,7 @@ func (s *Server) read(f *form, kind string, c *Card) {
 	}
 	if f.has("responsible_user_id", false) {
 		if c.Responsible = f.number("responsible_user_id", false); !a.hasUser(c.Responsible) {
-			f.wrong("NotSupportedChoice", "responsible_user_id", "The value you selected is not a valid choice.")
+			f.notChoice("responsible_user_id")
 		}
 	}
 	if f.has("price", false) {
@@ -140,12 +140,12 @@ func (s *Server) read(f *form, kind string, c *Card) {
 		c.Status = f.number("status_id", false)
 	}
 	if wrong := a.settle(c); wrong != "" {
-		f.wrong("NotSupportedChoice", wrong, "The value you selected is not a valid choice.")
+		f.notChoice(wrong)
 	}
 	for _, l := range embedded.list(contactsName) {
 		id := l.number("id", true)
 		if find(a.Contacts, id) == nil {
-			l.wrong("NotSupportedChoice", "id", "The value you selected is not a valid choice.")
+			l.notChoice("id")
 		}
 		c.Contacts = append(c.Contacts, id)
 	}
@@ -158,7 +158,7 @@ func (s *Server) readField(f *form, kind string, c *Card) {
 		return d.Entity == kind && (id != 0 && d.ID == id || id == 0 && code != "" && d.Code == code)
 	})
 	if i < 0 {
-		f.wrong("NotSupportedChoice", "field_id", "The value you selected is not a valid choice.")
+		f.notChoice("field_id")
 		return
 	}
 	def := s.account.Fields[i]
@@ -166,7 +166,7 @@ func (s *Server) readField(f *form, kind string, c *Card) {
 	for _, v := range f.list("values") {
 		value := Value{v.numberOrText("value"), v.text("enum_code", false)}
 		if value.Enum != "" && !slices.Contains(def.Enums, value.Enum) {
-			v.wrong("NotSupportedChoice", "enum_code", "The value you selected is not a valid choice.")
+			v.notChoice("enum_code")
 		}
 		field.Values = append(field.Values, value)
 	}
@@ -183,30 +183,20 @@ func (s *Server) newCard() *Card {
 
 // added adds cards, or none when one of them is wrong.
 func (s *Server) added(r *http.Request, kind string, to *[]*Card) reply {
-	raw, wrong := items(r)
-	if wrong != nil {
-		return *wrong
-	}
 	var cards []*Card
 	var answer []obj
-	var bad refused
-	for i, item := range raw {
-		f, c := newForm(item), s.newCard()
+	wrong := each(r, func(f *form, name string) {
+		c := s.newCard()
 		s.read(f, kind, c)
-		id := requestID(f, i)
-		if len(*f.errs) > 0 {
-			bad.add(id, *f.errs)
-			continue
-		}
 		c.ID = s.account.next()
 		if c.Name == "" && kind == leadsName {
 			c.Name = "Сделка #" + strconv.FormatInt(c.ID, 10)
 		}
 		cards = append(cards, c)
-		answer = append(answer, obj{"id": c.ID, "request_id": id, "_links": links{"self": {r.URL.Path + "/" + strconv.FormatInt(c.ID, 10)}}})
-	}
-	if len(bad) > 0 {
-		return bad.reply()
+		answer = append(answer, obj{"id": c.ID, "request_id": name, "_links": links{"self": {r.URL.Path + "/" + strconv.FormatInt(c.ID, 10)}}})
+	})
+	if wrong != nil {
+		return *wrong
 	}
 	*to = append(*to, cards...)
 	return reply{http.StatusOK, obj{"_links": links{"self": {r.URL.Path}}, "_embedded": obj{kind: answer}}}
@@ -254,7 +244,7 @@ func (s *Server) changed(r *http.Request, kind string, cards []*Card) reply {
 			if r.PathValue("id") != "" {
 				return problem(http.StatusNotFound, "Entity not found")
 			}
-			f.wrong("NotSupportedChoice", "id", "The value you selected is not a valid choice.")
+			f.notChoice("id")
 			have = s.newCard()
 		}
 		c := *have

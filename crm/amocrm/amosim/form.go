@@ -32,6 +32,11 @@ func (f *form) wrong(code, key, detail string) {
 	*f.errs = append(*f.errs, fieldError{code, f.path + key, detail})
 }
 
+// notChoice notes a value that is none of those there are.
+func (f *form) notChoice(key string) {
+	f.wrong("NotSupportedChoice", key, "The value you selected is not a valid choice.")
+}
+
 // has tells whether there is a value, and notes when there must be one.
 func (f *form) has(key string, must bool) bool {
 	raw, ok := f.values[key]
@@ -110,6 +115,28 @@ func requestID(f *form, place int) string {
 		return id
 	}
 	return strconv.Itoa(place)
+}
+
+// each reads the items of a request, of which each has a name, and gives the answer when
+// one of them is wrong: then none is to be stored.
+func each(r *http.Request, read func(f *form, name string)) *reply {
+	raw, wrong := items(r)
+	if wrong != nil {
+		return wrong
+	}
+	var bad refused
+	for i, item := range raw {
+		f := newForm(item)
+		name := requestID(f, i)
+		if read(f, name); len(*f.errs) > 0 {
+			bad.add(name, *f.errs)
+		}
+	}
+	if len(bad) > 0 {
+		answer := bad.reply()
+		return &answer
+	}
+	return nil
 }
 
 // refused are the items of a batch that are wrong, in the order of the batch.

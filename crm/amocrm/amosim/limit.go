@@ -2,6 +2,7 @@ package amosim
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -125,4 +126,15 @@ func (f *Fault) strike(w http.ResponseWriter, r *http.Request) bool {
 		panic(http.ErrAbortHandler)
 	}
 	return true
+}
+
+// newFault sets a fault for those who develop.
+func (s *Server) newFault(w http.ResponseWriter, r *http.Request) {
+	var f Fault
+	if json.NewDecoder(r.Body).Decode(&f) != nil {
+		write(w, problem(http.StatusBadRequest, "a fault is {path, kind, code, after, delay, times}"))
+		return
+	}
+	s.SetFault(f)
+	write(w, reply{http.StatusNoContent, nil})
 }
