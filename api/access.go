@@ -43,6 +43,8 @@ const (
 	ReadDeliveries    Permission = "deliveries.read"
 	RetryDeliveries   Permission = "deliveries.retry"
 	ReadICE           Permission = "ice.read"
+	ReadVoicemail     Permission = "voicemail.read"
+	WriteVoicemail    Permission = "voicemail.write"
 	TryRoute          Permission = "route.try"
 	ReadContacts      Permission = "contacts.read"
 	WriteContacts     Permission = "contacts.write"
@@ -61,6 +63,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		ReadVoicemail: true, WriteVoicemail: true,
 		TryRoute: true, ReadContacts: true, WriteContacts: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
@@ -69,6 +72,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		ReadVoicemail: true, WriteVoicemail: true,
 		TryRoute: true, ReadContacts: true, WriteContacts: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},

@@ -127,17 +127,22 @@ func (s *Server) sound(ctx context.Context, q *request, in *inSound) (*stream, e
 	if r := record.Removed; r != nil {
 		return nil, &pbx.Error{Kind: pbx.Gone, Msg: fmt.Sprintf("the recording was removed at %s by %s", r.At.In(zoneOf(q.company)).Format(time.RFC3339), r.By)}
 	}
-	file, size, closed, err := s.openSound(ctx, q.tenant(), record.ID, format)
+	return s.soundFile(ctx, q.tenant(), record.ID, format)
+}
+
+// soundFile sends the file of a recording that was looked up.
+func (s *Server) soundFile(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, format string) (*stream, error) {
+	file, size, closed, err := s.openSound(ctx, t, id, format)
 	if err != nil {
-		return nil, fmt.Errorf("open recording %s: %w", record.ID, err)
+		return nil, fmt.Errorf("open recording %s: %w", id, err)
 	}
 	return &stream{Body: func(hc huma.Context) {
 		defer file.Close()
 		r, w := humago.Unwrap(hc)
 		h := w.Header()
 		h.Set("Content-Type", formats[format])
-		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(record.ID, format)}))
-		h.Set("ETag", fmt.Sprintf(`"%s-%s-%x"`, fileID(record.ID), format, size))
+		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(id, format)}))
+		h.Set("ETag", fmt.Sprintf(`"%s-%s-%x"`, fileID(id), format, size))
 		h.Set("Cache-Control", "private, no-cache") // kept by the client, asked for again by ETag
 		http.ServeContent(w, r, "", closed, file)
 	}}, nil

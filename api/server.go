@@ -134,6 +134,8 @@ type Config struct {
 	Routes           Routes
 	Book             AddressBook
 	Deliveries       Deliveries
+	Voicemail        Voicemail
+	Mails            Mails
 	IntegrationAdmin IntegrationAdmin
 	Links            Links
 
@@ -223,6 +225,8 @@ func New(c Config) (*Server, error) {
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()
+	s.addVoicemail()
+	s.addMails()
 	s.addIntegrationAdmin()
 	s.addDebugging()
 	s.addICE()

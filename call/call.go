@@ -97,6 +97,8 @@ type Call struct {
 	typed     []byte            // keys that were pressed and not read yet
 	menus     int               // that the call was led into
 
+	speechless bool // texts of voicemail cannot be spoken
+
 	legs    []whose // all legs there were, for the ladder
 	known   legList // the same, for readers beside run
 	trace   []pbx.CallEvent
@@ -232,6 +234,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.confer(s)
 	case routing.Menu:
 		return c.menu(s)
+	case routing.Leave:
+		return c.leave(s)
 	case routing.Reject:
 		if t := c.transfer; t != nil {
 			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)

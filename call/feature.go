@@ -22,6 +22,8 @@ func (c *Call) feature(s routing.Feature) bool {
 		c.echo()
 	case routing.OwnNumber:
 		c.ownNumber()
+	case routing.Mailbox:
+		c.mailbox(s)
 	case routing.Pickup:
 		c.pickup(s)
 	case routing.Retrieve:

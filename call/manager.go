@@ -43,9 +43,11 @@ type Config struct {
 	Journal    Journal
 	Directory  func() *pbx.Directory
 	Extensions Extensions
-	Publish    func(pbx.Live) // must not block
-	Ledger     Ledger         // nil: what is spent is forgotten with the process
-	MaxLength  time.Duration  // longest call, 0: 4 h
+	Boxes      Boxes
+	Remove     func(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, why pbx.Removal) error // a recording, for ever
+	Publish    func(pbx.Live)                                                                       // must not block
+	Ledger     Ledger                                                                               // nil: what is spent is forgotten with the process
+	MaxLength  time.Duration                                                                        // longest call, 0: 4 h
 	Log        *slog.Logger
 	Metrics    Registerer
 }

@@ -21,7 +21,18 @@ type metrics struct {
 	guarded *prometheus.CounterVec
 	rooms   prometheus.Gauge
 	pins    prometheus.Counter
+	boxPINs prometheus.Counter
+	left    *prometheus.CounterVec
 }
+
+// What becomes of what is said to voicemail.
+const (
+	leftKept   = "kept"
+	leftShort  = "short"
+	leftSilent = "silent"
+	leftFull   = "full"
+	leftFailed = "failed"
+)
 
 func (m *metrics) register(r prometheus.Registerer) {
 	m.active = prometheus.NewGauge(prometheus.GaugeOpts{Name: "vpbx_calls_active", Help: "Calls that are going on."})
@@ -39,7 +50,12 @@ func (m *metrics) register(r prometheus.Registerer) {
 	}
 	m.rooms = prometheus.NewGauge(prometheus.GaugeOpts{Name: "vpbx_conferences_active", Help: "Conferences that are going on."})
 	m.pins = prometheus.NewCounter(prometheus.CounterOpts{Name: "vpbx_conference_wrong_pins_total", Help: "PINs of conferences that were wrong."})
-	r.MustRegister(m.rooms, m.pins, m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
+	m.boxPINs = prometheus.NewCounter(prometheus.CounterOpts{Name: "vpbx_voicemail_wrong_pins_total", Help: "PINs of boxes that were wrong."})
+	m.left = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_voicemail_messages_total", Help: "Callers of voicemail, by what became of what they said."}, []string{"result"})
+	for _, result := range []string{leftKept, leftShort, leftSilent, leftFull, leftFailed} {
+		m.left.WithLabelValues(result)
+	}
+	r.MustRegister(m.boxPINs, m.left, m.rooms, m.pins, m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
 	for _, d := range []pbx.Direction{pbx.In, pbx.Out, pbx.InternalTo} {
 		for _, o := range pbx.Outcomes {
 			m.total.WithLabelValues(string(d), string(o))

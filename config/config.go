@@ -26,6 +26,7 @@ type Config struct {
 	TLS        TLS        `yaml:"tls"`
 	Provision  []string   `yaml:"provision"` // company files
 	Webhooks   Webhooks   `yaml:"webhooks"`
+	Mail       Mail       `yaml:"mail"`
 	Log        Log        `yaml:"log"`
 }
 
@@ -140,6 +141,7 @@ func Default() Config {
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
 		Provision:  []string{},
 		Webhooks:   Webhooks{Networks: []netip.Prefix{}},
+		Mail:       Mail{TLS: MailStartTLS, Sound: MailMP3},
 		Log:        Log{Level: "info", Format: "text"},
 	}
 }

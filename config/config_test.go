@@ -47,6 +47,7 @@ http:
 tls: {cert: "", key: ""}        # for tls://, wss:// and https
 provision: []                   # company files, read at start and on SIGHUP
 webhooks: {networks: []}        # that CRMs of kind webhook may be in, beside public addresses
+mail: {server: "", tls: starttls, username: "", password: "", from: "", sound: mp3, certificate: ""}
 log: {level: info, format: text}
 `
 
@@ -411,6 +412,14 @@ tls:
 provision: []
 webhooks:
   networks: []
+mail:
+  server: ""
+  tls: starttls
+  username: ""
+  password: ""
+  from: ""
+  sound: mp3
+  certificate: ""
 log:
   level: info
   format: text

@@ -12,7 +12,7 @@ import (
 const mask = "********"
 
 // Masked is the configuration as a file, with every secret replaced: the
-// administrator token, the password of the Homer server, the secret of the TURN servers, the keys of the S3 storage, the
+// administrator token, the password of the Homer server, the secret of the TURN servers, the keys of the S3 storage, the password of the mail server, the
 // token of the speech engine and what the URLs hold besides user, host and path.
 func (c Config) Masked() (string, error) {
 	if c.HTTP.Token != "" {
@@ -29,6 +29,9 @@ func (c Config) Masked() (string, error) {
 	}
 	if c.Recordings.S3.AccessKey != "" {
 		c.Recordings.S3.AccessKey = mask
+	}
+	if c.Mail.Password != "" {
+		c.Mail.Password = mask
 	}
 	if c.Speech.Token != "" {
 		c.Speech.Token = mask

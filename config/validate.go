@@ -38,6 +38,7 @@ func (c Config) check(note note) {
 	c.Recordings.check(note)
 	c.Speech.check(note)
 	c.HTTP.check(note)
+	c.Mail.check(note)
 	c.checkTLS(note)
 	for i, file := range c.Provision {
 		checkFile(note, fmt.Sprintf("provision[%d]", i), file)

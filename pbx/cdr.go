@@ -92,6 +92,7 @@ type fold struct {
 	cdr     CDR
 	bridged time.Time // since when the two are joined; zero: they are not
 	inRoom  bool      // it is in a conference
+	message bool      // one was left
 	cause   Cause
 	last    time.Time
 }
@@ -151,6 +152,7 @@ func (f *fold) add(e CallEvent) {
 		if e.Recording != nil {
 			r := *e.Recording
 			c.Recordings = append(c.Recordings, r)
+			f.message = f.message || r.isMessage()
 		}
 	case LegEnded:
 		if f.party(e.Leg) == nil && e.Who == c.Caller.Who && c.Caller.Answered == nil {
@@ -217,6 +219,9 @@ func (f *fold) unbridge(at time.Time) {
 func (f *fold) outcome() Outcome {
 	if f.cdr.Answered != nil {
 		return OutcomeAnswered
+	}
+	if f.message {
+		return OutcomeVoicemail
 	}
 	switch f.cause.Reason {
 	case Busy:

@@ -71,8 +71,8 @@ type Extension struct {
 	HA1MD5    string   `json:"ha1_md5"`    // hex MD5(number:domain:password)
 	HA1SHA256 string   `json:"ha1_sha256"` // hex SHA-256 of the same
 	Record    bool     `json:"record,omitempty"`
-	Notice    Notice   `json:"notice,omitzero"` // where Record
-	Voicemail bool     `json:"voicemail,omitempty"`
+	Notice    Notice   `json:"notice,omitzero"`     // where Record
+	Voicemail *Box     `json:"voicemail,omitempty"` // nil: none
 	Email     string   `json:"email,omitempty"`
 	Forward   *Forward `json:"forward,omitempty"`
 	Follow    []Follow `json:"follow,omitempty"` // places where its owner is looked for; none: its phones ring
@@ -136,6 +136,8 @@ type Group struct {
 	Ring     time.Duration `json:"ring"`                // how long a ring (RingAll) or a member (the others) lasts
 	Music    string        `json:"music,omitempty"`     // what callers hear meanwhile, "": that it rings
 	SkipBusy bool          `json:"skip_busy,omitempty"` // members who talk are not rung
+
+	Voicemail *Box `json:"voicemail,omitempty"` // nil: none
 }
 
 // Trunk is a line to a provider or to another PBX.
@@ -219,7 +221,7 @@ type StepKind string
 
 // The kinds of a step. Target of StepRing is an extension or a group, of
 // StepPlay a prompt, of StepDial an outside number, of StepConference a
-// conference, of StepMenu a menu; StepReject uses Code.
+// conference, of StepMenu a menu, of StepVoicemail whose box it is; StepReject uses Code.
 const (
 	StepRing       StepKind = "ring"
 	StepPlay       StepKind = "play"
@@ -227,6 +229,7 @@ const (
 	StepReject     StepKind = "reject"
 	StepConference StepKind = "conference"
 	StepMenu       StepKind = "menu"
+	StepVoicemail  StepKind = "voicemail"
 )
 
 // Step is one thing a rule does with a caller.

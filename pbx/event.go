@@ -33,6 +33,7 @@ const (
 	Chose         EventKind = "chose"          // Who chose in the menu Text: Digit, or To: the extension it dialled; neither: nothing
 	RecordStart   EventKind = "record_start"   // a recording began: Recording
 	RecordEnd     EventKind = "record_end"     // it is closed, or could not begin: Recording
+	RecordDropped EventKind = "record_dropped" // what was recorded is thrown away: Recording, Why
 	RecordPaused  EventKind = "record_paused"  // nothing is recorded from now on: Recording; Who asked for it, "": the API
 	RecordResumed EventKind = "record_resumed" // it is recorded again: likewise
 	LegEnded      EventKind = "leg_ended"      // a leg is over: Leg, Who, Cause, Codec, SRTP, Quality

@@ -44,6 +44,7 @@ type explanation struct {
 	group   string    // whose heading the next clause carries
 	trunk   string    // the last trunk that was dialled
 	silent  string    // from whom no sound came any more
+	left    bool      // a message was left
 	joined  string    // who talked with the caller
 	hungUp  string    // who ended the talk
 	moving  bool      // a transfer into another call is not told yet
@@ -105,6 +106,8 @@ func (x *explanation) add(e CallEvent) {
 			t.answered = true
 			x.answered(t, e.At)
 		}
+	case RecordEnd:
+		x.message(e.Recording)
 	case JoinedRoom:
 		x.flush()
 		x.joined = ""
@@ -155,6 +158,17 @@ func (x *explanation) add(e CallEvent) {
 	case LegEnded:
 		x.legEnded(e)
 	}
+}
+
+// message tells of a message that was left.
+func (x *explanation) message(r *Recording) {
+	if r == nil || !r.isMessage() {
+		return
+	}
+	x.flush()
+	x.left = true
+	box, length := named(r.Box), span(fromSeconds(r.Seconds))
+	x.say(Text{"a message of " + length.EN + " was left for " + box, "для " + box + " оставлено сообщение, " + length.RU})
 }
 
 func (x *explanation) transferred(e CallEvent) {
@@ -358,6 +372,9 @@ func (x *explanation) finish() {
 	}
 	cause := c.Cause.Cause
 	who := x.blamed(cause.Party)
+	if x.left && c.Answered == nil {
+		return
+	}
 	if c.Answered != nil {
 		x.endOfTalk(cause, who)
 		return

@@ -8,6 +8,10 @@ type Personal struct {
 	// Forward takes the place of Forward.Always: a number, or "" for no
 	// forwarding. nil: the document holds.
 	Forward *string `json:"forward,omitempty"`
+	// Greeting is the SHA-256 of the greeting of its box that the owner has recorded,
+	// PIN what [HashPIN] made of the PIN that the owner has set; "": the document holds.
+	Greeting string `json:"greeting,omitempty"`
+	PIN      string `json:"pin,omitempty"`
 }
 
 // On is what makes a call to an extension go on to another number.
@@ -61,6 +65,20 @@ func (e *Extension) SetForward(to string) {
 	if to == "" && (e.Forward == nil || e.Forward.Always == "") {
 		p.Forward = nil
 	}
+	e.keep(p)
+}
+
+// SetGreeting keeps the greeting of the box, "" for the one of the document.
+func (e *Extension) SetGreeting(sound string) {
+	p := e.personal()
+	p.Greeting = sound
+	e.keep(p)
+}
+
+// SetPIN keeps the hash of the PIN of the box.
+func (e *Extension) SetPIN(hash string) {
+	p := e.personal()
+	p.PIN = hash
 	e.keep(p)
 }
 

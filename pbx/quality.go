@@ -55,4 +55,5 @@ type Recording struct {
 	SHA256  string      `json:"sha256,omitempty"`  // of the finished file, in hex; "" when there is none
 	Link    string      `json:"link,omitempty"`    // its place in the chain of the company, see [ChainLink]
 	Removed *Removal    `json:"removed,omitempty"` // the sound is gone: who did it, when and why
+	Box     string      `json:"box,omitempty"`     // it is a message, in the box of this extension or group
 }

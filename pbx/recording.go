@@ -68,6 +68,9 @@ type Removal struct {
 // ByRetention in [Removal.By] says that the rule of the company removed it.
 const ByRetention = "retention"
 
+// ByMail in [Removal.By] says that a message was removed behind its e-mail.
+const ByMail = "mail"
+
 // ChainStart is the link before the first one.
 const ChainStart = "0000000000000000000000000000000000000000000000000000000000000000"
 

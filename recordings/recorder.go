@@ -40,15 +40,17 @@ type Recorder struct {
 	foreign bool      // a packet was of a codec we cannot decode
 	end     time.Time // when it was closed
 	pauses  []span
-	tones   []tone // for the writer
+	tones   []tone   // for the writer
+	hearing *hearing // nil: nobody wants to know
 
 	// What the writer owns.
-	file  *os.File
-	wav   *audio.WAVWriter
-	sum   string // of the finished file
-	line  timeline
-	spare queue
-	room  [maxPCM]int16
+	file    *os.File
+	wav     *audio.WAVWriter
+	sum     string // of the finished file
+	line    timeline
+	spare   queue
+	listens bool // there is a hearing
+	room    [maxPCM]int16
 }
 
 // ID names the recording.
@@ -152,13 +154,14 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 	r.line.pauses = append(r.line.pauses[:0], r.pauses...)
 	r.line.tones = append(r.line.tones, r.tones...)
 	r.tones = r.tones[:0]
+	r.listens = r.hearing != nil
 	r.mu.Unlock()
 	defer r.spare.reset()
 	bytes := r.spare.bytes
 	for _, p := range r.spare.packets {
 		arrival := samplesIn(p.at.Sub(r.start))
 		if due := arrival - hold; due-r.line.written > behind {
-			if err := r.line.advance(due, r.wav.Write); err != nil {
+			if err := r.line.advance(due, r.emit); err != nil {
 				return err
 			}
 		}
@@ -168,7 +171,7 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 		}
 		bytes = bytes[p.size:]
 	}
-	return r.line.advance(samplesIn(now.Sub(r.start))-keep, r.wav.Write)
+	return r.line.advance(samplesIn(now.Sub(r.start))-keep, r.emit)
 }
 
 // finish makes the file what its name says. Also after a failure it tries

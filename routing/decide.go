@@ -74,9 +74,11 @@ func (p *plan) dialled() {
 			return
 		}
 		p.ring(to, 0)
+		p.orLeave(to)
 	case c.Groups[to] != nil:
 		p.To = to
 		p.ring(to, 0)
+		p.orLeave(to)
 	case c.Conferences[to] != nil:
 		p.To = to
 		p.confer(to)
@@ -154,6 +156,8 @@ func (p *plan) step(s pbx.Step) {
 		p.confer(s.Target)
 	case pbx.StepMenu:
 		p.choose(s.Target)
+	case pbx.StepVoicemail:
+		p.leave(s.Target, "voicemail of "+s.Target)
 	case pbx.StepReject:
 		cause := pbx.NewCause(pbx.PartyPBX, pbx.Rejected)
 		if s.Code >= 400 && s.Code <= 699 {

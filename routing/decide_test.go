@@ -174,7 +174,7 @@ func TestDecideDialled(t *testing.T) {
 		{"group without the caller", "101", "600", "internal 600: ring 102 all 25s"},
 		{"linear group", "101", "601", "internal 601: ring 102+103 linear 10s"},
 		{"empty group", "101", "602", "internal 602: reject 404 no_route | group 602 has nobody to ring; nothing to do for 602"},
-		{"feature code", "101", "*97", "internal *97: reject 404 unknown_number | feature code *97 is not available yet"},
+		{"feature code", "101", "*97", "internal *97: reject 404 unknown_number | 101 has no voicemail"},
 		{"national", "101", "8 (903) 123-45-67",
 			"out +79031234567: dial +79031234567 by carrier, then sipprov as +74950000000 2m0s | +79031234567 by trunk carrier, then sipprov"},
 		{"longest prefix", "101", "89161234567",

@@ -44,7 +44,7 @@ type Decision struct {
 }
 
 // Step is one thing to do with a caller: Ring, Play, Dial, Feature, Park, Page,
-// Confer, Menu or Reject.
+// Confer, Menu, Leave or Reject.
 type Step interface{ step() }
 
 // Ring rings extensions of the company, each on all its phones.
@@ -99,7 +99,7 @@ const (
 // and ends the call.
 type Feature struct {
 	Code   Code
-	Number string // of ForwardTo: where to, normalised; of Pickup: whose call, "" of any mate; of Retrieve: the orbit
+	Number string // of ForwardTo: where to, normalised; of Pickup: whose call, "" of any mate; of Retrieve: the orbit; of Mailbox: whose
 }
 
 // Park lets the caller wait at an orbit.

@@ -114,6 +114,8 @@ func (r *Router) describe(req Request, s Step) pbx.PlannedStep {
 		p.Text, p.Who, p.Number = "group "+s.Group, r.phones(req.Company, s.Who), s.Group
 	case Confer:
 		p.Do, p.Text, p.Number = "conference", strings.TrimSpace("conference "+s.Conference.Name), s.Conference.Number
+	case Leave:
+		p.Do, p.Text, p.Number = "voicemail", "voicemail of "+s.Box, s.Box
 	case Menu:
 		p = menuStep(s)
 		p.Keys = r.keys(req, s.Menu)

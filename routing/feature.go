@@ -34,6 +34,13 @@ func (p *plan) feature(dialled string) {
 		p.page(to)
 		return
 	}
+	if box := p.leaveFor(dialled); box != "" {
+		p.leave(box, "a message for "+box)
+		return
+	}
+	if p.mailbox(dialled) {
+		return
+	}
 	p.reject(pbx.UnknownNumber, "feature code "+dialled+" is not available yet")
 }
 

@@ -49,9 +49,14 @@ func (p *plan) forward(hop Hop) pbx.Cause {
 		cause.SIP, cause.Q850 = 482, pbx.FromSIP(pbx.PartyPBX, 482).Q850 // RFC 3261 §21.4.20: loop detected
 		return cause
 	}
+	if hop.To == OwnBox {
+		p.leave(hop.By, "")
+		return pbx.Cause{}
+	}
 	if reason := p.lead(pbx.CleanNumber(hop.To), p.req.Company.Extensions[hop.By]); reason != "" {
 		return pbx.NewCause(pbx.PartyPBX, reason)
 	}
+	p.orLeave(p.To)
 	if len(p.Steps) == 0 {
 		return pbx.NewCause(pbx.PartyCallee, pbx.Busy)
 	}

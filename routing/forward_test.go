@@ -86,7 +86,7 @@ func TestFeature(t *testing.T) {
 		{"*72+49301234567", "404 the dialled number cannot be read"}, // a plus stands first or nowhere
 		{"*7281049301234567", "403 +49301234567 is in another country: international calls are not allowed"},
 		{"*72#31#102", "404 the dialled number cannot be read"},
-		{"*730", "404 feature code *730 is not available yet"}, {"*97", "404 feature code *97 is not available yet"},
+		{"*730", "404 feature code *730 is not available yet"}, {"*97", "404 101 has no voicemail"},
 		{"*8", "*8"}, {"*8102", "*8 102"}, {"*8999", "404 feature code *8999 is not available yet"},
 		{"*50", "*5 *50"}, {"*59", "*5 *59"}, {"*5", "404 feature code *5 is not available yet"}, {"*501", "404 feature code *501 is not available yet"},
 		{"*60101", "404 feature code *60101 is not available yet"}, {"*60102", "ring 102 true"}, {"*", "404 feature code * is not available yet"},

@@ -57,11 +57,15 @@ func sendOn(req Request, with, verb string, parks bool) Forwarded {
 		p.reject(pbx.Forbidden, "a conference cannot be consulted")
 	case !parks && req.Company.MenuAt(to) != nil:
 		p.reject(pbx.Forbidden, "a menu cannot be consulted")
+	case parks && p.leaveFor(to) != "":
+		p.leave(p.leaveFor(to), "")
 	case to[0] == '*':
 		p.reject(pbx.Forbidden, "a call cannot be transferred to "+to)
 	default:
 		if reason := p.lead(to, req.Caller); reason != "" {
 			p.Steps = append(p.Steps, Reject{pbx.NewCause(pbx.PartyPBX, reason)})
+		} else if parks {
+			p.orLeave(p.To)
 		}
 	}
 	p.finish()

@@ -98,6 +98,19 @@ func (l *Library) Load(ctx context.Context, c *pbx.Company, p *pbx.Prompt, value
 	return l.load(ctx, s)
 }
 
+// Decode makes a sound file ready for playing, as loud as speech. It is not kept.
+func (l *Library) Decode(ctx context.Context, data []byte) (*media.Prompt, error) {
+	pcm, err := l.inTurn(ctx, source{make: func(context.Context) (audio.PCM, error) { return normal(data, false) }})
+	if err != nil {
+		return nil, err
+	}
+	p, err := media.NewPrompt(pcm.Samples, pcm.Rate)
+	if err != nil {
+		return nil, fmt.Errorf("play a sound: %w", err)
+	}
+	return p, nil
+}
+
 // Sound gives a prompt as a WAV file, as it would be played: for whoever wants to hear
 // it without a call.
 func (l *Library) Sound(ctx context.Context, c *pbx.Company, p *pbx.Prompt, values Values) ([]byte, error) {
@@ -483,6 +496,11 @@ func (l *Library) Sweep(c *pbx.Company) error {
 	var used []string
 	for _, p := range c.Prompts {
 		used = append(used, p.Sound)
+	}
+	for _, e := range c.Extensions {
+		if e.Personal != nil {
+			used = append(used, e.Personal.Greeting)
+		}
 	}
 	dir := filepath.Join(l.o.Dir, string(c.ID))
 	entries, err := os.ReadDir(dir)

@@ -197,6 +197,9 @@ func (s *Store) RemoveRecording(ctx context.Context, t pbx.TenantID, id pbx.Reco
 		if err := tx.bury(t, id, why); err != nil {
 			return err
 		}
+		if err := s.dropMessage(tx, t, r); err != nil {
+			return err
+		}
 		return tx.markRemoved(t, r)
 	})
 	if err != nil {

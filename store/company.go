@@ -100,6 +100,7 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM exchanges WHERE tenant = $1`,
 		`DELETE FROM debugging WHERE tenant = $1`,
 		`DELETE FROM outbox WHERE tenant = $1 AND dead = 1`,
+		`DELETE FROM mails WHERE tenant = $1`,
 	} {
 		if _, err := tx.exec(query, string(t)); err != nil {
 			return err

@@ -48,7 +48,7 @@ func (s *Store) Record(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []p
 }
 
 // SaveCall writes the record of an ended call, its trace, its ladder, its
-// recordings and, when the company has a CRM, the events that it is still to be told
+// recordings and messages and, when the company has a CRM, the events that it is still to be told
 // of, and takes the call out of the journal, in one transaction. A call that is saved already is left as it is.
 func (s *Store) SaveCall(ctx context.Context, t pbx.TenantID, c pbx.CDR, trace []pbx.CallEvent) error {
 	if t == "" || c.ID == "" {
@@ -108,6 +108,9 @@ func (r *record) save(tx *txn) error {
 		}
 	}
 	if err := r.saveRecordings(tx); err != nil {
+		return err
+	}
+	if err := r.saveMessages(tx); err != nil {
 		return err
 	}
 	_, err = r.store.tell(tx, callKey{r.Tenant, r.ID}, r.events, &r.CDR, told)

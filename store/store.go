@@ -47,6 +47,15 @@ type Options struct {
 
 	// Queued is told of each company for whose CRM an event is queued, likewise.
 	Queued func(pbx.TenantID)
+
+	// Boxed is told of each box in which something has changed, likewise, and of what
+	// TellBoxes finds.
+	Boxed func(pbx.BoxState)
+
+	// Mailing says that there is a mail server: messages are sent to the addresses of
+	// their boxes. Mailed is told, likewise, when an e-mail is queued.
+	Mailing bool
+	Mailed  func()
 }
 
 // Store is an open database. Its methods may be called by any goroutine.
@@ -64,18 +73,28 @@ type Store struct {
 	replayer  *replayer // nil with Options.Beside
 	ready     func(pbx.Recording)
 	queued    func(pbx.TenantID)
+	boxed     func(pbx.BoxState)
+	mailing   bool
+	mailed    func()
 	close     func() error
 }
 
 // Open opens the database in o.Dir, making or upgrading it, saves the calls
 // that are in the spool and loads all companies. ctx bounds the opening only.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, node: o.Node, log: o.Log, metrics: newMetrics(), ready: o.Ready, queued: o.Queued}
+	s := &Store{dir: o.Dir, node: o.Node, log: o.Log, metrics: newMetrics(), ready: o.Ready, queued: o.Queued,
+		boxed: o.Boxed, mailing: o.Mailing, mailed: o.Mailed}
 	if s.ready == nil {
 		s.ready = func(pbx.Recording) {}
 	}
 	if s.queued == nil {
 		s.queued = func(pbx.TenantID) {}
+	}
+	if s.boxed == nil {
+		s.boxed = func(pbx.BoxState) {}
+	}
+	if s.mailed == nil {
+		s.mailed = func() {}
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -14,7 +14,7 @@ import (
 // open opens the store of node n1 in dir until the test ends.
 func open(t *testing.T, dir string) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Dir: dir, Node: "n1"})
+	s, err := store.Open(t.Context(), store.Options{Dir: dir, Node: "n1", Mailing: true})
 	if err != nil {
 		t.Fatal(err)
 	}

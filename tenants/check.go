@@ -2,7 +2,6 @@ package tenants
 
 import (
 	"fmt"
-	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
@@ -198,11 +197,9 @@ func (c *checker) checkExtension(path string, e *Extension) {
 	if e.Password != "" {
 		c.checkPassword(path+".password", e)
 	}
-	if e.Email != "" {
-		if a, err := mail.ParseAddress(e.Email); err != nil || a.Address != e.Email || len(e.Email) > maxEmail {
-			c.note(path+".email", "not an e-mail address")
-		}
-	}
+	c.checkEmail(path+".email", e.Email)
+	c.checkVoicemail(path+".voicemail", e.Voicemail)
+	c.checkMailed(path+".voicemail", e.Voicemail, e.Email)
 	c.checkRecord(path+".record", e.Record)
 	c.oneOf(path+".srtp", e.SRTP, srtpModes)
 	c.checkCodecs(path+".codecs", e.Codecs)
@@ -250,6 +247,7 @@ func (c *checker) checkForward(path, own string, f *Forward) {
 		case t.target == "":
 		case t.target == own:
 			c.note(at, "%s cannot forward to itself", own)
+		case c.forwardsToBox(own, t.target):
 		case !c.inside(t.target) && !c.outside(t.target):
 			c.note(at, "%q is no extension, no group, no conference, no menu and no number that outbound carries", t.target)
 		}
@@ -265,6 +263,8 @@ func (c *checker) checkGroup(path string, g *Group) {
 		c.note(path+".strategy", "skills is a strategy of queues: a ring group is one of all, linear, round_robin, least_recent and random")
 	}
 	c.duration(path+".ring", g.Ring, minRing, maxRing)
+	c.checkVoicemail(path+".voicemail", g.Voicemail)
+	c.checkMailed(path+".voicemail", g.Voicemail, "")
 	if _, ok := c.music[g.Music]; g.Music != "" && g.Music != pbx.DefaultMusic && !ok {
 		c.note(path+".music", "there is no music %.60q", g.Music)
 	}

@@ -55,7 +55,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 		b.extension(fmt.Sprintf("extensions[%d]", i), &d.Extensions[i])
 	}
 	for i := range d.Groups {
-		b.group(&d.Groups[i])
+		b.group(fmt.Sprintf("groups[%d]", i), &d.Groups[i])
 	}
 	for i := range d.Trunks {
 		b.trunk(fmt.Sprintf("trunks[%d]", i), &d.Trunks[i])
@@ -88,13 +88,14 @@ type build struct {
 
 func (b *build) extension(path string, e *Extension) {
 	x := &pbx.Extension{
-		Number: e.Number, Name: e.Name, Record: e.Record != "", Notice: e.Record.notice(), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
+		Number: e.Number, Name: e.Name, Record: e.Record != "", Notice: e.Record.notice(), Email: e.Email, SRTP: e.SRTP,
 		Codecs: codecNames(e.Codecs), DTMF: pbx.DTMF(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
 		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC, Follow: follow(e.Follow),
 	}
 	if f := e.Forward; f != nil && *f != (Forward{}) {
 		x.Forward = &pbx.Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: time.Duration(f.After)}
 	}
+	x.Voicemail = b.box(path+".voicemail", e.Voicemail, b.oldBox(e.Number))
 	b.personal(x)
 	domain := b.company.Domain
 	switch {
@@ -124,6 +125,11 @@ func (b *build) personal(x *pbx.Extension) {
 	if !reflect.DeepEqual(was.Forward, x.Forward) {
 		kept.Forward = nil
 	}
+	if x.Voicemail == nil {
+		kept.Greeting, kept.PIN = "", ""
+	} else if was.Voicemail == nil || was.Voicemail.PIN != x.Voicemail.PIN {
+		kept.PIN = ""
+	}
 	if kept != (pbx.Personal{}) {
 		x.Personal = &kept
 	}
@@ -136,10 +142,11 @@ func hashes(number, domain, password string) (ha1MD5, ha1SHA256 string) {
 	return hex.EncodeToString(weak[:]), hex.EncodeToString(strong[:])
 }
 
-func (b *build) group(g *Group) {
+func (b *build) group(path string, g *Group) {
 	b.company.Groups[g.Number] = &pbx.Group{
 		Number: g.Number, Name: g.Name, Members: members(g, b.joined),
 		Strategy: pbx.Strategy(orElse(g.Strategy, string(pbx.RingAll))), Ring: time.Duration(orElse(g.Ring, defaultRing)), Music: g.Music, SkipBusy: g.SkipBusy,
+		Voicemail: b.box(path+".voicemail", g.Voicemail, b.oldBox(g.Number)),
 	}
 }
 
@@ -215,6 +222,8 @@ func step(s Step) pbx.Step {
 		return pbx.Step{Kind: pbx.StepMenu, Target: s.Menu}
 	case s.Conference != "":
 		return pbx.Step{Kind: pbx.StepConference, Target: s.Conference}
+	case s.Voicemail != "":
+		return pbx.Step{Kind: pbx.StepVoicemail, Target: s.Voicemail}
 	}
 	return pbx.Step{Kind: pbx.StepReject, Code: s.Reject}
 }
@@ -252,7 +261,7 @@ func FromCompany(c *pbx.Company) *Document {
 	for _, n := range keys(c.Extensions) {
 		e := c.Extensions[n]
 		x := Extension{
-			Number: e.Number, Name: e.Name, Record: recordOf(e.Record, e.Notice), Voicemail: e.Voicemail, Email: e.Email, SRTP: e.SRTP,
+			Number: e.Number, Name: e.Name, Record: recordOf(e.Record, e.Notice), Voicemail: documentBox(e.Voicemail), Email: e.Email, SRTP: e.SRTP,
 			Codecs: clone(e.Codecs), DTMF: string(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
 			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC, Follow: documentFollow(e.Follow),
 		}
@@ -263,7 +272,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, n := range keys(c.Groups) {
 		g := c.Groups[n]
-		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring), Music: g.Music, SkipBusy: g.SkipBusy})
+		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring), Music: g.Music, SkipBusy: g.SkipBusy, Voicemail: documentBox(g.Voicemail)})
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
@@ -326,6 +335,8 @@ func documentStep(s pbx.Step) Step {
 		return Step{Menu: s.Target}
 	case pbx.StepConference:
 		return Step{Conference: s.Target}
+	case pbx.StepVoicemail:
+		return Step{Voicemail: s.Target}
 	}
 	return Step{Reject: s.Code}
 }

@@ -64,7 +64,6 @@ type Extension struct {
 	Name      string   `yaml:"name" json:"name,omitempty"`
 	Password  string   `yaml:"password" json:"password,omitempty"` // "": stays what it is
 	Record    Record   `yaml:"record" json:"record,omitempty"`     // false, true, announce, beep or announce+beep
-	Voicemail bool     `yaml:"voicemail" json:"voicemail,omitempty"`
 	Email     string   `yaml:"email" json:"email,omitempty"`
 	Forward   *Forward `yaml:"forward" json:"forward,omitempty"`
 	Follow    []Follow `yaml:"follow" json:"follow,omitempty"`         // where its owner is looked for
@@ -78,6 +77,8 @@ type Extension struct {
 	Contacts  int      `yaml:"contacts" json:"contacts,omitempty"`     // registered phones at most, 0: 10
 	WebRTC    *bool    `yaml:"webrtc" json:"webrtc,omitempty"`         // called as a browser; not set: where it registered over a WebSocket
 	Groups    []string `yaml:"groups" json:"groups,omitempty"`         // joined beside their own list of members
+
+	Voicemail *Voicemail `yaml:"voicemail" json:"voicemail,omitempty"`
 	laterExtension
 }
 
@@ -100,6 +101,8 @@ type Group struct {
 	Ring     Duration `yaml:"ring" json:"ring,omitzero"`            // default 20 s
 	Music    string   `yaml:"music" json:"music,omitempty"`         // heard in place of the ringing tone
 	SkipBusy bool     `yaml:"skip_busy" json:"skip_busy,omitempty"` // members who talk are not rung
+
+	Voicemail *Voicemail `yaml:"voicemail" json:"voicemail,omitempty"`
 	laterGroup
 }
 
@@ -201,7 +204,7 @@ type Conference struct {
 	Announce     string  `yaml:"announce" json:"announce,omitempty"`     // prompt for who comes in
 }
 
-// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference, Menu and Reject.
+// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference, Menu, Voicemail and Reject.
 type Step struct {
 	Ring   string   `yaml:"ring" json:"ring,omitempty"`     // extension or group
 	Play   Play     `yaml:"play" json:"play,omitzero"`      // prompts
@@ -211,6 +214,7 @@ type Step struct {
 
 	Conference string `yaml:"conference" json:"conference,omitempty"` // number of a conference
 	Menu       string `yaml:"menu" json:"menu,omitempty"`             // name of a menu
+	Voicemail  string `yaml:"voicemail" json:"voicemail,omitempty"`   // extension or group with a box
 	laterStep
 }
 

@@ -30,12 +30,11 @@ type laterGroup struct {
 }
 
 type laterStep struct {
-	Queue     later `yaml:"queue" json:"-"`
-	Voicemail later `yaml:"voicemail" json:"-"`
+	Queue later `yaml:"queue" json:"-"`
 }
 
 // any says whether the step is one of these.
-func (l laterStep) any() bool { return bool(l.Queue || l.Voicemail) }
+func (l laterStep) any() bool { return bool(l.Queue) }
 
 // closed is a set of words of which this build knows some.
 type closed struct {

@@ -117,13 +117,13 @@ func (c *checker) checkSteps(path string, list []Step) {
 
 func (c *checker) checkStep(path string, s *Step) {
 	verbs := 0
-	for _, given := range []bool{s.Ring != "", !s.Play.IsZero(), s.Dial != "", s.Conference != "", s.Menu != "", s.Reject != 0, s.laterStep.any()} {
+	for _, given := range []bool{s.Ring != "", !s.Play.IsZero(), s.Dial != "", s.Conference != "", s.Menu != "", s.Voicemail != "", s.Reject != 0, s.laterStep.any()} {
 		if given {
 			verbs++
 		}
 	}
 	if verbs != 1 {
-		c.note(path, "a step is one of ring, play, dial, conference, menu and reject, not %d of them", verbs)
+		c.note(path, "a step is one of ring, play, dial, conference, menu, voicemail and reject, not %d of them", verbs)
 	}
 	if s.Ring != "" && !c.internal(s.Ring) {
 		c.note(path+".ring", "%.60q is neither extension nor group", s.Ring)
@@ -137,6 +137,9 @@ func (c *checker) checkStep(path string, s *Step) {
 	}
 	if _, ok := c.menus[s.Menu]; s.Menu != "" && !ok {
 		c.note(path+".menu", "there is no menu %.60q", s.Menu)
+	}
+	if s.Voicemail != "" && !c.hasBox(s.Voicemail) {
+		c.note(path+".voicemail", "%.60q has no voicemail", s.Voicemail)
 	}
 	if s.Reject != 0 && (s.Reject < 400 || s.Reject > 699) {
 		c.note(path+".reject", "must be a SIP status of 400 to 699")

@@ -25,6 +25,7 @@ import (
 	"vpbx/crm/rtk"
 	"vpbx/crm/webhook"
 	"vpbx/events"
+	"vpbx/mail"
 	"vpbx/media"
 	"vpbx/pbx"
 	"vpbx/recordings"
@@ -61,6 +62,7 @@ type App struct {
 	lookup     *crm.Lookup
 	router     *routing.Router
 	deliverer  *crm.Deliverer
+	mail       *mail.Sender // nil: no mail server
 	debugger   *crm.Debugger
 	media      *media.Engine
 	engine     *speech.HTTP // nil: another speech engine, or none
@@ -74,6 +76,7 @@ type App struct {
 	https      net.Listener // nil: not served
 	cert       atomic.Pointer[tls.Certificate]
 
+	up       atomic.Bool // what is saved may be told: everything is there
 	draining atomic.Bool
 	serving  sync.WaitGroup
 	closing  atomic.Bool
@@ -101,7 +104,8 @@ func (a *App) build(ctx context.Context) error {
 	if a.deliverer, err = crm.NewDeliverer(crm.Options{Connectors: connectors, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}
-	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics, Ready: a.recorded, Queued: a.deliverer.Wake}); err != nil {
+	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics, Ready: a.recorded, Queued: a.deliverer.Wake,
+		Boxed: a.boxed, Mailing: a.cfg.Mail.Server != "", Mailed: a.mailed}); err != nil {
 		return err
 	}
 	if a.debugger, err = crm.NewDebugger(ctx, crm.DebugOptions{Store: a.store, Directory: a.store.Directory, Networks: a.cfg.Webhooks.Networks, Log: a.log, Metrics: a.metrics}); err != nil {
@@ -123,6 +127,9 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.keeper = recordings.NewKeeper(a.recordings, a.store, a.log)
+	if err := a.buildMail(); err != nil {
+		return err
+	}
 	a.links = recordings.NewLinks(a.store, a.log)
 	if err := a.recover(ctx); err != nil {
 		return err
@@ -156,7 +163,7 @@ func (a *App) build(ctx context.Context) error {
 	a.router = &routing.Router{Owners: a.lookup, Book: a.store, Registered: a.registered}
 	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Library: a.library, Journal: a.store,
 		Router:    a.router,
-		Directory: a.store.Directory, Extensions: a.store, Ledger: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
+		Directory: a.store.Directory, Extensions: a.store, Boxes: a.store, Remove: a.keeper.Remove, Ledger: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
 	spent, err := a.store.Spending(ctx, time.Now())
 	if err != nil {
 		return err
@@ -205,11 +212,18 @@ func (a *App) Start() error {
 	if a.hep != nil {
 		a.hep.Start()
 	}
+	a.up.Store(true)
+	if err := a.store.TellBoxes(context.Background(), ""); err != nil {
+		return err
+	}
 	if err := a.sip.Start(); err != nil {
 		return fmt.Errorf("sip.listen: %w", err)
 	}
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
+	if a.mail != nil {
+		a.mail.Start()
+	}
 	a.integrate.Start()
 	return a.serveHTTP()
 }
@@ -262,6 +276,9 @@ func (a *App) Reload(ctx context.Context) error {
 		}
 		a.deliverer.Wake(c.ID) // its CRM may be another
 	}
+	if err := a.store.TellBoxes(ctx, ""); err != nil {
+		return err
+	}
 	a.log.Info("company files and certificates are read again")
 	return nil
 }
@@ -313,6 +330,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.deliverer != nil {
 		a.deliverer.Close()
+	}
+	if a.mail != nil {
+		a.mail.Close()
 	}
 	if a.connector != nil {
 		a.connector.Close()

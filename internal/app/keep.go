@@ -55,6 +55,9 @@ func (a *App) sweep(ctx context.Context, chain bool) {
 	}
 	for _, c := range a.store.Directory().Companies() {
 		err := a.keeper.Sweep(ctx, c.ID, c.Recordings.Keep, time.Now())
+		if err == nil {
+			err = a.sweepBoxes(ctx, c, time.Now())
+		}
 		if err == nil && chain {
 			err = a.keeper.Chain(ctx, c.ID)
 		}
@@ -64,6 +67,9 @@ func (a *App) sweep(ctx context.Context, chain bool) {
 		if err != nil {
 			a.log.Error("recordings not swept", "tenant", c.ID, "error", err)
 		}
+	}
+	if err := a.store.SweepMails(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		a.log.Error("e-mails not swept", "error", err)
 	}
 }
 

@@ -46,7 +46,7 @@ func (a *App) closeRecordings(ctx context.Context, trace []pbx.CallEvent, found 
 		case e.Recording == nil:
 		case e.Kind == pbx.RecordStart:
 			begun[e.Recording.ID] = e
-		case e.Kind == pbx.RecordEnd:
+		case e.Kind == pbx.RecordEnd, e.Kind == pbx.RecordDropped:
 			delete(begun, e.Recording.ID)
 		}
 	}
@@ -55,7 +55,7 @@ func (a *App) closeRecordings(ctx context.Context, trace []pbx.CallEvent, found 
 		if !ok {
 			r = a.finished(ctx, *start.Recording)
 		}
-		r.Call, r.Pauses = start.Recording.Call, pausesOf(trace, id, r.Seconds)
+		r.Call, r.Box, r.Pauses = start.Recording.Call, start.Recording.Box, pausesOf(trace, id, r.Seconds)
 		end := start.At.Add(time.Duration(r.Seconds * float64(time.Second)))
 		trace = append(trace, pbx.CallEvent{At: end, Kind: pbx.RecordEnd, Recording: &r})
 	}

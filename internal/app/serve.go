@@ -24,8 +24,8 @@ func (a *App) buildAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reloading := reloading{a.tenants, a.sip, a.deliverer, a.debugger}
-	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Links: a.links, Routes: a.router, Book: a.store,
+	reloading := reloading{a.tenants, a.sip, a.deliverer, a.debugger, a.store.TellBoxes}
+	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Voicemail: a.store, Mails: a.store, Links: a.links, Routes: a.router, Book: a.store,
 		Integration: a.integrate, IntegrationMethods: rtk.Methods(),
 		Tenants: reloading, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
@@ -43,25 +43,26 @@ type reloading struct {
 	sip     *sip.Server
 	deliver *crm.Deliverer
 	debug   *crm.Debugger
+	boxes   func(context.Context, pbx.TenantID) error // tells the phones of what is in them
 }
 
 func (r reloading) ApplyIf(ctx context.Context, d *tenants.Document, may tenants.Condition) (tenants.Changes, error) {
 	changes, err := r.Service.ApplyIf(ctx, d, may)
-	r.changed(d.Tenant, changes)
-	return changes, err
+	return changes, errors.Join(err, r.changed(ctx, d.Tenant, changes))
 }
 
 func (r reloading) Edit(ctx context.Context, t pbx.TenantID, edit tenants.Edit) (tenants.Changes, error) {
 	changes, err := r.Service.Edit(ctx, t, edit)
-	r.changed(t, changes)
-	return changes, err
+	return changes, errors.Join(err, r.changed(ctx, t, changes))
 }
 
-func (r reloading) changed(t pbx.TenantID, changes tenants.Changes) {
-	if len(changes) > 0 {
-		r.sip.Reload()
-		r.deliver.Wake(t)
+func (r reloading) changed(ctx context.Context, t pbx.TenantID, changes tenants.Changes) error {
+	if len(changes) == 0 {
+		return nil
 	}
+	r.sip.Reload()
+	r.deliver.Wake(t)
+	return r.boxes(ctx, t) // an extension may have its box again
 }
 
 func (r reloading) Remove(ctx context.Context, t pbx.TenantID) error {

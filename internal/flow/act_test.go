@@ -145,6 +145,9 @@ func (w *world) act(c *command) error {
 		return w.tellStorage(c.args[0])
 	case "store":
 		return w.lockOrFree(c.args[0])
+	case "mail-is":
+		w.log.add("mail", "is %s", c.args[0])
+		w.mail.way.Store(&c.args[0])
 	case "crm-is":
 		w.log.add("crm", "is %s", c.args[0])
 		w.crm.down.Store(c.args[0] == "down")

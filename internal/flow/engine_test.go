@@ -35,6 +35,7 @@ const (
 	providerIP = "10.0.2.1" // sip.provider.test
 	crmIP      = "10.0.3.1"
 	toolIP     = "10.0.4.1" // whoever asks the API
+	mailIP     = "10.0.5.1"
 	sipPort    = "5060"
 	tlsPort    = "5061"
 	httpPort   = "8080"
@@ -204,7 +205,7 @@ func certificate(dir string) (cert, key string, roots *x509.CertPool, err error)
 		return "", "", nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pbx"}, IPAddresses: []net.IP{net.ParseIP(pbxIP), net.ParseIP(pbxIP6)},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pbx"}, IPAddresses: []net.IP{net.ParseIP(pbxIP), net.ParseIP(pbxIP6), net.ParseIP(mailIP)},
 		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
 		IsCA: true, BasicConstraintsValid: true,
 	}

@@ -118,6 +118,8 @@ func eventText(e pbx.CallEvent) string {
 			return "not recorded: " + r.Error
 		}
 		return "recorded " + seconds(e.Recording.Seconds)
+	case pbx.RecordDropped:
+		return "recording thrown away" + why
 	case pbx.RecordPaused:
 		return "recording paused by " + cmp.Or(e.Who, "the API") + why
 	case pbx.RecordResumed:

@@ -47,8 +47,9 @@ type world struct {
 	logger *slog.Logger
 	runs   int // starts of the PBX
 	killed bool
-	lock   *lock    // on the database
-	s3     *storage // nil: there is none
+	lock   *lock       // on the database
+	mail   *mailServer // nil: there is none
+	s3     *storage    // nil: there is none
 
 	ctx    context.Context // ends with the flow
 	cancel context.CancelFunc
@@ -94,6 +95,9 @@ func (w *world) furnish(s *script) error {
 		return err
 	}
 	if err := w.startCRM(s); err != nil {
+		return err
+	}
+	if err := w.startMail(s); err != nil {
 		return err
 	}
 	return w.makeAgents(s)
@@ -441,6 +445,9 @@ func (w *world) close() {
 		if err := w.stop(); err != nil {
 			w.t.Errorf("the PBX did not end well: %v", err)
 		}
+	}
+	if w.mail != nil {
+		w.mail.close()
 	}
 	if w.s3 != nil {
 		w.s3.close()

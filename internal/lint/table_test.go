@@ -24,6 +24,7 @@ var imports = map[string]string{
 	"crm/rtk":         "pbx crm",
 	"crm/webhook":     "pbx crm",
 	"recordings":      "pbx media/audio",
+	"mail":            "pbx",
 	"speech/words":    "",
 	"speech":          "media/audio",
 	"sounds":          "pbx media media/audio speech speech/words",
@@ -49,7 +50,7 @@ var imports = map[string]string{
 
 // product is everything that internal/app wires together.
 const product = "pbx config web media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer " +
-	"tenants crm crm/amocrm crm/rtk crm/webhook recordings speech speech/words sounds call store api internal/strict internal/pcap"
+	"tenants crm crm/amocrm crm/rtk crm/webhook recordings mail speech speech/words sounds call store api internal/strict internal/pcap"
 
 // testImports is what _test.go files may import beyond the line above; kit is
 // for the tests of every package.
@@ -92,6 +93,8 @@ var fences = []fence{
 	{module: "github.com/minio/minio-go", packages: []string{"recordings"}},
 	{module: "github.com/johannesboyne/gofakes3", files: []string{"_test.go"}},
 	{module: "github.com/goccy/go-yaml", packages: []string{"internal/strict", "config", "tenants"}},
+	{module: "github.com/wneessen/go-mail", packages: []string{"mail"}},
+	{module: "github.com/emersion/go-smtp", files: []string{"_test.go"}},
 	{module: "github.com/alecthomas/kong", packages: []string{"cmd/..."}},
 	{module: "github.com/nyaruka/phonenumbers", packages: []string{"pbx"}},
 	{module: "github.com/prometheus", packages: []string{"api", "internal/app"}, files: []string{"metrics.go", "_test.go"}},
@@ -108,6 +111,10 @@ var tenantless = map[string]string{
 	"Store.Bindings":           "read once at start, for all tenants",
 	"Store.Debugging":          "read once at start, for all tenants",
 	"Store.DropToken":          "the hash is the key",
+	"Store.DueMails":           "each e-mail names its tenant",
+	"Store.MailsPending":       "a metric of the whole node",
+	"Store.NextMail":           "when DueMails will have something",
+	"Store.SweepMails":         "forgets what is too old, of all tenants",
 	"Store.ForgetHistories":    "forgets what is too old, of all tenants",
 	"Store.Interrupted":        "read once at start, for all tenants",
 	"Store.NextHistory":        "each order names its tenant",

@@ -45,6 +45,8 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"chain":                testChain,
 		"tombstones":           testTombstones,
 		"open recordings":      testOpenRecordings,
+		"voicemail":            testVoicemail,
+		"e-mails":              testMails,
 		"links":                testLinks,
 		"histories":            testHistories,
 		"exchanges":            testExchanges,
