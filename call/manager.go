@@ -45,9 +45,15 @@ type Config struct {
 	Extensions Extensions
 	Publish    func(pbx.Live) // must not block
 	Ledger     Ledger         // nil: what is spent is forgotten with the process
-	MaxLength  time.Duration  // longest call, 0: 4 h
-	Log        *slog.Logger
-	Metrics    Registerer
+	Agents     Agents
+
+	// PublishAgent tells whoever watches that an agent has logged in or out, pauses
+	// or goes on. It must not block.
+	PublishAgent func(pbx.TenantID, pbx.AgentVerb, pbx.AgentInfo)
+
+	MaxLength time.Duration // longest call, 0: 4 h
+	Log       *slog.Logger
+	Metrics   Registerer
 }
 
 // Manager knows the calls that are going on.
@@ -56,6 +62,7 @@ type Manager struct {
 	metrics metrics
 	prompts prompts
 	busy    busy
+	desks   desks
 
 	mu       sync.Mutex
 	calls    map[pbx.CallID]*Call
@@ -92,6 +99,7 @@ func NewManager(c Config) *Manager {
 		started: make(map[string]minute),
 		spent:   make(map[payer]*account),
 	}
+	m.desks = desks{m: m, by: map[pbx.TenantID]*desk{}}
 	m.metrics.register(c.Metrics)
 	return m
 }
@@ -168,6 +176,7 @@ func (m *Manager) Live(tenant pbx.TenantID) []pbx.CallInfo {
 // Close takes no more calls, waits until those that are going on have ended or
 // ctx is over, then ends them and waits, 5 s at most, for their records.
 func (m *Manager) Close(ctx context.Context) error {
+	defer m.desks.close()
 	m.mu.Lock()
 	m.draining = true
 	m.mu.Unlock()
@@ -362,6 +371,7 @@ func (m *Manager) forget(c *Call) {
 		}
 	}
 	m.mu.Unlock()
+	m.desks.poke(c.company.ID) // the extension that called may be an agent
 	m.metrics.active.Dec()
 	m.wg.Done()
 }

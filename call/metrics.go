@@ -21,6 +21,12 @@ type metrics struct {
 	guarded *prometheus.CounterVec
 	rooms   prometheus.Gauge
 	pins    prometheus.Counter
+
+	waiting   prometheus.Gauge
+	left      *prometheus.CounterVec
+	queued    prometheus.Histogram
+	agents    *prometheus.CounterVec
+	callbacks *prometheus.CounterVec
 }
 
 func (m *metrics) register(r prometheus.Registerer) {
@@ -40,6 +46,7 @@ func (m *metrics) register(r prometheus.Registerer) {
 	m.rooms = prometheus.NewGauge(prometheus.GaugeOpts{Name: "vpbx_conferences_active", Help: "Conferences that are going on."})
 	m.pins = prometheus.NewCounter(prometheus.CounterOpts{Name: "vpbx_conference_wrong_pins_total", Help: "PINs of conferences that were wrong."})
 	r.MustRegister(m.rooms, m.pins, m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
+	m.registerQueues(r)
 	for _, d := range []pbx.Direction{pbx.In, pbx.Out, pbx.InternalTo} {
 		for _, o := range pbx.Outcomes {
 			m.total.WithLabelValues(string(d), string(o))
@@ -49,4 +56,23 @@ func (m *metrics) register(r prometheus.Registerer) {
 
 func (m *metrics) ended(c pbx.CDR) {
 	m.total.WithLabelValues(string(c.Direction), string(c.Outcome)).Inc()
+}
+
+func (m *metrics) registerQueues(r prometheus.Registerer) {
+	m.waiting = prometheus.NewGauge(prometheus.GaugeOpts{Name: "vpbx_queue_waiting", Help: "Callers who wait in queues."})
+	m.left = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_queue_left_total", Help: "Callers who have left a queue, or could not come in."}, []string{"how"})
+	m.queued = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vpbx_queue_wait_seconds",
+		Help: "How long callers were in a queue.", Buckets: []float64{1, 5, 10, 20, 30, 60, 120, 300, 600, 1800}})
+	m.agents = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_queue_agent_changes_total", Help: "Logins, logouts, pauses and resumptions of agents."}, []string{"do"})
+	m.callbacks = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_queue_callbacks_total", Help: "Callbacks by what became of them; waiting: asked for."}, []string{"state"})
+	r.MustRegister(m.waiting, m.left, m.queued, m.agents, m.callbacks)
+	for _, how := range pbx.LeftQueues {
+		m.left.WithLabelValues(string(how))
+	}
+	for _, do := range pbx.AgentVerbs {
+		m.agents.WithLabelValues(string(do))
+	}
+	for _, state := range pbx.CallbackStates {
+		m.callbacks.WithLabelValues(string(state))
+	}
 }

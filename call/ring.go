@@ -339,6 +339,7 @@ func (c *Call) joined(p *party) {
 	c.startRecording()
 	c.caller.media.Settled()
 	c.transferred(p.who)
+	c.reachedBack()
 }
 
 // answerCaller sends the caller our 200, once.

@@ -45,6 +45,7 @@ type Tenant struct {
 	Limits  Limits   `json:"limits"`
 
 	Recordings RecordingRules `json:"recordings,omitzero"`
+	Pauses     []PauseReason  `json:"pauses,omitempty"` // of agents
 }
 
 // Limits bound what a company, and whoever stole a password of it, can do.
@@ -80,7 +81,10 @@ type Extension struct {
 	PerMinute int      `json:"per_minute,omitempty"` // new calls a minute, 0: likewise
 	Spend     Money    `json:"spend,omitempty"`      // in a day, 0: likewise
 	Contacts  int      `json:"contacts,omitempty"`   // bindings at most, 0: 10
-	WebRTC    *bool    `json:"webrtc,omitempty"`     // its phones are browsers; nil: those that registered over a WebSocket
+
+	Skills map[string]int `json:"skills,omitempty"` // as an agent: 1 and more
+
+	WebRTC *bool `json:"webrtc,omitempty"` // its phones are browsers; nil: those that registered over a WebSocket
 	// Personal is what the phone's owner has set, nil when nothing. It is
 	// replaced, never changed.
 	Personal *Personal `json:"personal,omitempty"`
@@ -118,7 +122,7 @@ const (
 	Linear  Strategy = "linear"
 )
 
-// Group is a ring group: a number behind which several extensions ring.
+// Group is a number behind which several extensions ring: a ring group or a queue.
 type Group struct {
 	Number   string        `json:"number"`
 	Name     string        `json:"name"`
@@ -126,6 +130,7 @@ type Group struct {
 	Strategy Strategy      `json:"strategy"`
 	Ring     time.Duration `json:"ring"`            // how long a ring (RingAll) or a member (Linear) lasts
 	Music    string        `json:"music,omitempty"` // what callers hear meanwhile, "": that it rings
+	Queue    *Queue        `json:"queue,omitempty"` // nil: a ring group
 }
 
 // Trunk is a line to a provider or to another PBX.
@@ -200,13 +205,14 @@ type StepKind string
 
 // The kinds of a step. Target of StepRing is an extension or a group, of
 // StepPlay a prompt, of StepDial an outside number, of StepConference a
-// conference; StepReject uses Code.
+// conference, of StepQueue a queue; StepReject uses Code.
 const (
 	StepRing       StepKind = "ring"
 	StepPlay       StepKind = "play"
 	StepDial       StepKind = "dial"
 	StepReject     StepKind = "reject"
 	StepConference StepKind = "conference"
+	StepQueue      StepKind = "queue"
 )
 
 // Step is one thing a rule does with a caller.
@@ -218,6 +224,9 @@ type Step struct {
 	// Prompts of StepPlay are several, in place of Target.
 	Prompts   []string `json:"prompts,omitempty"`
 	Interrupt bool     `json:"interrupt,omitempty"` // StepPlay: a key of the caller ends it
+
+	Priority int      `json:"priority,omitempty"` // StepQueue: the highest goes first
+	Skills   []string `json:"skills,omitempty"`   // StepQueue: that the agent must have besides
 }
 
 // CRM is how a company's CRM is reached.

@@ -51,6 +51,7 @@ type explanation struct {
 	by, to  string    // of the last transfer
 	sent    int       // and its clause, counted from 1; 0: none
 	entered int       // likewise, of who came in last
+	waits   waiting   // in a queue
 }
 
 // clause is one part of the sentence: what it says, and of whom.
@@ -103,6 +104,8 @@ func (x *explanation) add(e CallEvent) {
 			t.answered = true
 			x.answered(t, e.At)
 		}
+	case Queued, QueueLeft:
+		x.queued(e)
 	case JoinedRoom:
 		x.flush()
 		x.joined = ""

@@ -133,6 +133,8 @@ func (p *plan) step(s pbx.Step) {
 		p.why(why)
 	case pbx.StepConference:
 		p.confer(s.Target)
+	case pbx.StepQueue:
+		p.queueStep(s)
 	case pbx.StepReject:
 		cause := pbx.NewCause(pbx.PartyPBX, pbx.Rejected)
 		if s.Code >= 400 && s.Code <= 699 {
@@ -176,6 +178,10 @@ func (p *plan) ring(target string, d time.Duration) {
 	g := c.Groups[target]
 	if g == nil {
 		p.why(target + " is neither an extension nor a group")
+		return
+	}
+	if g.Queue != nil {
+		p.queue(g, 0, nil)
 		return
 	}
 	var who []string
@@ -235,6 +241,9 @@ func (p *plan) recordings() {
 		p.record(caller.Record, caller.Notice)
 	}
 	for _, s := range p.Steps {
+		if q, is := s.(Queue); is {
+			p.record(q.Group.Queue.Record, q.Group.Queue.Notice)
+		}
 		r, _ := s.(Ring)
 		for _, who := range r.Who {
 			e := p.req.Company.Extensions[who]

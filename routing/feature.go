@@ -34,6 +34,9 @@ func (p *plan) feature(dialled string) {
 		p.page(to)
 		return
 	}
+	if p.agentCode(dialled) {
+		return
+	}
 	p.reject(pbx.UnknownNumber, "feature code "+dialled+" is not available yet")
 }
 

@@ -90,6 +90,8 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM bindings WHERE tenant = $1`,
 		`DELETE FROM tokens WHERE tenant = $1`,
 		`DELETE FROM spending WHERE tenant = $1`,
+		`DELETE FROM agents WHERE tenant = $1`,
+		`DELETE FROM callbacks WHERE tenant = $1 AND state IN ('waiting', 'dialling')`,
 		`DELETE FROM outbox WHERE tenant = $1 AND dead = 1`,
 	} {
 		if _, err := tx.exec(query, string(t)); err != nil {
