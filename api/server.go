@@ -123,9 +123,11 @@ type Config struct {
 	Keeper    Keeper
 	Tenants   Tenants
 
-	Conferences Conferences
-	Library     *sounds.Library
-	Bus         *events.Bus
+	Conferences  Conferences
+	Queues       Queues
+	QueueRecords QueueRecords
+	Library      *sounds.Library
+	Bus          *events.Bus
 
 	Deliveries Deliveries
 
@@ -201,6 +203,7 @@ func New(c Config) (*Server, error) {
 	s.addCalls()
 	s.addControl()
 	s.addConferences()
+	s.addQueues()
 	s.addPrompts()
 	s.addRecordings()
 	s.addEvents()

@@ -31,6 +31,7 @@ type desks struct {
 
 	mu     sync.Mutex
 	by     map[pbx.TenantID]*desk
+	begun  bool // before that nobody is matched
 	closed bool
 	wg     sync.WaitGroup // what is being saved
 }
@@ -92,6 +93,9 @@ func (d *desks) poke(t pbx.TenantID) {
 // round matches, and gives the callbacks that have their turn. It is called with d.mu
 // held.
 func (d *desks) round(k *desk) (turns []*waiter) {
+	if !d.begun {
+		return nil
+	}
 	at := time.Now()
 	d.expire(k, at)
 	for _, a := range k.agents {
@@ -130,6 +134,20 @@ func (d *desks) arm(k *desk, at time.Time) {
 		return
 	}
 	k.timer.Reset(wait)
+}
+
+// begin matches from now on.
+func (d *desks) begin() {
+	d.mu.Lock()
+	d.begun = true
+	var all []pbx.TenantID
+	for t := range d.by {
+		all = append(all, t)
+	}
+	d.mu.Unlock()
+	for _, t := range all {
+		d.poke(t)
+	}
 }
 
 // close stops the clocks and waits for what is being saved.

@@ -104,6 +104,10 @@ func NewManager(c Config) *Manager {
 	return m
 }
 
+// Start lets the queues make the callbacks that wait. It is called once, when phones can
+// be reached.
+func (m *Manager) Start() { m.desks.begin() }
+
 // Accept takes an inbound leg, whose company and caller package sip has
 // established, and runs the call it begins. It returns at once.
 func (m *Manager) Accept(l *sip.Leg) {

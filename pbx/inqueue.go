@@ -179,54 +179,70 @@ type AgentFigures struct {
 	AverageRing float64 `json:"average_ring"` // seconds until it answered
 }
 
-// Figures folds the visits of a queue, and what its callbacks came to, into its
-// figures; sla is the time within which callers should be answered. It is pure.
-func Figures(queue string, sla time.Duration, visits []InQueue, callbacks []CallbackOrder) QueueFigures {
-	f := QueueFigures{Queue: queue, SLASeconds: sla.Seconds(), Agents: []AgentFigures{}}
-	agents := map[string]*AgentFigures{}
-	wait, talk := 0.0, 0.0
-	for _, v := range visits {
-		f.Offered++
-		f.LongestWait = max(f.LongestWait, v.Waited)
-		switch v.Left {
-		case LeftAnswered:
-			f.Answered++
-			wait, talk = wait+v.Waited, talk+v.Talk
-			if v.Waited <= sla.Seconds() {
-				f.Within++
-			}
-		case LeftAbandoned:
-			f.Abandoned++
-		case LeftTimeout:
-			f.Timeouts++
-		case LeftFull:
-			f.Full++
-		case LeftEmpty:
-			f.Empty++
-		case LeftCallback:
-			f.Callbacks++
-		default:
-			f.Other++
+// QueueFold folds the visits of a queue, and what its callbacks came to, into its figures.
+// It is pure.
+type QueueFold struct {
+	f          QueueFigures
+	agents     map[string]*AgentFigures
+	wait, talk float64
+}
+
+// NewQueueFold begins the figures of a queue whose callers should be answered within sla.
+func NewQueueFold(queue string, sla time.Duration, since, until time.Time) *QueueFold {
+	return &QueueFold{f: QueueFigures{Queue: queue, SLASeconds: sla.Seconds(), Since: since, Until: until, Agents: []AgentFigures{}}, agents: map[string]*AgentFigures{}}
+}
+
+// Visit adds the time of a caller.
+func (x *QueueFold) Visit(v InQueue) {
+	f := &x.f
+	f.Offered++
+	f.LongestWait = max(f.LongestWait, v.Waited)
+	switch v.Left {
+	case LeftAnswered:
+		f.Answered++
+		x.wait, x.talk = x.wait+v.Waited, x.talk+v.Talk
+		if v.Waited <= f.SLASeconds {
+			f.Within++
 		}
-		foldAgents(agents, v)
+	case LeftAbandoned:
+		f.Abandoned++
+	case LeftTimeout:
+		f.Timeouts++
+	case LeftFull:
+		f.Full++
+	case LeftEmpty:
+		f.Empty++
+	case LeftCallback:
+		f.Callbacks++
+	default:
+		f.Other++
 	}
-	for _, c := range callbacks {
-		if c.State == CallbackReached {
-			f.Reached++
-		}
+	foldAgents(x.agents, v)
+}
+
+// Callback adds a callback that was asked for.
+func (x *QueueFold) Callback(c CallbackOrder) {
+	if c.State == CallbackReached {
+		x.f.Reached++
 	}
+}
+
+// Figures gives what was added so far.
+func (x *QueueFold) Figures() QueueFigures {
+	f := x.f
 	f.Overflowed = f.Timeouts + f.Full + f.Empty
 	if f.Offered > 0 {
-		f.SLA = seconds(time.Duration(float64(f.Within) / float64(f.Offered) * 100 * float64(time.Second)))
+		f.SLA = mean(100*float64(f.Within), f.Offered)
 	}
 	if f.Answered > 0 {
-		f.AverageWait, f.AverageTalk = mean(wait, f.Answered), mean(talk, f.Answered)
+		f.AverageWait, f.AverageTalk = mean(x.wait, f.Answered), mean(x.talk, f.Answered)
 	}
-	for _, a := range agents {
-		if a.Answered > 0 {
-			a.AverageTalk, a.AverageRing = mean(a.Talk, a.Answered), mean(a.AverageRing, a.Answered)
+	for _, a := range x.agents {
+		b := *a
+		if b.Answered > 0 {
+			b.AverageTalk, b.AverageRing = mean(b.Talk, b.Answered), mean(b.AverageRing, b.Answered)
 		}
-		f.Agents = append(f.Agents, *a)
+		f.Agents = append(f.Agents, b)
 	}
 	slices.SortFunc(f.Agents, func(a, b AgentFigures) int { return cmp.Compare(a.Agent, b.Agent) })
 	return f

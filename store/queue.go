@@ -109,18 +109,23 @@ func (s *Store) Callbacks(ctx context.Context, t pbx.TenantID, queue string, sin
 	return list, nil
 }
 
-// QueueVisits gives the times that callers have spent in a queue of the company, of those
-// who came from since until, as far as their calls are over.
-func (s *Store) QueueVisits(ctx context.Context, t pbx.TenantID, queue string, since, until time.Time) ([]pbx.InQueue, error) {
+// QueueVisits calls f with each time that a caller has spent in a queue of the company, of
+// those who came from since until and whose calls are over, in the order in which they came.
+func (s *Store) QueueVisits(ctx context.Context, t pbx.TenantID, queue string, since, until time.Time, f func(pbx.InQueue)) error {
 	defer s.metrics.time("queue_visits")()
-	var list []pbx.InQueue
-	err := s.rows(ctx, func(rows *sql.Rows) error { return scanInto(rows, &list) },
-		`SELECT body FROM queue_visits WHERE tenant = $1 AND queue = $2 AND entered >= $3 AND entered < $4 ORDER BY entered, call, nth`,
+	err := s.rows(ctx, func(rows *sql.Rows) error {
+		var one []pbx.InQueue
+		if err := scanInto(rows, &one); err != nil {
+			return err
+		}
+		f(one[0])
+		return nil
+	}, `SELECT body FROM queue_visits WHERE tenant = $1 AND queue = $2 AND entered >= $3 AND entered < $4 ORDER BY entered, call, nth`,
 		string(t), queue, micros(since), micros(until))
 	if err != nil {
-		return nil, fmt.Errorf("read visits of queue %s of company %s: %w", queue, t, err)
+		return fmt.Errorf("read visits of queue %s of company %s: %w", queue, t, err)
 	}
-	return list, nil
+	return nil
 }
 
 // scanInto adds the JSON of a row to a list.

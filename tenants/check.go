@@ -97,6 +97,7 @@ func (d *Document) check(note noteFunc) {
 	}
 	c.checkConferences()
 	c.checkMusic()
+	c.checkPauses()
 	c.checkRules()
 	c.checkCRM()
 }
@@ -204,6 +205,7 @@ func (c *checker) checkExtension(path string, e *Extension) {
 		}
 		c.once(at, seen, g, i, path+".groups[%d]")
 	}
+	c.checkSkills(path+".skills", e.Skills)
 	if e.Forward != nil {
 		c.checkForward(path+".forward", e.Number, e.Forward)
 	}
@@ -239,7 +241,6 @@ func (c *checker) checkForward(path, own string, f *Forward) {
 func (c *checker) checkGroup(path string, g *Group) {
 	c.text(path+".name", g.Name)
 	c.oneOf(path+".kind", g.Kind, groupKinds)
-	c.oneOf(path+".strategy", g.Strategy, strategies)
 	c.duration(path+".ring", g.Ring, minRing, maxRing)
 	if _, ok := c.music[g.Music]; g.Music != "" && g.Music != pbx.DefaultMusic && !ok {
 		c.note(path+".music", "there is no music %.60q", g.Music)
@@ -247,11 +248,17 @@ func (c *checker) checkGroup(path string, g *Group) {
 	seen := map[string]int{}
 	for i, m := range g.Members {
 		at := fmt.Sprintf("%s.members[%d]", path, i)
-		if _, ok := c.extensions[m]; !ok {
-			c.note(at, "there is no extension %q", m)
+		if _, ok := c.extensions[m.Extension]; !ok {
+			c.note(at, "there is no extension %q", m.Extension)
 		}
-		c.once(at, seen, m, i, path+".members[%d]")
+		c.once(at, seen, m.Extension, i, path+".members[%d]")
 	}
+	if g.Kind == "queue" {
+		c.checkQueue(path, g)
+		return
+	}
+	c.oneOf(path+".strategy", g.Strategy, strategies)
+	c.checkRingOnly(path, g)
 	switch n := len(members(g, c.joined)); {
 	case n == 0:
 		c.note(path+".members", "a group needs members")
@@ -274,7 +281,11 @@ func (d *Document) joined() map[string][]string {
 // members lists the members of a group: those of its own list, then those that
 // joined it, each once.
 func members(g *Group, joined map[string][]string) []string {
-	all := append(slices.Clone(g.Members), joined[g.Number]...)
+	var all []string
+	for _, m := range g.Members {
+		all = append(all, m.Extension)
+	}
+	all = append(all, joined[g.Number]...)
 	seen := make(map[string]bool, len(all))
 	return slices.DeleteFunc(all, func(m string) bool {
 		before := seen[m]

@@ -24,28 +24,17 @@ type laterDocument struct {
 	Menus     later `yaml:"menus" json:"-"`
 }
 
-type laterExtension struct {
-	Skills later `yaml:"skills" json:"-"`
-}
-
-type laterGroup struct {
-	Wrapup   later `yaml:"wrapup" json:"-"`
-	MaxWait  later `yaml:"max_wait" json:"-"`
-	Announce later `yaml:"announce" json:"-"`
-}
-
 type laterRule struct {
 	When later `yaml:"when" json:"-"`
 }
 
 type laterStep struct {
-	Queue     later `yaml:"queue" json:"-"`
 	Menu      later `yaml:"menu" json:"-"`
 	Voicemail later `yaml:"voicemail" json:"-"`
 }
 
 // any says whether the step is one of these.
-func (l laterStep) any() bool { return bool(l.Queue || l.Menu || l.Voicemail) }
+func (l laterStep) any() bool { return bool(l.Menu || l.Voicemail) }
 
 // closed is a set of words of which this build knows some.
 type closed struct {
@@ -54,7 +43,7 @@ type closed struct {
 
 // The words of the document that may grow.
 var (
-	groupKinds = closed{[]string{"ring"}, []string{"queue"}}
+	groupKinds = closed{[]string{"ring", "queue"}, nil}
 	strategies = closed{[]string{"all", "linear"}, []string{"round_robin", "least_recent", "random", "skills"}}
 	srtpModes  = closed{[]string{"off", "offered", "required", "dtls"}, nil}
 	dtmfWays   = closed{[]string{string(pbx.DTMFAuto), string(pbx.DTMFRFC4733), string(pbx.DTMFInband), string(pbx.DTMFInfo)}, nil}

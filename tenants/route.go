@@ -140,13 +140,13 @@ func (c *checker) checkSteps(path string, list []Step) {
 
 func (c *checker) checkStep(path string, s *Step) {
 	verbs := 0
-	for _, given := range []bool{s.Ring != "", !s.Play.IsZero(), s.Dial != "", s.Conference != "", s.Reject != 0, s.laterStep.any()} {
+	for _, given := range []bool{s.Ring != "", !s.Play.IsZero(), s.Dial != "", s.Conference != "", s.Queue != "", s.Reject != 0, s.laterStep.any()} {
 		if given {
 			verbs++
 		}
 	}
 	if verbs != 1 {
-		c.note(path, "a step is one of ring, play, dial, conference and reject, not %d of them", verbs)
+		c.note(path, "a step is one of ring, play, dial, conference, queue and reject, not %d of them", verbs)
 	}
 	if s.Ring != "" && !c.internal(s.Ring) {
 		c.note(path+".ring", "%.60q is neither extension nor group", s.Ring)
@@ -158,6 +158,7 @@ func (c *checker) checkStep(path string, s *Step) {
 	if _, ok := c.conferences[s.Conference]; s.Conference != "" && !ok {
 		c.note(path+".conference", "there is no conference %.60q", s.Conference)
 	}
+	c.checkQueueStep(path, s)
 	if s.Reject != 0 && (s.Reject < 400 || s.Reject > 699) {
 		c.note(path+".reject", "must be a SIP status of 400 to 699")
 	}

@@ -143,12 +143,23 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Library: a.library, Journal: a.store,
 		Router:    &routing.Router{Owners: a.lookup, Registered: a.registered},
-		Directory: a.store.Directory, Extensions: a.store, Ledger: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
+		Directory: a.store.Directory, Extensions: a.store, Ledger: a.store, Agents: a.store, Publish: a.publish, PublishAgent: a.agent, Log: a.log, Metrics: a.metrics})
 	spent, err := a.store.Spending(ctx, time.Now())
 	if err != nil {
 		return err
 	}
 	a.calls.Restore(spent)
+	agents, err := a.store.Agents(ctx)
+	if err != nil {
+		return err
+	}
+	callbacks, err := a.store.OpenCallbacks(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := a.calls.RestoreQueues(ctx, agents, callbacks); err != nil {
+		return err
+	}
 	return a.buildAPI(ctx)
 }
 
@@ -190,6 +201,7 @@ func (a *App) Start() error {
 	if err := a.sip.Start(); err != nil {
 		return fmt.Errorf("sip.listen: %w", err)
 	}
+	a.calls.Start()
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
 	listen := a.host.Listen

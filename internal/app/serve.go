@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"vpbx/api"
 	"vpbx/crm"
@@ -22,7 +23,7 @@ func (a *App) buildAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store,
+	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Queues: a.calls, QueueRecords: a.store, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store,
 		Tenants: reloading{a.tenants, a.sip, a.deliverer}, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
@@ -67,6 +68,11 @@ func (a *App) ready() error {
 // publish puts what happens in calls on the bus.
 func (a *App) publish(e pbx.Live) {
 	a.bus.Publish(events.Event{Tenant: e.Tenant, Kind: "call." + string(e.Kind), At: e.At, Body: e})
+}
+
+// agent puts on the bus what agents of queues do.
+func (a *App) agent(t pbx.TenantID, do pbx.AgentVerb, i pbx.AgentInfo) {
+	a.bus.Publish(events.Event{Tenant: t, Kind: "agent." + string(do), At: time.Now(), Body: i})
 }
 
 // registration puts what happens to registrations on the bus.
