@@ -440,7 +440,7 @@ func (m *Manager) queueInfo(k *desk, g *pbx.Group, agents bool) pbx.QueueInfo {
 		}
 	}
 	if d, known := k.expects(g, len(i.Waiting)+1); known {
-		i.Expects = d.Seconds()
+		i.Expects = d.Round(time.Second).Seconds()
 	}
 	return i
 }
