@@ -272,7 +272,7 @@ func newRig(t *testing.T) *rig {
 	r.check(err)
 	t.Cleanup(library.Close)
 	r.Server, err = New(Config{
-		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Conferences: r.live, Bus: &events.Bus{},
+		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Conferences: r.live, Queues: r.live, QueueRecords: r.store, Bus: &events.Bus{},
 		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Deliveries: r.store, Tenants: tenants.NewService(r.store), Library: library, Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
 		Registrations: r.bindings, Ladder: r.live.Ladder, Capture: r.capture,
 		Ready: func() error {

@@ -184,8 +184,7 @@ func TestRefusesLater(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 	want := map[string]int{
-		"groups[1].kind": 12, "groups[1].strategy": 12, "groups[1].wrapup": 12, "groups[1].max_wait": 12,
-		"groups[1].announce": 12, "schedules": 20, "menus": 24, "rules[0].when": 28, "rules[0].steps[0].menu": 29,
+		"schedules": 20, "menus": 24, "rules[0].when": 28, "rules[0].steps[0].menu": 29,
 		"rules[0].steps[1].voicemail": 29, "rules[1].steps[1].voicemail": 30,
 	}
 	got := map[string]int{}
