@@ -43,6 +43,11 @@ const (
 	ReadDeliveries    Permission = "deliveries.read"
 	RetryDeliveries   Permission = "deliveries.retry"
 	ReadICE           Permission = "ice.read"
+	ReadIntegration   Permission = "integration.read"
+	TestIntegration   Permission = "integration.test" // and sign
+	RenewKeys         Permission = "integration.keys"
+	ReadExchanges     Permission = "integration.log.read"
+	DebugIntegration  Permission = "integration.log.write" // begin and end it, clear it
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -53,12 +58,14 @@ var grants = map[Role]map[Permission]bool{
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 }
 

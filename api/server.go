@@ -113,7 +113,8 @@ type Prompts interface {
 	RemovePrompt(ctx context.Context, t pbx.TenantID, name string) error
 }
 
-// Config is everything a Server needs; all of it is required except Admin.
+// Config is everything a Server needs; all of it is required except Admin and
+// Integration.
 type Config struct {
 	Companies Companies
 	Records   Records
@@ -129,7 +130,14 @@ type Config struct {
 	Library      *sounds.Library
 	Bus          *events.Bus
 
-	Deliveries Deliveries
+	Deliveries       Deliveries
+	IntegrationAdmin IntegrationAdmin
+	Links            Links
+
+	// Integration answers the methods of the integration API of which these are the
+	// names, and knows who asks by itself; nil: there is none.
+	Integration        http.Handler
+	IntegrationMethods []string
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -168,16 +176,17 @@ type Config struct {
 // Server is the HTTP side of vpbx. Its methods may be called from any
 // goroutine.
 type Server struct {
-	c       Config
-	log     *slog.Logger
-	mux     *http.ServeMux
-	huma    huma.API
-	routes  []route
-	broken  error // what is wrong with the route table
-	tokens  tokens
-	metrics metrics
-	streams streams
-	http    *http.Server
+	c           Config
+	log         *slog.Logger
+	mux         *http.ServeMux
+	huma        huma.API
+	routes      []route
+	broken      error // what is wrong with the route table
+	tokens      tokens
+	linkGuesses sources // wrong links
+	metrics     metrics
+	streams     streams
+	http        *http.Server
 
 	life context.Context // until Close: event streams end with it
 	end  context.CancelFunc
@@ -206,9 +215,13 @@ func New(c Config) (*Server, error) {
 	s.addQueues()
 	s.addPrompts()
 	s.addRecordings()
+	s.addRecords()
+	s.addIntegration()
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()
+	s.addIntegrationAdmin()
+	s.addDebugging()
 	s.addICE()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)

@@ -30,16 +30,17 @@ type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 // a proxy and without decompression. It may be used by any number of goroutines.
 type HTTP struct {
 	http.Client
-	pool    *http.Transport
-	dial    Dial
-	closing context.Context
-	close   context.CancelFunc
+	pool     *http.Transport
+	dial     Dial
+	patience time.Duration // for a dial
+	closing  context.Context
+	close    context.CancelFunc
 }
 
 // NewHTTP makes an HTTP. dial nil is the real network, config nil trusts the
 // system's authorities; it is cloned. It must be closed.
 func NewHTTP(dial Dial, config *tls.Config) *HTTP {
-	h := &HTTP{dial: dial}
+	h := &HTTP{dial: dial, patience: dialTimeout}
 	if h.dial == nil {
 		h.dial = (&net.Dialer{}).DialContext
 	}
@@ -77,7 +78,7 @@ func (h *HTTP) Close() {
 // dialBounded dials for the pool. The pool lets a dial outlive the request it
 // was begun for, so it needs a bound of its own.
 func (h *HTTP) dialBounded(ctx context.Context, network, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.patience)
 	defer cancel()
 	defer context.AfterFunc(h.closing, cancel)()
 	return h.dial(ctx, network, addr)
@@ -89,15 +90,27 @@ func (h *HTTP) dialBounded(ctx context.Context, network, addr string) (net.Conn,
 // name the time to wait. Everything else, redirects and wrong credentials
 // included, somebody can repair: the event is tried again.
 func (h *HTTP) Taken(req *http.Request) error {
+	_, _, err := h.Told(req)
+	return err
+}
+
+// Told is Taken; it gives the status and the beginning of the body of the answer as
+// well, for whoever keeps a log of them. The status is 0 when there was no answer.
+func (h *HTTP) Told(req *http.Request) (status int, answer []byte, err error) {
 	resp, err := h.Do(req)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
 	// What is short is read, so that the connection can be used again; whether
 	// that works does not change the answer.
-	_, _ = io.CopyN(io.Discard, resp.Body, maxDrained)
-	err = fmt.Errorf("%w: HTTP status %d", ErrBadAnswer, resp.StatusCode)
+	answer, _ = io.ReadAll(io.LimitReader(resp.Body, maxDrained))
+	return resp.StatusCode, answer, taken(resp)
+}
+
+// taken says what the status of an answer means.
+func taken(resp *http.Response) error {
+	err := fmt.Errorf("%w: HTTP status %d", ErrBadAnswer, resp.StatusCode)
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return errors.Join(ErrRefused, err)

@@ -238,6 +238,8 @@ type CRM struct {
 	Timeout    time.Duration `json:"timeout,omitempty"` // budget of an owner lookup
 	Exceptions []string      `json:"exceptions,omitempty"`
 	Webhook    *Webhook      `json:"webhook,omitempty"` // of kind webhook
+	RTK        *RTK          `json:"rtk,omitempty"`     // of kind rtk; nil: all as usual
+	Trust                    // of kind rtk
 }
 
 // InUse tells whether there is a CRM.

@@ -14,6 +14,7 @@ type Directory struct {
 	companies []*Company // by id
 	byID      map[TenantID]*Company
 	byDomain  map[string]*Company
+	byClient  map[string][]*Company // of CRMs of kind rtk, by client id
 	sources   []TrunkOf
 }
 
@@ -30,11 +31,15 @@ func NewDirectory(companies []*Company) *Directory {
 		companies: append([]*Company(nil), companies...),
 		byID:      make(map[TenantID]*Company, len(companies)),
 		byDomain:  make(map[string]*Company, len(companies)),
+		byClient:  map[string][]*Company{},
 	}
 	sort.Slice(d.companies, func(i, j int) bool { return d.companies[i].ID < d.companies[j].ID })
 	for _, c := range d.companies {
 		d.byID[c.ID] = c
 		d.byDomain[strings.ToLower(c.Domain)] = c
+		if id := c.CRM.ClientID; c.CRM.Kind == "rtk" && id != "" {
+			d.byClient[id] = append(d.byClient[id], c)
+		}
 		for _, t := range c.Trunks {
 			d.sources = append(d.sources, TrunkOf{c, t})
 		}
@@ -47,6 +52,11 @@ func (d *Directory) Company(id TenantID) *Company { return d.byID[id] }
 
 // Domain gives the company whose SIP domain that is, nil when nobody's.
 func (d *Directory) Domain(domain string) *Company { return d.byDomain[strings.ToLower(domain)] }
+
+// Clients lists the companies whose CRM of kind rtk has that client id, by id. There
+// may be several: a client id may stand for several domains, and nobody keeps a
+// company from naming that of another. The key says who it is.
+func (d *Directory) Clients(id string) []*Company { return d.byClient[id] }
 
 // Companies lists all companies by id. The slice must not be changed.
 func (d *Directory) Companies() []*Company { return d.companies }

@@ -219,6 +219,8 @@ type CRM struct {
 	Timeout    Duration `yaml:"timeout" json:"timeout,omitzero"`        // of an owner lookup, default 700 ms
 	Exceptions []string `yaml:"exceptions" json:"exceptions,omitempty"` // extensions that are never rung as owners
 	Webhook
+	RTK
+	Trust
 }
 
 // Duration is a time.Duration that is written 20s, 5m or 700ms.

@@ -53,20 +53,24 @@ type App struct {
 	tenants    *tenants.Service
 	recordings *recordings.Store
 	keeper     *recordings.Keeper
+	links      *recordings.Links
 	sweeper    *sweeper // nil: not started
 	bus        *events.Bus
 	connector  *rtk.Client
 	webhooks   *webhook.Client
 	lookup     *crm.Lookup
 	deliverer  *crm.Deliverer
+	debugger   *crm.Debugger
 	media      *media.Engine
 	engine     *speech.HTTP // nil: another speech engine, or none
 	library    *sounds.Library
 	hep        *hep.Exporter // nil: no Homer server
 	sip        *sip.Server
 	calls      *call.Manager
+	integrate  *rtk.Server
 	api        *api.Server
 	http       net.Listener
+	https      net.Listener // nil: not served
 	cert       atomic.Pointer[tls.Certificate]
 
 	draining atomic.Bool
@@ -99,6 +103,9 @@ func (a *App) build(ctx context.Context) error {
 	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics, Ready: a.recorded, Queued: a.deliverer.Wake}); err != nil {
 		return err
 	}
+	if a.debugger, err = crm.NewDebugger(ctx, crm.DebugOptions{Store: a.store, Directory: a.store.Directory, Networks: a.cfg.Webhooks.Networks, Log: a.log, Metrics: a.metrics}); err != nil {
+		return err
+	}
 	a.tenants = tenants.NewService(a.store)
 	docs, err := ReadCompanies(a.cfg)
 	if err != nil {
@@ -112,6 +119,7 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.keeper = recordings.NewKeeper(a.recordings, a.store, a.log)
+	a.links = recordings.NewLinks(a.store, a.log)
 	if err := a.recover(ctx); err != nil {
 		return err
 	}
@@ -160,12 +168,17 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.calls.RestoreQueues(ctx, agents, callbacks); err != nil {
 		return err
 	}
+	if a.integrate, err = rtk.NewServer(rtk.ServerOptions{Directory: a.store.Directory, Registered: a.registered, Calls: a.calls, Records: a.store,
+		Links: a.links, Histories: a.store, Dir: filepath.Join(a.cfg.Data, "histories"), External: a.cfg.HTTP.External, Log: a.log, Metrics: a.metrics,
+		Allow: admits, Exchanges: a.exchanged}); err != nil {
+		return err
+	}
 	return a.buildAPI(ctx)
 }
 
 // connectors makes the connectors of all kinds of CRM.
 func (a *App) connectors() map[string]crm.Connector {
-	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial})
+	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial, Log: a.exchanged, Networks: a.cfg.Webhooks.Networks})
 	a.webhooks = webhook.New(webhook.Options{Dial: a.host.Dial, Networks: a.cfg.Webhooks.Networks})
 	return map[string]crm.Connector{"rtk": a.connector, "webhook": a.webhooks}
 }
@@ -204,25 +217,9 @@ func (a *App) Start() error {
 	a.calls.Start()
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
-	listen := a.host.Listen
-	if listen == nil {
-		listen = net.Listen
-	}
-	l, err := listen("tcp", a.cfg.HTTP.Listen)
-	if err != nil {
-		return fmt.Errorf("http.listen: %w", err)
-	}
-	a.http = l
-	a.serving.Go(func() {
-		if err := a.api.Serve(l); err != nil {
-			a.log.Error("HTTP stopped", "error", err)
-		}
-	})
-	return nil
+	a.integrate.Start()
+	return a.serveHTTP()
 }
-
-// HTTP is the address the API is served on, after Start.
-func (a *App) HTTP() net.Addr { return a.http.Addr() }
 
 // SIP lists the addresses that SIP is heard on, after Start.
 func (a *App) SIP() []sip.Listen { return a.sip.Addrs() }
@@ -333,9 +330,15 @@ func (a *App) closeAll(ctx context.Context) error {
 	if a.api != nil {
 		errs = append(errs, a.api.Close())
 	}
+	if a.integrate != nil {
+		errs = append(errs, a.integrate.Close())
+	}
 	a.serving.Wait()
 	if a.bus != nil {
 		a.bus.Close()
+	}
+	if a.debugger != nil {
+		a.debugger.Close()
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())

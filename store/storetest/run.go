@@ -38,6 +38,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"outbox settled":       testOutboxSettled,
 		"bindings":             testBindings,
 		"tokens":               testTokens,
+		"tokens of CRMs":       testCRMTokens,
 		"many writers at once": testManyWriters,
 		"spending":             testSpending,
 		"agents":               testAgents,
@@ -46,6 +47,9 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"chain":                testChain,
 		"tombstones":           testTombstones,
 		"open recordings":      testOpenRecordings,
+		"links":                testLinks,
+		"histories":            testHistories,
+		"exchanges":            testExchanges,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}
