@@ -23,9 +23,9 @@ setup: ## install what the tests need (Debian, as root or with sudo)
 	@scripts/setup
 
 # What takes minutes under the race detector and has nothing to race with is left out
-# there (media, crm): it runs first, without.
+# there (media, crm, call): it runs first, without.
 test: setup ## every test with the race detector; the real network after the rest, alone
-	$(GO) test ./media ./crm
+	$(GO) test ./media ./crm ./call
 	CGO_ENABLED=1 $(GO) test $(RACE) -parallel 4 -timeout 45m $$($(GO) list ./... | grep -v '/internal/e2e$$')
 	CGO_ENABLED=1 $(GO) test $(RACE) -parallel 4 -timeout 15m ./internal/e2e/...
 

@@ -35,8 +35,8 @@ func (s *Server) addEvents() {
 	handle(s, ReadEvents, huma.Operation{
 		OperationID: "stream-events", Method: http.MethodGet, Path: "/api/v1/tenants/{tenant}/events",
 		Tags: []string{"events"}, Summary: "Streams what happens to calls and registrations as server-sent events",
-		Description: "An event is named by what happened, call.arrived to call.ended, recording.ready or registration.*, and its data is that line of the trace of " +
-			"the call, the recording, or the binding. The event missed, {\"missed\": n}, says that n events are left out here, 0 when it is not known how many, " +
+		Description: "An event is named by what happened, call.arrived to call.ended, recording.ready, registration.* or agent.*, and its data is that line of the trace of " +
+			"the call, the recording, the binding, or the agent. The event missed, {\"missed\": n}, says that n events are left out here, 0 when it is not known how many, " +
 			"because the client was too slow or came back too late; what is true now is then to be asked for anew.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The stream",
@@ -181,6 +181,8 @@ func eventBody(body any, loc *time.Location) any {
 		return b
 	case pbx.Binding:
 		return bindingInZone(b, loc)
+	case pbx.AgentInfo:
+		return agentInZone(b, loc)
 	}
 	return body
 }

@@ -55,7 +55,6 @@ type Rules struct {
 func (s *Server) addSections() {
 	addSection(s, "menus", "menu", tenants.Menus)
 	addSection(s, "groups", "group", tenants.Groups)
-	addSection(s, "queues", "queue", tenants.Queues)
 	addSection(s, "schedules", "schedule", tenants.Schedules)
 	handle(s, ReadTenant, huma.Operation{
 		OperationID: "get-rules", Method: http.MethodGet, Path: tenantPath + "/rules",

@@ -88,9 +88,9 @@ func TestSectionMistakes(t *testing.T) {
 		"bad name":        {"/menus/-x", `{"prompt": "hello", "direct": true}`, "name 0"},
 		"no way out":      {"/menus/x", `{"prompt": "hello", "keys": {"1": [{"menu": "x"}]}}`, " 1"},
 		"elsewhere":       {"/menus/main", "prompt: hello\nnumber: '101'\ndirect: true\n", "number 2"},
-		"group":           {"/groups/600", `{"members": ["101", "101", "7"], "strategy": "skills"}`, `strategy 1 members[1] 1 members[2] 1`},
+		"group":           {"/groups/600", `{"members": ["101", "101", "7"], "strategy": "skills"}`, `members[1] 1 members[2] 1 strategy 1`},
 		"of another kind": {"/groups/700", `{"members": ["101"], "kind": "herd"}`, "kind 1"},
-		"no queue":        {"/queues/700", `{"members": ["101"], "kind": "ring"}`, "kind 1"},
+		"queue":           {"/groups/700", `{"members": ["101"], "kind": "queue", "max_wait": "1s", "skip_busy": true}`, "max_wait 1 skip_busy 1"},
 		"rules":           {"/rules", "items:\n- {number: '+74950000000', steps: [{menu: main}]}\n- {number: '+7', steps: [{play: x}]}\n", "items[1].number 3 items[1].steps[0].play 3"},
 		"no rules":        {"/rules", "{}", "items 0"},
 		"list of rules":   {"/rules", "[]", " 1"},
@@ -104,7 +104,6 @@ func TestSectionMistakes(t *testing.T) {
 			t.Errorf("%s: %q, want %q: %s", name, have, test.want, a.body)
 		}
 	}
-	r.ask("PUT", newPath+"/queues/600", adminToken, `{"members": ["101"]}`).want(t, 409)
 	r.ask("PUT", newPath+"/menus/main", adminToken, "").want(t, 400)
 	r.ask("PUT", newPath+"/menus/x", adminToken, strings.Repeat("[", 5000)).want(t, 400)
 	r.ask("PUT", newPath+"/menus/x", adminToken, strings.Repeat(" ", 5<<20)).want(t, 413)

@@ -127,9 +127,11 @@ type Config struct {
 	Keeper    Keeper
 	Tenants   Tenants
 
-	Conferences Conferences
-	Library     *sounds.Library
-	Bus         *events.Bus
+	Conferences  Conferences
+	Queues       Queues
+	QueueRecords QueueRecords
+	Library      *sounds.Library
+	Bus          *events.Bus
 
 	Routes           Routes
 	Book             AddressBook
@@ -218,6 +220,7 @@ func New(c Config) (*Server, error) {
 	s.addCalls()
 	s.addControl()
 	s.addConferences()
+	s.addQueues()
 	s.addPrompts()
 	s.addRecordings()
 	s.addRecords()

@@ -89,6 +89,10 @@ type Call struct {
 	into     *into           // the call is for bringing somebody into a conference
 	turns    *pbx.Conference // those who talk are to go on there
 
+	freed   chan struct{} // says that somebody may be free for who waits in a queue; nil: it does not
+	visits  int           // queues that it has come into
+	returns *returning    // what the call is for: to call somebody back; nil: it is not
+
 	variables map[string]string // for the texts that are spoken
 	spoke     bool              // the last thing the caller heard was an announcement to its end
 	music     *media.Prompt     // that the caller hears while somebody is rung
@@ -148,7 +152,12 @@ func (c *Call) run() {
 	c.limit = time.NewTimer(c.m.MaxLength)
 	defer c.limit.Stop()
 
+	defer c.returned()
 	if err := c.begin(); err != nil {
+		return
+	}
+	if c.returns != nil {
+		c.bringBack()
 		return
 	}
 	if c.supervise != nil {
@@ -236,6 +245,8 @@ func (c *Call) do(s routing.Step) bool {
 		return c.menu(s)
 	case routing.Leave:
 		return c.leave(s)
+	case routing.Queue:
+		return c.queue(s)
 	case routing.Reject:
 		if t := c.transfer; t != nil {
 			c.guardedPlan(t.who, c.company.E164(t.to), s.Cause)
@@ -329,6 +340,8 @@ func (c *Call) next(timer <-chan time.Time) (any, error) {
 			}
 		case <-c.dues():
 			c.attendTape()
+		case <-c.freed:
+			return turned{}, nil
 		case <-timer:
 			return expired{}, nil
 		case <-c.limit.C:
@@ -417,13 +430,13 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	return false, nil
 }
 
-// await runs f beside the call, which goes on hearing its events meanwhile. It
-// holds the only go statement in this package outside Manager.
-func await[T any](c *Call, f func(context.Context) T) (T, error) {
+// beside runs f beside the call, which gets a result of that number. drop ends the context
+// of f; whoever begins anything else beside the call does not hear of the result any more.
+// It holds the only go statement in this package outside Manager.
+func (c *Call) beside(f func(context.Context) any) (n int, drop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	c.awaits++
-	n := c.awaits
+	n = c.awaits
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
@@ -433,6 +446,13 @@ func await[T any](c *Call, f func(context.Context) T) (T, error) {
 		}()
 		c.post(result{n, f(ctx)})
 	}()
+	return n, cancel
+}
+
+// await runs f beside the call, which goes on hearing its events meanwhile.
+func await[T any](c *Call, f func(context.Context) T) (T, error) {
+	_, cancel := c.beside(func(ctx context.Context) any { return f(ctx) })
+	defer cancel()
 	for {
 		e, err := c.next(nil)
 		if err != nil {
@@ -528,6 +548,9 @@ func (c *Call) note(e pbx.CallEvent) {
 	c.trace = append(c.trace, e)
 	c.snapshot(e)
 	c.m.Publish(pbx.Live{Tenant: c.company.ID, Call: c.id, CallEvent: e})
+	if e.Kind == pbx.LegEnded {
+		c.m.desks.poke(c.company.ID) // an agent may be free
+	}
 	if err := c.m.Journal.JournalCall(context.Background(), c.company.ID, c.id, c.trace); err != nil {
 		c.log.Warn("journal not written", "error", err)
 	}
@@ -586,7 +609,7 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		}
 	case pbx.Held, pbx.Resumed, pbx.Transferring:
 		i.State = e.Kind
-	case pbx.Parked:
+	case pbx.Parked, pbx.Queued:
 		i.State, i.With = e.Kind, e.To
 	case pbx.JoinedRoom:
 		i.State, i.With = e.Kind, e.To

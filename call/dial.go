@@ -162,7 +162,11 @@ func (c *Call) ringCaller() error {
 			c.fail(c.mediaCause(pbx.PartyCaller, err))
 		}
 	}
-	p, err := c.first(callerRing)
+	ring := callerRing
+	if r := c.returns; r != nil {
+		ring = r.w.group.Ring
+	}
+	p, err := c.first(ring)
 	if err != nil {
 		return err
 	}

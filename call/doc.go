@@ -14,7 +14,8 @@
 // owns every field of the Call and blocks in one place only, [Call.next].
 // await starts at most one helper per call, for work that may take time. The
 // Manager has none but those that write what was spent, one for each time that
-// money is reserved or given back; Close waits for them. A conference that goes on
+// money is reserved or given back, and the callbacks of queues; Close waits for them. While
+// somebody waits in a queue a timer of its company matches again (decision 20). A conference that goes on
 // is a room with one goroutine, which owns its fields and lasts as long as anybody
 // has a seat in it; a member is a call of its own (decision 16).
 //
@@ -28,6 +29,10 @@
 // never more than its limit. A call is forwarded maxForwards times at most, and
 // routing.MaxHops times in a row, and led into maxMenus menus. What phones are shown of an extension that
 // they watch is made from the events of its calls alone: see busy.go.
+//
+// Who waits in a queue has the agents that it is offered to until it leaves, however its
+// goroutine ends; after a round of the matcher nobody waits without an offer for whom
+// there is an idle agent. A callback is dialled only after its attempt is saved.
 //
 // Where the tests are: the behaviour is in the flows (internal/flow); pure
 // parts are tested beside their files.

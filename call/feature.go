@@ -20,6 +20,8 @@ func (c *Call) feature(s routing.Feature) bool {
 	switch s.Code {
 	case routing.Echo:
 		c.echo()
+	case routing.AgentLogin, routing.AgentPause:
+		c.agentCode(s)
 	case routing.OwnNumber:
 		c.ownNumber()
 	case routing.Mailbox:

@@ -47,9 +47,15 @@ type Config struct {
 	Remove     func(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, why pbx.Removal) error // a recording, for ever
 	Publish    func(pbx.Live)                                                                       // must not block
 	Ledger     Ledger                                                                               // nil: what is spent is forgotten with the process
-	MaxLength  time.Duration                                                                        // longest call, 0: 4 h
-	Log        *slog.Logger
-	Metrics    Registerer
+	Agents     Agents
+
+	// PublishAgent tells whoever watches that an agent has logged in or out, pauses
+	// or goes on. It must not block.
+	PublishAgent func(pbx.TenantID, pbx.AgentVerb, pbx.AgentInfo)
+
+	MaxLength time.Duration // longest call, 0: 4 h
+	Log       *slog.Logger
+	Metrics   Registerer
 }
 
 // Manager knows the calls that are going on.
@@ -59,6 +65,7 @@ type Manager struct {
 	prompts prompts
 	busy    busy
 	rota    rota
+	desks   desks
 
 	mu       sync.Mutex
 	calls    map[pbx.CallID]*Call
@@ -95,9 +102,14 @@ func NewManager(c Config) *Manager {
 		started: make(map[string]minute),
 		spent:   make(map[payer]*account),
 	}
+	m.desks = desks{m: m, by: map[pbx.TenantID]*desk{}}
 	m.metrics.register(c.Metrics)
 	return m
 }
+
+// Start lets the queues make the callbacks that wait. It is called once, when phones can
+// be reached.
+func (m *Manager) Start() { m.desks.begin() }
 
 // Accept takes an inbound leg, whose company and caller package sip has
 // established, and runs the call it begins. It returns at once.
@@ -171,6 +183,7 @@ func (m *Manager) Live(tenant pbx.TenantID) []pbx.CallInfo {
 // Close takes no more calls, waits until those that are going on have ended or
 // ctx is over, then ends them and waits, 5 s at most, for their records.
 func (m *Manager) Close(ctx context.Context) error {
+	defer m.desks.close()
 	m.mu.Lock()
 	m.draining = true
 	m.mu.Unlock()
@@ -365,6 +378,7 @@ func (m *Manager) forget(c *Call) {
 		}
 	}
 	m.mu.Unlock()
+	m.desks.poke(c.company.ID) // the extension that called may be an agent
 	m.metrics.active.Dec()
 	m.wg.Done()
 }

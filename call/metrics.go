@@ -22,7 +22,13 @@ type metrics struct {
 	rooms   prometheus.Gauge
 	pins    prometheus.Counter
 	boxPINs prometheus.Counter
-	left    *prometheus.CounterVec
+	said    *prometheus.CounterVec
+
+	waiting   prometheus.Gauge
+	left      *prometheus.CounterVec
+	queued    prometheus.Histogram
+	agents    *prometheus.CounterVec
+	callbacks *prometheus.CounterVec
 }
 
 // What becomes of what is said to voicemail.
@@ -51,11 +57,12 @@ func (m *metrics) register(r prometheus.Registerer) {
 	m.rooms = prometheus.NewGauge(prometheus.GaugeOpts{Name: "vpbx_conferences_active", Help: "Conferences that are going on."})
 	m.pins = prometheus.NewCounter(prometheus.CounterOpts{Name: "vpbx_conference_wrong_pins_total", Help: "PINs of conferences that were wrong."})
 	m.boxPINs = prometheus.NewCounter(prometheus.CounterOpts{Name: "vpbx_voicemail_wrong_pins_total", Help: "PINs of boxes that were wrong."})
-	m.left = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_voicemail_messages_total", Help: "Callers of voicemail, by what became of what they said."}, []string{"result"})
+	m.said = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_voicemail_messages_total", Help: "Callers of voicemail, by what became of what they said."}, []string{"result"})
 	for _, result := range []string{leftKept, leftShort, leftSilent, leftFull, leftFailed} {
-		m.left.WithLabelValues(result)
+		m.said.WithLabelValues(result)
 	}
-	r.MustRegister(m.boxPINs, m.left, m.rooms, m.pins, m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
+	r.MustRegister(m.boxPINs, m.said, m.rooms, m.pins, m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
+	m.registerQueues(r)
 	for _, d := range []pbx.Direction{pbx.In, pbx.Out, pbx.InternalTo} {
 		for _, o := range pbx.Outcomes {
 			m.total.WithLabelValues(string(d), string(o))
@@ -65,4 +72,23 @@ func (m *metrics) register(r prometheus.Registerer) {
 
 func (m *metrics) ended(c pbx.CDR) {
 	m.total.WithLabelValues(string(c.Direction), string(c.Outcome)).Inc()
+}
+
+func (m *metrics) registerQueues(r prometheus.Registerer) {
+	m.waiting = prometheus.NewGauge(prometheus.GaugeOpts{Name: "vpbx_queue_waiting", Help: "Callers who wait in queues."})
+	m.left = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_queue_left_total", Help: "Callers who have left a queue, or could not come in."}, []string{"how"})
+	m.queued = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vpbx_queue_wait_seconds",
+		Help: "How long callers were in a queue.", Buckets: []float64{1, 5, 10, 20, 30, 60, 120, 300, 600, 1800}})
+	m.agents = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_queue_agent_changes_total", Help: "Logins, logouts, pauses and resumptions of agents."}, []string{"do"})
+	m.callbacks = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vpbx_queue_callbacks_total", Help: "Callbacks by what became of them; waiting: asked for."}, []string{"state"})
+	r.MustRegister(m.waiting, m.left, m.queued, m.agents, m.callbacks)
+	for _, how := range pbx.LeftQueues {
+		m.left.WithLabelValues(string(how))
+	}
+	for _, do := range pbx.AgentVerbs {
+		m.agents.WithLabelValues(string(do))
+	}
+	for _, state := range pbx.CallbackStates {
+		m.callbacks.WithLabelValues(string(state))
+	}
 }

@@ -26,6 +26,7 @@ type party struct {
 	out        outgoing // how its trunk is told who calls
 	usage      string   // what it counts against, "" for the caller and the other phones of an extension
 	answered   bool
+	serves     bool // it is an agent who talks with a caller of a queue
 	over       bool
 	alerted    bool          // its phone has rung (180)
 	waited     time.Duration // how long it rang until we gave up
@@ -363,6 +364,7 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 	}
 	c.giveUp(p)
 	c.note(e)
+	c.served(p)
 	c.paid(p, cause)
 }
 

@@ -341,6 +341,7 @@ func (c *Call) joined(p *party) {
 	c.startRecording()
 	c.caller.media.Settled()
 	c.transferred(p.who)
+	c.reachedBack()
 }
 
 // answerCaller sends the caller our 200, once.

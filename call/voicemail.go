@@ -51,7 +51,7 @@ func (c *Call) leave(s routing.Leave) bool {
 	}
 	c.stopRecording()
 	if err := c.caller.media.Admit(media.Record); err != nil {
-		c.m.metrics.left.WithLabelValues(leftFailed).Inc()
+		c.m.metrics.said.WithLabelValues(leftFailed).Inc()
 		c.fail(c.mediaCause(pbx.PartyPBX, err))
 		return false
 	}
@@ -102,7 +102,7 @@ func (c *Call) count(number string) (pbx.Mailbox, error) {
 // boxFull tells the caller, who has been answered, that the box takes no more. It
 // returns true when the call is over.
 func (c *Call) boxFull(number string) bool {
-	c.m.metrics.left.WithLabelValues(leftFull).Inc()
+	c.m.metrics.said.WithLabelValues(leftFull).Inc()
 	c.why("the voicemail of " + number + " is full")
 	if c.say(c.voice().full, nil) != nil {
 		return true
@@ -157,7 +157,7 @@ func (c *Call) greeting(number string, box *pbx.Box) (sound, error) {
 func (c *Call) takeMessage(number string, box *pbx.Box) bool {
 	r, err := c.tapeFor(number)
 	if err != nil {
-		c.m.metrics.left.WithLabelValues(leftFailed).Inc()
+		c.m.metrics.said.WithLabelValues(leftFailed).Inc()
 		c.fail(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
 		return false
 	}
@@ -230,21 +230,21 @@ func (c *Call) keepMessage(r *recordings.Recorder, box, why string) bool {
 	dropped := ""
 	switch {
 	case rec.Seconds < pbx.ShortestMessage.Seconds() && rec.Error != "":
-		c.m.metrics.left.WithLabelValues(leftFailed).Inc()
+		c.m.metrics.said.WithLabelValues(leftFailed).Inc()
 		c.note(pbx.CallEvent{Kind: pbx.RecordEnd, Recording: &rec, Why: []string{"no message for " + box + ": " + rec.Error}})
 		return false
 	case rec.Seconds < pbx.ShortestMessage.Seconds():
 		dropped = fmt.Sprintf("no message for %s: it was shorter than %v", box, pbx.ShortestMessage)
-		c.m.metrics.left.WithLabelValues(leftShort).Inc()
+		c.m.metrics.said.WithLabelValues(leftShort).Inc()
 	case voiced < pbx.LeastVoice:
 		dropped = "no message for " + box + ": nothing was said"
-		c.m.metrics.left.WithLabelValues(leftSilent).Inc()
+		c.m.metrics.said.WithLabelValues(leftSilent).Inc()
 	}
 	if dropped != "" {
 		c.discard(rec, dropped)
 		return false
 	}
-	c.m.metrics.left.WithLabelValues(leftKept).Inc()
+	c.m.metrics.said.WithLabelValues(leftKept).Inc()
 	c.note(pbx.CallEvent{Kind: pbx.RecordEnd, Recording: &rec, Why: []string{fmt.Sprintf("message for %s, %s", box, why)}})
 	return true
 }

@@ -45,6 +45,7 @@ type CDR struct {
 	Recordings []Recording   `json:"recordings"`
 	CRM        *Lookup       `json:"crm"`
 	Conference *InConference `json:"conference,omitempty"` // it was in, the last of several
+	Queues     []InQueue     `json:"queues,omitempty"`     // it has waited in
 	Identity   *Identity     `json:"identity,omitempty"`   // of a caller from outside, when its network says something
 	Callback   bool          `json:"callback,omitempty"`   // we called the caller first: click-to-call
 	Continued  CallID        `json:"continued,omitempty"`  // the call in which it goes on: an attended transfer, a pickup
@@ -93,6 +94,7 @@ type fold struct {
 	bridged time.Time // since when the two are joined; zero: they are not
 	inRoom  bool      // it is in a conference
 	message bool      // one was left
+	queues  queueFold
 	cause   Cause
 	last    time.Time
 }
@@ -101,6 +103,7 @@ func (f *fold) add(e CallEvent) {
 	c := &f.cdr
 	f.last = e.At
 	c.Why = append(c.Why, e.Why...)
+	f.queues.add(e)
 	switch e.Kind {
 	case Arrived:
 		c.Started, c.Direction, c.From, c.To, c.Trunk = e.At, e.Direction, e.From, e.To, e.Trunk
@@ -188,6 +191,7 @@ func (f *fold) finish() CDR {
 		f.cause = NewCause(PartyPBX, Interrupted)
 	}
 	f.unbridge(c.Ended)
+	c.Queues = f.queues.finish(c.Ended, f.cause)
 	end := c.Ended
 	if c.Answered != nil {
 		end = *c.Answered

@@ -48,6 +48,7 @@ type Tenant struct {
 	Limits  Limits   `json:"limits"`
 
 	Recordings RecordingRules `json:"recordings,omitzero"`
+	Pauses     []PauseReason  `json:"pauses,omitempty"` // of agents
 }
 
 // Limits bound what a company, and whoever stole a password of it, can do.
@@ -84,7 +85,10 @@ type Extension struct {
 	PerMinute int      `json:"per_minute,omitempty"` // new calls a minute, 0: likewise
 	Spend     Money    `json:"spend,omitempty"`      // in a day, 0: likewise
 	Contacts  int      `json:"contacts,omitempty"`   // bindings at most, 0: 10
-	WebRTC    *bool    `json:"webrtc,omitempty"`     // its phones are browsers; nil: those that registered over a WebSocket
+
+	Skills map[string]int `json:"skills,omitempty"` // as an agent: 1 and more
+
+	WebRTC *bool `json:"webrtc,omitempty"` // its phones are browsers; nil: those that registered over a WebSocket
 	// Personal is what the phone's owner has set, nil when nothing. It is
 	// replaced, never changed.
 	Personal *Personal `json:"personal,omitempty"`
@@ -127,7 +131,7 @@ const (
 	Random      Strategy = "random"
 )
 
-// Group is a ring group: a number behind which several extensions ring.
+// Group is a number behind which several extensions ring: a ring group or a queue.
 type Group struct {
 	Number   string        `json:"number"`
 	Name     string        `json:"name"`
@@ -136,6 +140,7 @@ type Group struct {
 	Ring     time.Duration `json:"ring"`                // how long a ring (RingAll) or a member (the others) lasts
 	Music    string        `json:"music,omitempty"`     // what callers hear meanwhile, "": that it rings
 	SkipBusy bool          `json:"skip_busy,omitempty"` // members who talk are not rung
+	Queue    *Queue        `json:"queue,omitempty"`     // nil: a ring group
 
 	Voicemail *Box `json:"voicemail,omitempty"` // nil: none
 }
@@ -221,7 +226,7 @@ type StepKind string
 
 // The kinds of a step. Target of StepRing is an extension or a group, of
 // StepPlay a prompt, of StepDial an outside number, of StepConference a
-// conference, of StepMenu a menu, of StepVoicemail whose box it is; StepReject uses Code.
+// conference, of StepMenu a menu, of StepVoicemail whose box it is, of StepQueue a queue; StepReject uses Code.
 const (
 	StepRing       StepKind = "ring"
 	StepPlay       StepKind = "play"
@@ -230,6 +235,7 @@ const (
 	StepConference StepKind = "conference"
 	StepMenu       StepKind = "menu"
 	StepVoicemail  StepKind = "voicemail"
+	StepQueue      StepKind = "queue"
 )
 
 // Step is one thing a rule does with a caller.
@@ -241,6 +247,9 @@ type Step struct {
 	// Prompts of StepPlay are several, in place of Target.
 	Prompts   []string `json:"prompts,omitempty"`
 	Interrupt bool     `json:"interrupt,omitempty"` // StepPlay: a key of the caller ends it
+
+	Priority int      `json:"priority,omitempty"` // StepQueue: the highest goes first
+	Skills   []string `json:"skills,omitempty"`   // StepQueue: that the agent must have besides
 }
 
 // CRM is how a company's CRM is reached.

@@ -48,6 +48,13 @@ const (
 	Unmuted    EventKind = "unmuted"           // Who is heard there again: Leg
 )
 
+// What can happen in a queue.
+const (
+	Queued       EventKind = "queued"        // Who comes into the queue To: Position, 0 when it cannot wait there; Text: its name
+	QueueOffered EventKind = "queue_offered" // the agent Who is to ring for the queue To
+	QueueLeft    EventKind = "queue_left"    // Who has left the queue To: Position; Text: how, see [LeftQueue]
+)
+
 // Direction says where a call comes from and goes to, seen from the company.
 type Direction string
 
@@ -72,6 +79,7 @@ type CallEvent struct {
 	To        string     `json:"to,omitempty"`
 	Name      string     `json:"name,omitempty"` // display name the caller gave
 	Digit     string     `json:"digit,omitempty"`
+	Position  int        `json:"position,omitempty"` // in a queue: 1 is the next
 	Text      string     `json:"text,omitempty"`
 	Codec     string     `json:"codec,omitempty"`
 	SRTP      string     `json:"srtp,omitempty"` // how the sound was secured, as in the record

@@ -52,6 +52,7 @@ type explanation struct {
 	by, to  string    // of the last transfer
 	sent    int       // and its clause, counted from 1; 0: none
 	entered int       // likewise, of who came in last
+	waits   waiting   // in a queue
 }
 
 // clause is one part of the sentence: what it says, and of whom.
@@ -108,6 +109,8 @@ func (x *explanation) add(e CallEvent) {
 		}
 	case RecordEnd:
 		x.message(e.Recording)
+	case Queued, QueueLeft:
+		x.queued(e)
 	case JoinedRoom:
 		x.flush()
 		x.joined = ""

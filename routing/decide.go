@@ -158,6 +158,8 @@ func (p *plan) step(s pbx.Step) {
 		p.choose(s.Target)
 	case pbx.StepVoicemail:
 		p.leave(s.Target, "voicemail of "+s.Target)
+	case pbx.StepQueue:
+		p.queueStep(s)
 	case pbx.StepReject:
 		cause := pbx.NewCause(pbx.PartyPBX, pbx.Rejected)
 		if s.Code >= 400 && s.Code <= 699 {
@@ -228,6 +230,10 @@ func (p *plan) ring(target string, d time.Duration) {
 		p.why(target + " is neither an extension nor a group")
 		return
 	}
+	if g.Queue != nil {
+		p.queue(g, 0, nil)
+		return
+	}
 	var who []string
 	for _, m := range g.Members {
 		if c.Extensions[m] != nil && !p.isCaller(m) && m != p.with && !p.forwarded(m) && !slices.Contains(who, m) {
@@ -285,6 +291,9 @@ func (p *plan) recordings() {
 		p.record(caller.Record, caller.Notice)
 	}
 	for _, s := range p.Steps {
+		if q, is := s.(Queue); is {
+			p.record(q.Group.Queue.Record, q.Group.Queue.Notice)
+		}
 		r, _ := s.(Ring)
 		for _, who := range r.Who {
 			e := p.req.Company.Extensions[who]

@@ -44,7 +44,7 @@ type Decision struct {
 }
 
 // Step is one thing to do with a caller: Ring, Play, Dial, Feature, Park, Page,
-// Confer, Menu, Leave or Reject.
+// Confer, Menu, Leave, Queue or Reject.
 type Step interface{ step() }
 
 // Ring rings extensions of the company, each on all its phones.
@@ -93,13 +93,15 @@ const (
 	Intercom   Code = "*60" // with an extension behind it
 	PageAll    Code = "*61" // with a group behind it
 	OwnNumber  Code = "*65" // which is said
+	AgentLogin Code = "*45" // in or out; with an open queue behind it: of that one
+	AgentPause Code = "*46" // or resume; with the place of a reason behind it: pause for that
 )
 
 // Feature does what a feature code asks for, for the extension that dialled it,
 // and ends the call.
 type Feature struct {
 	Code   Code
-	Number string // of ForwardTo: where to, normalised; of Pickup: whose call, "" of any mate; of Retrieve: the orbit; of Mailbox: whose
+	Number string // of ForwardTo: where to, normalised; of Pickup: whose call, "" of any mate; of Retrieve: the orbit; of Mailbox: whose; of AgentLogin: the queue; of AgentPause: the reason
 }
 
 // Park lets the caller wait at an orbit.

@@ -114,6 +114,8 @@ func (r *Router) describe(req Request, s Step) pbx.PlannedStep {
 		p.Text, p.Who, p.Number = "group "+s.Group, r.phones(req.Company, s.Who), s.Group
 	case Confer:
 		p.Do, p.Text, p.Number = "conference", strings.TrimSpace("conference "+s.Conference.Name), s.Conference.Number
+	case Queue:
+		p.Text, p.Number = "queue "+s.Group.Number, s.Group.Number
 	case Leave:
 		p.Do, p.Text, p.Number = "voicemail", "voicemail of "+s.Box, s.Box
 	case Menu:

@@ -38,7 +38,7 @@ func (p *plan) feature(dialled string) {
 		p.leave(box, "a message for "+box)
 		return
 	}
-	if p.mailbox(dialled) {
+	if p.mailbox(dialled) || p.agentCode(dialled) {
 		return
 	}
 	p.reject(pbx.UnknownNumber, "feature code "+dialled+" is not available yet")

@@ -22,11 +22,11 @@ func Invite(req Request, conference string) Forwarded {
 	switch {
 	case to == "":
 		p.reject(pbx.UnknownNumber, "the number cannot be read")
-	case c.Extensions[to] != nil, c.Groups[to] != nil:
+	case c.Extensions[to] != nil, c.Groups[to] != nil && c.Groups[to].Queue == nil:
 		p.req.Caller = nil
 		p.ring(to, MaxRing/2)
 		p.req.Caller = req.Caller
-	case to[0] == '*', c.Conferences[to] != nil, c.MenuAt(to) != nil, c.Numbers[c.E164(to)] != nil:
+	case to[0] == '*', c.Inside(to), c.Numbers[c.E164(to)] != nil:
 		p.reject(pbx.Forbidden, to+" cannot be called into a conference")
 	default:
 		dial, reason, why := p.outside(to, MaxRing/2)

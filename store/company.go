@@ -94,6 +94,8 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM tokens WHERE tenant = $1`,
 		`DELETE FROM spending WHERE tenant = $1`,
 		`DELETE FROM contacts WHERE tenant = $1`,
+		`DELETE FROM agents WHERE tenant = $1`,
+		`DELETE FROM callbacks WHERE tenant = $1 AND state IN ('waiting', 'dialling')`,
 		`DELETE FROM recording_links WHERE tenant = $1`,
 		`DELETE FROM histories WHERE tenant = $1`,
 		`DELETE FROM crm_tokens WHERE tenant = $1`,

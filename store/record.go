@@ -107,6 +107,9 @@ func (r *record) save(tx *txn) error {
 			return err
 		}
 	}
+	if err := r.saveQueues(tx); err != nil {
+		return err
+	}
 	if err := r.saveRecordings(tx); err != nil {
 		return err
 	}

@@ -109,6 +109,7 @@ func (d *Document) check(note noteFunc) {
 	c.checkConferences()
 	c.checkMusic()
 	c.checkMenus()
+	c.checkPauses()
 	c.checkRules()
 	c.checkCRM()
 }
@@ -222,6 +223,7 @@ func (c *checker) checkExtension(path string, e *Extension) {
 		c.once(at, seen, g, i, path+".groups[%d]")
 	}
 	c.checkFollow(path+".follow", e)
+	c.checkSkills(path+".skills", e.Skills)
 	if e.Forward != nil {
 		c.checkForward(path+".forward", e.Number, e.Forward)
 	}
@@ -258,10 +260,6 @@ func (c *checker) checkForward(path, own string, f *Forward) {
 func (c *checker) checkGroup(path string, g *Group) {
 	c.text(path+".name", g.Name)
 	c.oneOf(path+".kind", g.Kind, groupKinds)
-	c.oneOf(path+".strategy", g.Strategy, strategies)
-	if g.Strategy == "skills" && (g.Kind == "" || g.Kind == "ring") {
-		c.note(path+".strategy", "skills is a strategy of queues: a ring group is one of all, linear, round_robin, least_recent and random")
-	}
 	c.duration(path+".ring", g.Ring, minRing, maxRing)
 	c.checkVoicemail(path+".voicemail", g.Voicemail)
 	c.checkMailed(path+".voicemail", g.Voicemail, "")
@@ -271,11 +269,23 @@ func (c *checker) checkGroup(path string, g *Group) {
 	seen := map[string]int{}
 	for i, m := range g.Members {
 		at := fmt.Sprintf("%s.members[%d]", path, i)
-		if _, ok := c.extensions[m]; !ok {
-			c.note(at, "there is no extension %q", m)
+		if _, ok := c.extensions[m.Extension]; !ok {
+			c.note(at, "there is no extension %q", m.Extension)
 		}
-		c.once(at, seen, m, i, path+".members[%d]")
+		c.once(at, seen, m.Extension, i, path+".members[%d]")
 	}
+	if g.Kind == "queue" {
+		c.checkQueue(path, g)
+		if g.SkipBusy {
+			c.note(path+".skip_busy", "is of ring groups: agents who talk are not rung")
+		}
+		return
+	}
+	c.oneOf(path+".strategy", g.Strategy, strategies)
+	if g.Strategy == "skills" {
+		c.note(path+".strategy", "skills is a strategy of queues: a ring group is one of all, linear, round_robin, least_recent and random")
+	}
+	c.checkRingOnly(path, g)
 	switch n := len(members(g, c.joined)); {
 	case n == 0:
 		c.note(path+".members", "a group needs members")
@@ -298,7 +308,11 @@ func (d *Document) joined() map[string][]string {
 // members lists the members of a group: those of its own list, then those that
 // joined it, each once.
 func members(g *Group, joined map[string][]string) []string {
-	all := append(slices.Clone(g.Members), joined[g.Number]...)
+	var all []string
+	for _, m := range g.Members {
+		all = append(all, m.Extension)
+	}
+	all = append(all, joined[g.Number]...)
 	seen := make(map[string]bool, len(all))
 	return slices.DeleteFunc(all, func(m string) bool {
 		before := seen[m]

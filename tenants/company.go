@@ -43,6 +43,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 		Tenant: pbx.Tenant{
 			ID: d.Tenant, Domain: strings.ToLower(d.Domain), Name: d.Name, Zone: orElse(d.Zone, "UTC"), Country: d.Country,
 			Limits: limitsOf(d.Limits), Recordings: recordingRules(d.Recordings),
+			Pauses: pauses(d.Pauses),
 		},
 		Extensions: make(map[string]*pbx.Extension, len(d.Extensions)),
 		Groups:     make(map[string]*pbx.Group, len(d.Groups)),
@@ -90,7 +91,7 @@ func (b *build) extension(path string, e *Extension) {
 	x := &pbx.Extension{
 		Number: e.Number, Name: e.Name, Record: e.Record != "", Notice: e.Record.notice(), Email: e.Email, SRTP: e.SRTP,
 		Codecs: codecNames(e.Codecs), DTMF: pbx.DTMF(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
-		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC, Follow: follow(e.Follow),
+		PerMinute: e.PerMinute, Spend: money(e.Spend), WebRTC: e.WebRTC, Follow: follow(e.Follow), Skills: skillsOf(e.Skills),
 	}
 	if f := e.Forward; f != nil && *f != (Forward{}) {
 		x.Forward = &pbx.Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: time.Duration(f.After)}
@@ -143,11 +144,13 @@ func hashes(number, domain, password string) (ha1MD5, ha1SHA256 string) {
 }
 
 func (b *build) group(path string, g *Group) {
-	b.company.Groups[g.Number] = &pbx.Group{
+	x := &pbx.Group{
 		Number: g.Number, Name: g.Name, Members: members(g, b.joined),
 		Strategy: pbx.Strategy(orElse(g.Strategy, string(pbx.RingAll))), Ring: time.Duration(orElse(g.Ring, defaultRing)), Music: g.Music, SkipBusy: g.SkipBusy,
-		Voicemail: b.box(path+".voicemail", g.Voicemail, b.oldBox(g.Number)),
+		Queue: queueOf(g), Voicemail: b.box(path+".voicemail", g.Voicemail, b.oldBox(g.Number)),
 	}
+	queueDefaults(x, g)
+	b.company.Groups[g.Number] = x
 }
 
 // defaultRing is how long a group rings when the document does not say.
@@ -224,6 +227,8 @@ func step(s Step) pbx.Step {
 		return pbx.Step{Kind: pbx.StepConference, Target: s.Conference}
 	case s.Voicemail != "":
 		return pbx.Step{Kind: pbx.StepVoicemail, Target: s.Voicemail}
+	case s.Queue != "":
+		return pbx.Step{Kind: pbx.StepQueue, Target: s.Queue, Priority: s.Priority, Skills: clone(s.Skills)}
 	}
 	return pbx.Step{Kind: pbx.StepReject, Code: s.Reject}
 }
@@ -252,7 +257,7 @@ func (b *build) crm() {
 // to the same company it changes nothing.
 func FromCompany(c *pbx.Company) *Document {
 	d := &Document{
-		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: documentRecordings(c.Recordings),
+		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: documentRecordings(c.Recordings), Pauses: documentPauses(c.Pauses),
 		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions), Webhook: documentWebhook(c.CRM.Webhook), RTK: documentRTK(c.CRM.RTK), Trust: documentTrust(&c.CRM)},
 	}
 	if c.CRM.Kind == "rtk" {
@@ -263,7 +268,7 @@ func FromCompany(c *pbx.Company) *Document {
 		x := Extension{
 			Number: e.Number, Name: e.Name, Record: recordOf(e.Record, e.Notice), Voicemail: documentBox(e.Voicemail), Email: e.Email, SRTP: e.SRTP,
 			Codecs: clone(e.Codecs), DTMF: string(e.DTMF), Caller: e.Caller, Calls: e.Calls, Contacts: e.Contacts,
-			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC, Follow: documentFollow(e.Follow),
+			PerMinute: e.PerMinute, Spend: amount(e.Spend), WebRTC: e.WebRTC, Follow: documentFollow(e.Follow), Skills: skillsOf(e.Skills),
 		}
 		if f := e.Forward; f != nil {
 			x.Forward = &Forward{Always: f.Always, Busy: f.Busy, NoAnswer: f.NoAnswer, Unregistered: f.Unregistered, After: Duration(f.After)}
@@ -272,7 +277,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, n := range keys(c.Groups) {
 		g := c.Groups[n]
-		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Members: clone(g.Members), Strategy: string(g.Strategy), Ring: Duration(g.Ring), Music: g.Music, SkipBusy: g.SkipBusy, Voicemail: documentBox(g.Voicemail)})
+		d.Groups = append(d.Groups, Group{Number: g.Number, Name: g.Name, Kind: groupKind(g), Members: documentMembers(g), Strategy: string(g.Strategy), Ring: Duration(g.Ring), Music: g.Music, SkipBusy: g.SkipBusy, Queue: documentQueue(g.Queue), Voicemail: documentBox(g.Voicemail)})
 	}
 	for _, t := range c.Trunks {
 		d.Trunks = append(d.Trunks, Trunk{Name: t.Name, Host: t.Host, Transport: t.Transport, From: clone(t.From), Calls: t.Calls,
@@ -337,6 +342,8 @@ func documentStep(s pbx.Step) Step {
 		return Step{Conference: s.Target}
 	case pbx.StepVoicemail:
 		return Step{Voicemail: s.Target}
+	case pbx.StepQueue:
+		return Step{Queue: s.Target, Priority: s.Priority, Skills: clone(s.Skills)}
 	}
 	return Step{Reject: s.Code}
 }

@@ -11,25 +11,26 @@ import (
 
 // Document is the file of a company. As JSON it is the same document.
 type Document struct {
-	Tenant     pbx.TenantID `yaml:"tenant" json:"tenant"`
-	Domain     string       `yaml:"domain" json:"domain"` // SIP domain and digest realm
-	Name       string       `yaml:"name" json:"name,omitempty"`
-	Zone       string       `yaml:"zone" json:"zone,omitempty"`       // IANA time zone, default UTC
-	Country    string       `yaml:"country" json:"country,omitempty"` // ISO 3166-1 alpha-2, how national numbers are read
-	Limits     Limits       `yaml:"limits" json:"limits,omitzero"`
-	Recordings Recordings   `yaml:"recordings" json:"recordings,omitzero"`
-	Extensions []Extension  `yaml:"extensions" json:"extensions,omitempty"`
-	Groups     []Group      `yaml:"groups" json:"groups,omitempty"`
-	Trunks     []Trunk      `yaml:"trunks" json:"trunks,omitempty"`
-	Numbers    []Number     `yaml:"numbers" json:"numbers,omitempty"`
-	Outbound   []Outbound   `yaml:"outbound" json:"outbound,omitempty"` // the longest prefix wins
-	Prompts    []Prompt     `yaml:"prompts" json:"prompts,omitempty"`
-	Music      []Music      `yaml:"music" json:"music,omitempty"`
-	Rates      []Rate       `yaml:"rates" json:"rates,omitempty"` // the longest prefix wins
-	Schedules  []Schedule   `yaml:"schedules" json:"schedules,omitempty"`
-	Lists      []List       `yaml:"lists" json:"lists,omitempty"`
-	Rules      []Rule       `yaml:"rules" json:"rules,omitempty"` // the first that takes a call wins
-	CRM        CRM          `yaml:"crm" json:"crm,omitzero"`
+	Tenant     pbx.TenantID  `yaml:"tenant" json:"tenant"`
+	Domain     string        `yaml:"domain" json:"domain"` // SIP domain and digest realm
+	Name       string        `yaml:"name" json:"name,omitempty"`
+	Zone       string        `yaml:"zone" json:"zone,omitempty"`       // IANA time zone, default UTC
+	Country    string        `yaml:"country" json:"country,omitempty"` // ISO 3166-1 alpha-2, how national numbers are read
+	Limits     Limits        `yaml:"limits" json:"limits,omitzero"`
+	Recordings Recordings    `yaml:"recordings" json:"recordings,omitzero"`
+	Extensions []Extension   `yaml:"extensions" json:"extensions,omitempty"`
+	Groups     []Group       `yaml:"groups" json:"groups,omitempty"`
+	Trunks     []Trunk       `yaml:"trunks" json:"trunks,omitempty"`
+	Numbers    []Number      `yaml:"numbers" json:"numbers,omitempty"`
+	Outbound   []Outbound    `yaml:"outbound" json:"outbound,omitempty"` // the longest prefix wins
+	Prompts    []Prompt      `yaml:"prompts" json:"prompts,omitempty"`
+	Music      []Music       `yaml:"music" json:"music,omitempty"`
+	Pauses     []PauseReason `yaml:"pauses" json:"pauses,omitempty"` // of agents of queues
+	Rates      []Rate        `yaml:"rates" json:"rates,omitempty"`   // the longest prefix wins
+	Schedules  []Schedule    `yaml:"schedules" json:"schedules,omitempty"`
+	Lists      []List        `yaml:"lists" json:"lists,omitempty"`
+	Rules      []Rule        `yaml:"rules" json:"rules,omitempty"` // the first that takes a call wins
+	CRM        CRM           `yaml:"crm" json:"crm,omitzero"`
 
 	Conferences []Conference `yaml:"conferences" json:"conferences,omitempty"`
 	Menus       []Menu       `yaml:"menus" json:"menus,omitempty"`
@@ -79,7 +80,7 @@ type Extension struct {
 	Groups    []string `yaml:"groups" json:"groups,omitempty"`         // joined beside their own list of members
 
 	Voicemail *Voicemail `yaml:"voicemail" json:"voicemail,omitempty"`
-	laterExtension
+	Skills    Skills     `yaml:"skills" json:"skills,omitempty"` // as an agent of queues
 }
 
 // Forward says where calls go that an extension does not take.
@@ -91,19 +92,19 @@ type Forward struct {
 	After        Duration `yaml:"after" json:"after,omitzero"` // how long it rings before NoAnswer
 }
 
-// Group is a ring group.
+// Group is a ring group or a queue.
 type Group struct {
 	Number   string   `yaml:"number" json:"number"`
 	Name     string   `yaml:"name" json:"name,omitempty"`
-	Kind     string   `yaml:"kind" json:"kind,omitempty"` // ring, the default
-	Members  []string `yaml:"members" json:"members"`
+	Kind     string   `yaml:"kind" json:"kind,omitempty"` // ring, the default, or queue
+	Members  []Member `yaml:"members" json:"members"`
 	Strategy string   `yaml:"strategy" json:"strategy,omitempty"`   // all, the default, linear, round_robin, least_recent or random
 	Ring     Duration `yaml:"ring" json:"ring,omitzero"`            // default 20 s
 	Music    string   `yaml:"music" json:"music,omitempty"`         // heard in place of the ringing tone
 	SkipBusy bool     `yaml:"skip_busy" json:"skip_busy,omitempty"` // members who talk are not rung
 
 	Voicemail *Voicemail `yaml:"voicemail" json:"voicemail,omitempty"`
-	laterGroup
+	Queue
 }
 
 // Trunk is a line to a provider or to another PBX.
@@ -204,7 +205,7 @@ type Conference struct {
 	Announce     string  `yaml:"announce" json:"announce,omitempty"`     // prompt for who comes in
 }
 
-// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference, Menu, Voicemail and Reject.
+// Step is one thing a rule does: exactly one of Ring, Play, Dial, Conference, Menu, Queue, Voicemail and Reject.
 type Step struct {
 	Ring   string   `yaml:"ring" json:"ring,omitempty"`     // extension or group
 	Play   Play     `yaml:"play" json:"play,omitzero"`      // prompts
@@ -215,7 +216,10 @@ type Step struct {
 	Conference string `yaml:"conference" json:"conference,omitempty"` // number of a conference
 	Menu       string `yaml:"menu" json:"menu,omitempty"`             // name of a menu
 	Voicemail  string `yaml:"voicemail" json:"voicemail,omitempty"`   // extension or group with a box
-	laterStep
+	Queue      string `yaml:"queue" json:"queue,omitempty"`           // number of a queue
+
+	Priority int      `yaml:"priority" json:"priority,omitempty"` // of Queue: the highest goes first
+	Skills   []string `yaml:"skills" json:"skills,omitempty"`     // of Queue: that an agent must have
 }
 
 // CRM says how the company's CRM is reached.

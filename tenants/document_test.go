@@ -176,25 +176,15 @@ func TestExample(t *testing.T) {
 	})
 }
 
-// TestRefusesLater: what the documentation has and this build has not is told,
-// each at its place.
-func TestRefusesLater(t *testing.T) {
-	_, err := Parse([]byte(whole), companyDir(t))
-	if pbx.KindOf(err) != pbx.Invalid {
-		t.Fatalf("error %v", err)
+// TestWhole: the company file of the documentation is taken as it is, and the document of
+// that company makes the same company.
+func TestWhole(t *testing.T) {
+	c := company(t, parse(t, whole, companyDir(t)), nil)
+	again, err := FromCompany(c).Company(c)
+	if err != nil {
+		t.Fatal(err)
 	}
-	want := map[string]int{
-		"groups[1].kind": 12, "groups[1].wrapup": 12, "groups[1].max_wait": 12,
-		"groups[1].announce": 12, "menus[0].keys.2[0].queue": 26,
-	}
-	got := map[string]int{}
-	for _, m := range Mistakes(err) {
-		got[m.Path] = m.Line
-		if !strings.HasSuffix(m.Message, "not supported by this build yet") {
-			t.Errorf("line %d: %s: %s", m.Line, m.Path, m.Message)
-		}
-	}
-	same(t, "refused", got, want)
+	same(t, "made again", again, c)
 }
 
 // TestDefaults: the smallest document, and one that only JSON would write so.

@@ -117,13 +117,13 @@ func (c *checker) checkSteps(path string, list []Step) {
 
 func (c *checker) checkStep(path string, s *Step) {
 	verbs := 0
-	for _, given := range []bool{s.Ring != "", !s.Play.IsZero(), s.Dial != "", s.Conference != "", s.Menu != "", s.Voicemail != "", s.Reject != 0, s.laterStep.any()} {
+	for _, given := range []bool{s.Ring != "", !s.Play.IsZero(), s.Dial != "", s.Conference != "", s.Menu != "", s.Voicemail != "", s.Queue != "", s.Reject != 0} {
 		if given {
 			verbs++
 		}
 	}
 	if verbs != 1 {
-		c.note(path, "a step is one of ring, play, dial, conference, menu, voicemail and reject, not %d of them", verbs)
+		c.note(path, "a step is one of ring, play, dial, conference, menu, queue, voicemail and reject, not %d of them", verbs)
 	}
 	if s.Ring != "" && !c.internal(s.Ring) {
 		c.note(path+".ring", "%.60q is neither extension nor group", s.Ring)
@@ -141,11 +141,12 @@ func (c *checker) checkStep(path string, s *Step) {
 	if s.Voicemail != "" && !c.hasBox(s.Voicemail) {
 		c.note(path+".voicemail", "%.60q has no voicemail", s.Voicemail)
 	}
+	c.checkQueueStep(path, s)
 	if s.Reject != 0 && (s.Reject < 400 || s.Reject > 699) {
 		c.note(path+".reject", "must be a SIP status of 400 to 699")
 	}
 	c.duration(path+".for", s.For, minRing, maxRing)
-	if s.For != 0 && s.Ring == "" && !s.laterStep.any() {
+	if s.For != 0 && s.Ring == "" {
 		c.note(path+".for", "goes with ring only")
 	}
 }

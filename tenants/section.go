@@ -22,16 +22,13 @@ type Section[T any] struct {
 	key  string // of an item: name or number
 	list func(*Document) *[]T
 	of   func(*T) *string // the value of key
-	kind func(*T) *string // nil: every item of the list belongs to the section
-	is   string           // what kind has to be
 }
 
-// The sections. Queues are the groups of that kind.
+// The sections. Queues are groups.
 var (
 	Menus     = Section[Menu]{name: "menus", noun: "menu", key: "name", list: func(d *Document) *[]Menu { return &d.Menus }, of: func(m *Menu) *string { return &m.Name }}
 	Schedules = Section[Schedule]{name: "schedules", noun: "schedule", key: "name", list: func(d *Document) *[]Schedule { return &d.Schedules }, of: func(s *Schedule) *string { return &s.Name }}
 	Groups    = Section[Group]{name: "groups", noun: "group", key: "number", list: func(d *Document) *[]Group { return &d.Groups }, of: func(g *Group) *string { return &g.Number }}
-	Queues    = Section[Group]{name: "groups", noun: "queue", key: "number", list: Groups.list, of: Groups.of, kind: func(g *Group) *string { return &g.Kind }, is: "queue"}
 )
 
 // Edit changes a document in the making; see [Service.Edit].
@@ -43,7 +40,7 @@ type Condition func(now any) error
 
 // Items lists the items of a section.
 func (s Section[T]) Items(d *Document) []T {
-	return slices.DeleteFunc(slices.Clone(*s.list(d)), func(i T) bool { return !s.has(&i) })
+	return slices.Clone(*s.list(d))
 }
 
 // Key gives what an item is known by.
@@ -51,7 +48,7 @@ func (s Section[T]) Key(item T) string { return *s.of(&item) }
 
 // Item gives the item of a key, NotFound when there is none.
 func (s Section[T]) Item(d *Document, key string) (T, error) {
-	if i := s.find(d, key); i >= 0 && s.has(&(*s.list(d))[i]) {
+	if i := s.find(d, key); i >= 0 {
 		return (*s.list(d))[i], nil
 	}
 	var none T
@@ -68,15 +65,6 @@ func (s Section[T]) Put(key string, body []byte, may Condition) (Edit, error) {
 		*own = key
 	} else if *own != key {
 		doc.Add(s.key, "is %.60q, but the address says %.60q", *own, key)
-	}
-	if s.kind != nil {
-		switch kind := s.kind(&item); *kind {
-		case "":
-			*kind = s.is
-		case s.is:
-		default:
-			doc.Add("kind", "must be %s", s.is)
-		}
 	}
 	if err := doc.Err(); err != nil {
 		return nil, invalid(err)
@@ -113,19 +101,13 @@ func (s Section[T]) Remove(key string, may Condition) Edit {
 	}
 }
 
-// may asks the condition about the item at i, and refuses one that is of another kind.
+// may asks the condition about the item at i.
 func (s Section[T]) may(d *Document, i int, may Condition) error {
 	if i < 0 {
 		return may(nil)
 	}
-	item := (*s.list(d))[i]
-	if !s.has(&item) {
-		return &pbx.Error{Kind: pbx.Conflict, Msg: fmt.Sprintf("%s is not a %s", *s.of(&item), s.noun)}
-	}
-	return may(item)
+	return may((*s.list(d))[i])
 }
-
-func (s Section[T]) has(item *T) bool { return s.kind == nil || *s.kind(item) == s.is }
 
 func (s Section[T]) find(d *Document, key string) int {
 	list := *s.list(d)

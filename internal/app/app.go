@@ -163,12 +163,23 @@ func (a *App) build(ctx context.Context) error {
 	a.router = &routing.Router{Owners: a.lookup, Book: a.store, Registered: a.registered}
 	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Library: a.library, Journal: a.store,
 		Router:    a.router,
-		Directory: a.store.Directory, Extensions: a.store, Boxes: a.store, Remove: a.keeper.Remove, Ledger: a.store, Publish: a.publish, Log: a.log, Metrics: a.metrics})
+		Directory: a.store.Directory, Extensions: a.store, Boxes: a.store, Remove: a.keeper.Remove, Ledger: a.store, Agents: a.store, Publish: a.publish, PublishAgent: a.agent, Log: a.log, Metrics: a.metrics})
 	spent, err := a.store.Spending(ctx, time.Now())
 	if err != nil {
 		return err
 	}
 	a.calls.Restore(spent)
+	agents, err := a.store.Agents(ctx)
+	if err != nil {
+		return err
+	}
+	callbacks, err := a.store.OpenCallbacks(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := a.calls.RestoreQueues(ctx, agents, callbacks); err != nil {
+		return err
+	}
 	if a.integrate, err = rtk.NewServer(rtk.ServerOptions{Directory: a.store.Directory, Registered: a.registered, Calls: a.calls, Records: a.store,
 		Links: a.links, Histories: a.store, Dir: filepath.Join(a.cfg.Data, "histories"), External: a.cfg.HTTP.External, Log: a.log, Metrics: a.metrics,
 		Allow: admits, Exchanges: a.exchanged}); err != nil {
@@ -219,6 +230,7 @@ func (a *App) Start() error {
 	if err := a.sip.Start(); err != nil {
 		return fmt.Errorf("sip.listen: %w", err)
 	}
+	a.calls.Start()
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
 	if a.mail != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"vpbx/api"
 	"vpbx/crm"
@@ -25,7 +26,7 @@ func (a *App) buildAPI(ctx context.Context) error {
 		return err
 	}
 	reloading := reloading{a.tenants, a.sip, a.deliverer, a.debugger, a.store.TellBoxes}
-	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Voicemail: a.store, Mails: a.store, Links: a.links, Routes: a.router, Book: a.store,
+	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Queues: a.calls, QueueRecords: a.store, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Voicemail: a.store, Mails: a.store, Links: a.links, Routes: a.router, Book: a.store,
 		Integration: a.integrate, IntegrationMethods: rtk.Methods(),
 		Tenants: reloading, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
@@ -85,6 +86,11 @@ func (a *App) ready() error {
 // publish puts what happens in calls on the bus.
 func (a *App) publish(e pbx.Live) {
 	a.bus.Publish(events.Event{Tenant: e.Tenant, Kind: "call." + string(e.Kind), At: e.At, Body: e})
+}
+
+// agent puts on the bus what agents of queues do.
+func (a *App) agent(t pbx.TenantID, do pbx.AgentVerb, i pbx.AgentInfo) {
+	a.bus.Publish(events.Event{Tenant: t, Kind: "agent." + string(do), At: time.Now(), Body: i})
 }
 
 // registration puts what happens to registrations on the bus.

@@ -88,7 +88,7 @@ func (w *world) check(all map[string][]record) error {
 			}
 		}
 	}
-	return errors.Join(append(errs, checkGoroutines(), w.checkMetrics(all), w.checkTenants(all["acme"]))...)
+	return errors.Join(append(errs, checkGoroutines(), w.checkMetrics(all), w.checkQueues(), w.checkTenants(all["acme"]))...)
 }
 
 // checkGoroutines looks for what lives only as long as a call, among the
@@ -153,6 +153,9 @@ func checkRecord(r record) error {
 		}
 	}
 	interrupted := r.Cause.Reason == pbx.Interrupted
+	if err := checkQueued(r); err != nil {
+		errs = append(errs, err)
+	}
 	if err := checkLadder(r); err != nil && !interrupted {
 		errs = append(errs, err)
 	}
@@ -224,7 +227,7 @@ func (w *world) checkMetrics(all map[string][]record) error {
 		}
 		family, _, _ := strings.Cut(name, "{")
 		switch family {
-		case "vpbx_calls_active", "vpbx_conferences_active", "vpbx_media_sessions", "vpbx_call_panics_total", "vpbx_sip_panics_total", "vpbx_call_records_lost_total", "vpbx_sip_legs":
+		case "vpbx_calls_active", "vpbx_queue_waiting", "vpbx_conferences_active", "vpbx_media_sessions", "vpbx_call_panics_total", "vpbx_sip_panics_total", "vpbx_call_records_lost_total", "vpbx_sip_legs":
 			errs = append(errs, fmt.Errorf("%s is %v", name, n))
 		case "vpbx_calls_total":
 			ended += n
@@ -239,7 +242,7 @@ func (w *world) checkMetrics(all map[string][]record) error {
 // checkTenants asks for everything of acme as umbra.
 func (w *world) checkTenants(acme []record) error {
 	var errs []error
-	paths := []string{"", "/calls", "/registrations", "/recordings"}
+	paths := []string{"", "/calls", "/registrations", "/recordings", "/queues", "/agents"}
 	for _, r := range acme[:min(3, len(acme))] {
 		paths = append(paths, "/calls/"+string(r.ID))
 		for _, rec := range r.Recordings {

@@ -106,6 +106,12 @@ func eventText(e pbx.CallEvent) string {
 		return "serves " + e.Who + " " + e.Text
 	case pbx.Playing:
 		return "playing " + e.Text
+	case pbx.Queued:
+		return fmt.Sprintf("queued %s in %s, position %d", e.Who, e.To, e.Position)
+	case pbx.QueueOffered:
+		return "queue " + e.To + " offers to " + e.Who
+	case pbx.QueueLeft:
+		return strings.TrimSpace(fmt.Sprintf("queue %s left, position %d: %s %s", e.To, e.Position, e.Text, e.Who))
 	case pbx.Pressed:
 		return e.Who + " pressed " + e.Digit
 	case pbx.RecordStart:

@@ -55,6 +55,7 @@ func seeds(text string) (first, last uint64, err error) {
 func storm(seed uint64) string {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0))}
 	g.text.WriteString(stormCompany)
+	g.text.WriteString(stormQueues)
 	g.phones()
 	for range 50 + g.IntN(30) {
 		g.call()
@@ -70,6 +71,9 @@ func storm(seed uint64) string {
 	}
 	for range 60 {
 		g.watch()
+	}
+	for range 60 {
+		g.line()
 	}
 	slices.SortStableFunc(g.lines, func(a, b timed) int { return int(a.at - b.at) })
 	for _, l := range g.lines {
@@ -135,7 +139,7 @@ const stormCompany = `acme
 
 // phones sets the stage: who answers how, over which transport, on which link.
 func (g *generator) phones() {
-	for _, name := range []string{"101", "102", "102/b", "103", "104", "105", "umbra:101", "+79990000001", "+79990000002"} {
+	for _, name := range []string{"101", "102", "102/b", "103", "104", "105", "umbra:101", "+79990000001", "+79990000002", "+79160000001", "+79160000002", "+79160000003"} {
 		line := "phone " + name
 		switch g.IntN(8) {
 		case 0:
@@ -186,7 +190,7 @@ func (g *generator) call() {
 	case 1:
 		from, to = g.one(g.names...), g.one("+79990000001", "+79990000002", "+78005553535", "112", "+4930123456")
 	default:
-		from, to = g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "600", "601", "602", "603", "900", "900", "999", "*97", "*8", "*8102", "*51", "*60103", "*61600", "800", "800", "801")
+		from, to = g.one(g.names...), g.one("101", "102", "103", "104", "105", "600", "600", "601", "602", "603", "700", "701", "702", "900", "900", "999", "*97", "*8", "*8102", "*51", "*60103", "*61600", "800", "800", "801")
 	}
 	line := fmt.Sprintf("call %s to %s talk=%v", from, to, time.Second+g.some(40*time.Second))
 	switch g.IntN(5) {

@@ -125,6 +125,8 @@ var tenantless = map[string]string{
 	"Store.RecordingLink":      "finds out whose link it is",
 	"Store.SaveBindings":       "each binding names its tenant",
 	"Store.Spending":           "read once at start, for all tenants",
+	"Store.Agents":             "read once at start, for all tenants",
+	"Store.OpenCallbacks":      "read once at start, for all tenants",
 	"Store.SweepExchanges":     "forgets what is too old, of all tenants",
 	"Store.SweepNotifications": "forgets what is too old, of all tenants",
 	"Store.Token":              "finds out whose token it is",

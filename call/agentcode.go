@@ -1,0 +1,86 @@
+package call
+
+import (
+	"context"
+	"slices"
+
+	"vpbx/media"
+	"vpbx/pbx"
+	"vpbx/routing"
+)
+
+// agentCode does a feature code of an agent: it logs in or out, pauses or goes on.
+func (c *Call) agentCode(s routing.Feature) {
+	var x pbx.AgentChange
+	c.m.desks.see(c.company.ID, func(k *desk) { x = k.toggled(k.stateOf(c.caller.number), s) })
+	type changed struct{ err error }
+	r, err := await(c, func(ctx context.Context) changed {
+		ctx, cancel := context.WithTimeout(ctx, saveBound)
+		defer cancel()
+		_, err := c.m.ChangeAgent(ctx, c.company.ID, c.caller.number, x)
+		return changed{err}
+	})
+	if err != nil {
+		return
+	}
+	if r.err != nil {
+		c.log.Error("agent not changed", "extension", c.caller.number, "error", r.err)
+		c.why("the setting could not be saved")
+		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
+		return
+	}
+	c.why(didAgent(x))
+	if c.serve(s) != nil {
+		return
+	}
+	tone := c.m.prompts.confirmation()
+	if x.Do == pbx.AgentLogout || x.Do == pbx.AgentPause {
+		tone = media.MutedPrompt() // who listens knows which of the two it was
+	}
+	if _, err := c.collect(collect{sounds: []sound{{"", tone}}}); err == nil {
+		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
+	}
+}
+
+// toggled is what a code means for an agent in that state.
+func (k *desk) toggled(s pbx.AgentState, f routing.Feature) pbx.AgentChange {
+	if f.Code == routing.AgentPause {
+		if f.Number == "" && s.Paused != "" {
+			return pbx.AgentChange{Do: pbx.AgentResume}
+		}
+		return pbx.AgentChange{Do: pbx.AgentPause, Reason: f.Number}
+	}
+	in := s.Logged == pbx.LoggedIn
+	switch {
+	case f.Number != "":
+		in = slices.Contains(s.Queues, f.Number)
+	case s.Logged == "": // where nobody has to log in it is in
+		in = k.works(s.Number)
+	}
+	if in {
+		return pbx.AgentChange{Do: pbx.AgentLogout, Queue: f.Number}
+	}
+	return pbx.AgentChange{Do: pbx.AgentLogin, Queue: f.Number}
+}
+
+// works tells whether an extension who has said nothing is an agent who works.
+func (k *desk) works(number string) bool {
+	for _, g := range k.company.Groups {
+		if g.Queue != nil && slices.Contains(g.Members, number) && k.logged(g, &agent{number: number}, true) {
+			return true
+		}
+	}
+	return false
+}
+
+func didAgent(x pbx.AgentChange) string {
+	what := map[pbx.AgentVerb]string{pbx.AgentLogin: "logged in to queues", pbx.AgentLogout: "logged out of queues",
+		pbx.AgentPause: "paused", pbx.AgentResume: "no longer paused"}[x.Do]
+	switch {
+	case x.Queue != "":
+		return what + ": " + x.Queue
+	case x.Reason != "":
+		return what + ": " + x.Reason
+	}
+	return what
+}
