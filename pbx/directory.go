@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -14,6 +15,7 @@ type Directory struct {
 	companies []*Company // by id
 	byID      map[TenantID]*Company
 	byDomain  map[string]*Company
+	byAmo     map[string]*Company // by host and by #id of the account that is connected
 	sources   []TrunkOf
 }
 
@@ -30,11 +32,16 @@ func NewDirectory(companies []*Company) *Directory {
 		companies: append([]*Company(nil), companies...),
 		byID:      make(map[TenantID]*Company, len(companies)),
 		byDomain:  make(map[string]*Company, len(companies)),
+		byAmo:     map[string]*Company{},
 	}
 	sort.Slice(d.companies, func(i, j int) bool { return d.companies[i].ID < d.companies[j].ID })
 	for _, c := range d.companies {
 		d.byID[c.ID] = c
 		d.byDomain[strings.ToLower(c.Domain)] = c
+		if c.CRM.Amo != nil && c.CRM.Amo.Link != nil {
+			d.byAmo[c.CRM.Amo.Link.Account] = c
+			d.byAmo[amoKey(c.CRM.Amo.Link.AccountID)] = c
+		}
 		for _, t := range c.Trunks {
 			d.sources = append(d.sources, TrunkOf{c, t})
 		}
@@ -47,6 +54,16 @@ func (d *Directory) Company(id TenantID) *Company { return d.byID[id] }
 
 // Domain gives the company whose SIP domain that is, nil when nobody's.
 func (d *Directory) Domain(domain string) *Company { return d.byDomain[strings.ToLower(domain)] }
+
+// AmoAccount gives the company that is connected with the amoCRM account of that
+// host, nil when none is.
+func (d *Directory) AmoAccount(host string) *Company { return d.byAmo[strings.ToLower(host)] }
+
+// AmoAccountID gives the company that is connected with the amoCRM account of that
+// id, nil when none is.
+func (d *Directory) AmoAccountID(id int64) *Company { return d.byAmo[amoKey(id)] }
+
+func amoKey(id int64) string { return "#" + strconv.FormatInt(id, 10) }
 
 // Companies lists all companies by id. The slice must not be changed.
 func (d *Directory) Companies() []*Company { return d.companies }

@@ -11,6 +11,9 @@ import (
 // it does not.
 func (p *plan) owner(registered func(string) bool) {
 	c, owner := p.req.Company, p.Contact.Owner
+	if p.Contact.Why != "" {
+		p.why(p.Contact.Why)
+	}
 	switch {
 	case p.Lookup == nil && !hasCRM(c):
 		p.why("no crm is set up")

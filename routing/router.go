@@ -61,7 +61,7 @@ func asks(req Request) bool {
 	return rule != nil && rule.Owner
 }
 
-func hasCRM(c *pbx.Company) bool { return c.CRM.Kind != "" && c.CRM.Kind != "none" }
+func hasCRM(c *pbx.Company) bool { return c.CRM.InUse() }
 
 // ruleOf gives the first rule of a public number, nil when it has none.
 func ruleOf(c *pbx.Company, number string) *pbx.Rule {

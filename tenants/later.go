@@ -58,6 +58,6 @@ var (
 	strategies = closed{[]string{"all", "linear"}, []string{"round_robin", "least_recent", "random", "skills"}}
 	srtpModes  = closed{[]string{"off", "offered", "required", "dtls"}, nil}
 	dtmfWays   = closed{[]string{string(pbx.DTMFAuto), string(pbx.DTMFRFC4733), string(pbx.DTMFInband), string(pbx.DTMFInfo)}, nil}
-	crmKinds   = closed{[]string{"none", "rtk", "webhook"}, []string{"amocrm"}}
+	crmKinds   = closed{[]string{"none", "rtk", "webhook", "amocrm"}, nil}
 	transports = closed{[]string{"udp", "tcp", "tls"}, nil}
 )

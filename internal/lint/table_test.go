@@ -107,7 +107,9 @@ var tenantless = map[string]string{
 	"Store.Ping":               "reads no rows",
 	"Store.SaveBindings":       "each binding names its tenant",
 	"Store.Spending":           "read once at start, for all tenants",
+	"Store.SweepAmo":           "forgets what is too old, of all tenants",
 	"Store.SweepNotifications": "forgets what is too old, of all tenants",
+	"Store.TakeAmoState":       "finds out who asked for the link",
 	"Store.Token":              "finds out whose token it is",
 	"Spool.Replay":             "each spooled call names its tenant",
 }
