@@ -146,7 +146,7 @@ func (s *Service) UnlinkAmo(ctx context.Context, t pbx.TenantID, of *pbx.AmoLink
 			return nil, unknown()
 		case old.CRM.Amo == nil || old.CRM.Amo.Link == nil:
 			return nil, &pbx.Error{Kind: pbx.Conflict, Msg: "no amoCRM account is connected"}
-		case of != nil && *of != *old.CRM.Amo.Link:
+		case of != nil && of.Key != old.CRM.Amo.Link.Key:
 			return old, nil
 		}
 		old.CRM.Amo.Link = nil
