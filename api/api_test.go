@@ -250,13 +250,19 @@ func other() *pbx.Company {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	return newRigWith(t, "/nowhere/lame")
+}
+
+// newRigWith makes a rig with that MP3 encoder.
+func newRigWith(t *testing.T, mp3 string) *rig {
+	t.Helper()
 	r := &rig{t: t, live: &liveCalls{calls: map[pbx.CallID]pbx.CallInfo{}}, log: &logBuffer{}}
 	var err error
 	if r.store, err = store.Open(t.Context(), store.Options{Dir: t.TempDir(), Node: "n1"}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.check(r.store.Close()) })
-	if r.sounds, err = recordings.New(recordings.Options{Dir: t.TempDir(), Cache: t.TempDir(), MP3: "/nowhere/lame", Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if r.sounds, err = recordings.New(recordings.Options{Dir: t.TempDir(), Cache: t.TempDir(), MP3: mp3, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.check(r.sounds.Close()) })
@@ -273,7 +279,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(library.Close)
 	r.Server, err = New(Config{
 		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Conferences: r.live, Bus: &events.Bus{},
-		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Deliveries: r.store, Tenants: tenants.NewService(r.store), Library: library, Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
+		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Deliveries: r.store, Links: recordings.NewLinks(r.store, slog.New(slog.NewTextHandler(r.log, nil))), Tenants: tenants.NewService(r.store), Library: library, Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
 		Registrations: r.bindings, Ladder: r.live.Ladder, Capture: r.capture,
 		Ready: func() error {
 			if err := r.ready.Load(); err != nil {

@@ -51,7 +51,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			q.caught(out, v, debug.Stack())
 		}
 		s.metrics.request(r, out.status, time.Since(started))
-		q.log.Debug("http", "method", r.Method, "path", r.URL.Path, "status", out.status, "bytes", out.bytes,
+		q.log.Debug("http", "method", r.Method, "path", shownPath(r), "status", out.status, "bytes", out.bytes,
 			"took", time.Since(started), "who", q.who.Name, "source", r.RemoteAddr)
 		if out.broken {
 			panic(http.ErrAbortHandler) // net/http's way to cut off an answer that cannot be finished
@@ -96,7 +96,7 @@ func (q *request) caught(w *response, v any, stack []byte) {
 		w.broken = true
 		return
 	}
-	q.log.Error("request panicked", "path", q.http.URL.Path, "panic", fmt.Sprint(v), "stack", string(stack))
+	q.log.Error("request panicked", "path", shownPath(q.http), "panic", fmt.Sprint(v), "stack", string(stack))
 	if w.status != 0 {
 		w.broken = true
 		return

@@ -128,6 +128,7 @@ type Config struct {
 	Bus         *events.Bus
 
 	Deliveries Deliveries
+	Links      Links
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -166,16 +167,17 @@ type Config struct {
 // Server is the HTTP side of vpbx. Its methods may be called from any
 // goroutine.
 type Server struct {
-	c       Config
-	log     *slog.Logger
-	mux     *http.ServeMux
-	huma    huma.API
-	routes  []route
-	broken  error // what is wrong with the route table
-	tokens  tokens
-	metrics metrics
-	streams streams
-	http    *http.Server
+	c           Config
+	log         *slog.Logger
+	mux         *http.ServeMux
+	huma        huma.API
+	routes      []route
+	broken      error // what is wrong with the route table
+	tokens      tokens
+	linkGuesses sources // wrong links
+	metrics     metrics
+	streams     streams
+	http        *http.Server
 
 	life context.Context // until Close: event streams end with it
 	end  context.CancelFunc
@@ -203,6 +205,7 @@ func New(c Config) (*Server, error) {
 	s.addConferences()
 	s.addPrompts()
 	s.addRecordings()
+	s.addRecords()
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()

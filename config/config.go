@@ -72,6 +72,10 @@ type TURN struct {
 type HTTP struct {
 	Listen string `yaml:"listen"` // host:port
 	Token  string `yaml:"token"`  // first administrator token; made and printed once when empty
+
+	// External is the address by which others reach us, in links that they are
+	// given: https://pbx.example.org; "": unknown.
+	External string `yaml:"external"`
 }
 
 // Webhooks bounds what companies can reach by the addresses of their webhooks.

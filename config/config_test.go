@@ -188,6 +188,8 @@ func TestMistakes(t *testing.T) {
 			"3 mistakes:\n  line 1: media.webrtc.turn.urls[0]: must be such as turn:turn.example.com:3478 or turns:turn.example.com?transport=tcp\n  line 1: media.webrtc.turn.urls[1]: must be such as turn:turn.example.com:3478 or turns:turn.example.com?transport=tcp\n  line 1: media.webrtc.turn.urls[2]: must be such as turn:turn.example.com:3478 or turns:turn.example.com?transport=tcp"},
 		{"media: {webrtc: {turn: {ttl: 1s}}}", "line 1: media.webrtc.turn.ttl: must be 1m to 168h"},
 		{"http: {listen: '8080'}", `line 1: http.listen: "8080" is not host:port`},
+		{"http: {external: pbx.example.org}", `line 1: http.external: "pbx.example.org" is not an address such as https://pbx.example.org`},
+		{"http: {external: 'https://u:p@pbx.example.org'}", `line 1: http.external: "https://u:p@pbx.example.org" is not an address such as https://pbx.example.org`},
 		{"http: {token: s3 cret}", "line 1: http.token: must be printable ASCII without spaces"},
 		{"tls: {cert: x.pem}", "line 1: tls.key: is missing: tls.cert is set"},
 		{"provision: [no/such/file.yaml]", "line 1: provision[0]: no/such/file.yaml cannot be read: no such file or directory"},
@@ -398,6 +400,7 @@ speech:
 http:
   listen: 127.0.0.1:8080
   token: "********"
+  external: ""
 tls:
   cert: ""
   key: ""

@@ -250,6 +250,14 @@ func (h HTTP) check(note note) {
 	if strings.ContainsFunc(h.Token, notHeader) {
 		note("http.token", "must be printable ASCII without spaces")
 	}
+	if h.External == "" {
+		return
+	}
+	u, err := url.Parse(h.External)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
+		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.ContainsFunc(h.External, notHeader) {
+		note("http.external", "%q is not an address such as https://pbx.example.org", h.External)
+	}
 }
 
 func (c Config) checkTLS(note note) {

@@ -89,15 +89,27 @@ func (h *HTTP) dialBounded(ctx context.Context, network, addr string) (net.Conn,
 // name the time to wait. Everything else, redirects and wrong credentials
 // included, somebody can repair: the event is tried again.
 func (h *HTTP) Taken(req *http.Request) error {
+	_, _, err := h.Told(req)
+	return err
+}
+
+// Told is Taken; it gives the status and the beginning of the body of the answer as
+// well, for whoever keeps a log of them. The status is 0 when there was no answer.
+func (h *HTTP) Told(req *http.Request) (status int, answer []byte, err error) {
 	resp, err := h.Do(req)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
 	// What is short is read, so that the connection can be used again; whether
 	// that works does not change the answer.
-	_, _ = io.CopyN(io.Discard, resp.Body, maxDrained)
-	err = fmt.Errorf("%w: HTTP status %d", ErrBadAnswer, resp.StatusCode)
+	answer, _ = io.ReadAll(io.LimitReader(resp.Body, maxDrained))
+	return resp.StatusCode, answer, taken(resp)
+}
+
+// taken says what the status of an answer means.
+func taken(resp *http.Response) error {
+	err := fmt.Errorf("%w: HTTP status %d", ErrBadAnswer, resp.StatusCode)
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return errors.Join(ErrRefused, err)

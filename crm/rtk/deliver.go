@@ -66,12 +66,15 @@ func (c *Client) Deliver(ctx context.Context, company *pbx.Company, n *pbx.Notif
 }
 
 func (c *Client) tell(ctx context.Context, company *pbx.Company, method string, v any) error {
-	req, err := request(ctx, company.CRM, method, v)
-	if err == nil {
-		err = c.events.Taken(req)
-	}
+	body, req, err := request(ctx, company.CRM, method, v)
 	if err != nil {
 		return fmt.Errorf("post %s: %w", method, err)
+	}
+	x := begun(company, method, req, body)
+	x.Status, x.Answer, x.Err = c.events.Told(req)
+	c.end(x)
+	if x.Err != nil {
+		return fmt.Errorf("post %s: %w", method, x.Err)
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ type App struct {
 	tenants    *tenants.Service
 	recordings *recordings.Store
 	keeper     *recordings.Keeper
+	links      *recordings.Links
 	sweeper    *sweeper // nil: not started
 	bus        *events.Bus
 	connector  *rtk.Client
@@ -112,6 +113,7 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.keeper = recordings.NewKeeper(a.recordings, a.store, a.log)
+	a.links = recordings.NewLinks(a.store, a.log)
 	if err := a.recover(ctx); err != nil {
 		return err
 	}

@@ -105,6 +105,7 @@ var tenantless = map[string]string{
 	"Store.OutboxPending":      "a metric of the whole node",
 	"Store.OutboxTenants":      "finds out whose events wait",
 	"Store.Ping":               "reads no rows",
+	"Store.RecordingLink":      "finds out whose link it is",
 	"Store.SaveBindings":       "each binding names its tenant",
 	"Store.Spending":           "read once at start, for all tenants",
 	"Store.SweepAmo":           "forgets what is too old, of all tenants",

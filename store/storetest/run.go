@@ -43,6 +43,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"chain":                testChain,
 		"tombstones":           testTombstones,
 		"open recordings":      testOpenRecordings,
+		"links":                testLinks,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}
