@@ -11,9 +11,6 @@ import (
 // it does not.
 func (p *plan) owner(registered func(string) bool) {
 	c, owner := p.req.Company, p.Contact.Owner
-	if p.Contact.Why != "" {
-		p.why(p.Contact.Why)
-	}
 	switch {
 	case p.Lookup == nil && !hasCRM(c):
 		p.why("no crm is set up")
@@ -21,6 +18,8 @@ func (p *plan) owner(registered func(string) bool) {
 		p.why("crm was not asked: the caller hides the number")
 	case p.Lookup == nil:
 		p.why("crm was not asked")
+	case owner == "" && p.Contact.Why != "":
+		p.why(p.Contact.Why)
 	case owner == "":
 		p.why(p.noOwner())
 	case pbx.CleanNumber(owner) != owner:
@@ -32,6 +31,9 @@ func (p *plan) owner(registered func(string) bool) {
 	case !registered(owner):
 		p.why("owner " + owner + " is not registered")
 	default:
+		if p.Contact.Why != "" {
+			p.why(p.Contact.Why)
+		}
 		p.Steps = append(p.Steps, Ring{Who: []string{owner}, For: DefaultRing, Why: "owner " + owner + " by crm"})
 	}
 }
