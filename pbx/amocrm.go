@@ -160,6 +160,7 @@ type AmoUser struct {
 	ID        int64  `json:"id"`
 	Name      string `json:"name"`
 	Email     string `json:"email,omitempty"`
+	Active    bool   `json:"active" doc:"False of one who is no longer there"`
 	Extension string `json:"extension" doc:"Internal number, empty when the user has none"`
 }
 
@@ -175,4 +176,21 @@ type AmoPipeline struct {
 type AmoStatus struct {
 	ID   int64  `json:"id"`
 	Name string `json:"name"`
+}
+
+// AmoLinkOrder asks for a link to an account.
+type AmoLinkOrder struct {
+	Account      string // "": that of the settings
+	ClientID     string // of another integration than that of the settings, with its secret
+	ClientSecret string
+	Replace      bool // another account may be given up for it
+	By           string
+}
+
+// AmoVisitor is a user of amoCRM who looks at the widget.
+type AmoVisitor struct {
+	Tenant    TenantID
+	Account   string
+	User      int64
+	Extension string // "": he has none
 }

@@ -96,6 +96,7 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM amo_states WHERE tenant = $1`,
 		`DELETE FROM recording_links WHERE tenant = $1`,
 		`DELETE FROM histories WHERE tenant = $1`,
+		`DELETE FROM crm_tokens WHERE tenant = $1`,
 		`DELETE FROM outbox WHERE tenant = $1 AND dead = 1`,
 	} {
 		if _, err := tx.exec(query, string(t)); err != nil {

@@ -186,6 +186,7 @@ func (w *work) entities(ctx context.Context, scenario *pbx.AmoScenario) error {
 		if contact, err = w.makeContact(ctx, r.Contact); err != nil {
 			return fmt.Errorf("make the contact: %w", err)
 		}
+		w.plan.Responsible = w.plan.responsible(w.company, w.call, r.Contact)
 	}
 	if contact == 0 {
 		return nil

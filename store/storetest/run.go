@@ -38,6 +38,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"outbox settled":       testOutboxSettled,
 		"bindings":             testBindings,
 		"tokens":               testTokens,
+		"tokens of CRMs":       testCRMTokens,
 		"many writers at once": testManyWriters,
 		"spending":             testSpending,
 		"chain":                testChain,
