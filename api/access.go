@@ -43,6 +43,8 @@ const (
 	ReadDeliveries    Permission = "deliveries.read"
 	RetryDeliveries   Permission = "deliveries.retry"
 	ReadICE           Permission = "ice.read"
+	ReadAmo           Permission = "amocrm.read"
+	WriteAmo          Permission = "amocrm.write"
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -53,12 +55,14 @@ var grants = map[Role]map[Permission]bool{
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		ReadAmo: true, WriteAmo: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
 		ReadRegistrations: true, ReadCalls: true, ControlCalls: true, ReadRecordings: true, RemoveRecordings: true, ReadEvents: true, CaptureSIP: true, ReadICE: true,
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
+		ReadAmo: true, WriteAmo: true,
 	},
 }
 

@@ -104,6 +104,7 @@ type Tenants interface {
 	Remove(ctx context.Context, t pbx.TenantID) error
 	Document(ctx context.Context, t pbx.TenantID) (*tenants.Document, error)
 	Prompts
+	AmoScenarios
 }
 
 // Prompts keeps the prompts of a company that are uploaded.
@@ -129,6 +130,7 @@ type Config struct {
 
 	Deliveries Deliveries
 	Links      Links
+	Amo        AmoCRM
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -167,17 +169,18 @@ type Config struct {
 // Server is the HTTP side of vpbx. Its methods may be called from any
 // goroutine.
 type Server struct {
-	c           Config
-	log         *slog.Logger
-	mux         *http.ServeMux
-	huma        huma.API
-	routes      []route
-	broken      error // what is wrong with the route table
-	tokens      tokens
-	linkGuesses sources // wrong links
-	metrics     metrics
-	streams     streams
-	http        *http.Server
+	c            Config
+	log          *slog.Logger
+	mux          *http.ServeMux
+	huma         huma.API
+	routes       []route
+	broken       error // what is wrong with the route table
+	tokens       tokens
+	linkGuesses  sources // wrong links
+	visitGuesses sources // wrong proofs of what comes from amoCRM
+	metrics      metrics
+	streams      streams
+	http         *http.Server
 
 	life context.Context // until Close: event streams end with it
 	end  context.CancelFunc
@@ -210,6 +213,7 @@ func New(c Config) (*Server, error) {
 	s.addCaptures()
 	s.addDeliveries()
 	s.addICE()
+	s.addAmo()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)
 	}

@@ -26,6 +26,7 @@ type Config struct {
 	TLS        TLS        `yaml:"tls"`
 	Provision  []string   `yaml:"provision"` // company files
 	Webhooks   Webhooks   `yaml:"webhooks"`
+	AmoCRM     AmoCRM     `yaml:"amocrm"`
 	Log        Log        `yaml:"log"`
 }
 
@@ -76,6 +77,11 @@ type HTTP struct {
 	// External is the address by which others reach us, in links that they are
 	// given: https://pbx.example.org; "": unknown.
 	External string `yaml:"external"`
+}
+
+// AmoCRM is how accounts of amoCRM are reached.
+type AmoCRM struct {
+	Hosts []string `yaml:"hosts"` // host or host:port of stand-ins that companies may name as their account
 }
 
 // Webhooks bounds what companies can reach by the addresses of their webhooks.
@@ -137,6 +143,7 @@ func Default() Config {
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
 		Provision:  []string{},
 		Webhooks:   Webhooks{Networks: []netip.Prefix{}},
+		AmoCRM:     AmoCRM{Hosts: []string{}},
 		Log:        Log{Level: "info", Format: "text"},
 	}
 }

@@ -47,6 +47,7 @@ http:
 tls: {cert: "", key: ""}        # for tls://, wss:// and https
 provision: []                   # company files, read at start and on SIGHUP
 webhooks: {networks: []}        # that CRMs of kind webhook may be in, beside public addresses
+amocrm: {hosts: []}             # stand-ins of amoCRM that companies may name as their account: [127.0.0.1:8090]
 log: {level: info, format: text}
 `
 

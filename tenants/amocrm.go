@@ -87,7 +87,8 @@ const (
 )
 
 var (
-	amoAccount = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}\.(amocrm\.(ru|com)|kommo\.com)$`)
+	// An account, or the address of a stand-in: the config says which may be used.
+	amoAccount = regexp.MustCompile(`^([a-z0-9][a-z0-9-]{0,62}\.(amocrm\.(ru|com)|kommo\.com)|https?://[a-z0-9.:\[\]-]{1,200})$`)
 	amoClient  = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 	amoField   = regexp.MustCompile(`^([1-9][0-9]{0,17}|[A-Z][A-Z0-9_]{0,63})$`)
 	amoPlace   = regexp.MustCompile(`\$\([^)]*\)?`)

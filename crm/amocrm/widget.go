@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"strconv"
 	"strings"
 	"time"
 
@@ -114,20 +113,4 @@ func (c *claims) at(now time.Time) bool {
 func part(text string, v any) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	return err == nil && json.Unmarshal(raw, v) == nil
-}
-
-// WidgetToken makes a token as amoCRM does, for stand-ins of it.
-func WidgetToken(l *pbx.AmoLink, user int64, at time.Time) string {
-	text := func(v map[string]any) string {
-		raw, err := json.Marshal(v)
-		if err != nil { // of strings and numbers: cannot be
-			return ""
-		}
-		return base64.RawURLEncoding.EncodeToString(raw)
-	}
-	signed := text(map[string]any{"alg": "HS256", "typ": "JWT"}) + "." + text(map[string]any{"iss": baseOf(l.Account), "account_id": l.AccountID,
-		"user_id": user, "client_uuid": l.ClientID, "jti": strconv.FormatInt(at.UnixNano(), 36), "iat": at.Unix(), "nbf": at.Unix(), "exp": at.Add(30 * time.Minute).Unix()})
-	mac := hmac.New(sha256.New, []byte(l.ClientSecret))
-	mac.Write([]byte(signed)) // cannot fail
-	return signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }

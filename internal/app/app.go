@@ -22,6 +22,7 @@ import (
 	"vpbx/call"
 	"vpbx/config"
 	"vpbx/crm"
+	"vpbx/crm/amocrm"
 	"vpbx/crm/rtk"
 	"vpbx/crm/webhook"
 	"vpbx/events"
@@ -58,6 +59,7 @@ type App struct {
 	bus        *events.Bus
 	connector  *rtk.Client
 	webhooks   *webhook.Client
+	amo        *amocrm.Client
 	lookup     *crm.Lookup
 	deliverer  *crm.Deliverer
 	media      *media.Engine
@@ -98,6 +100,9 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics, Ready: a.recorded, Queued: a.deliverer.Wake}); err != nil {
+		return err
+	}
+	if err := a.buildAmo(connectors); err != nil {
 		return err
 	}
 	a.tenants = tenants.NewService(a.store)
@@ -154,7 +159,7 @@ func (a *App) build(ctx context.Context) error {
 	return a.buildAPI(ctx)
 }
 
-// connectors makes the connectors of all kinds of CRM.
+// connectors makes the connectors of all kinds of CRM but that of amoCRM.
 func (a *App) connectors() map[string]crm.Connector {
 	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial})
 	a.webhooks = webhook.New(webhook.Options{Dial: a.host.Dial, Networks: a.cfg.Webhooks.Networks})
@@ -322,6 +327,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.api != nil {
 		errs = append(errs, a.api.Close())
+	}
+	if a.amo != nil {
+		errs = append(errs, a.amo.Close())
 	}
 	a.serving.Wait()
 	if a.bus != nil {

@@ -49,6 +49,7 @@ func (s *sweeper) close() {
 // sweep looks after the recordings of all companies. chain: also after those
 // that have no place in the chain.
 func (a *App) sweep(ctx context.Context, chain bool) {
+	a.sweepAmo(ctx)
 	for _, c := range a.store.Directory().Companies() {
 		err := a.keeper.Sweep(ctx, c.ID, c.Recordings.Keep, time.Now())
 		if err == nil && chain {

@@ -23,7 +23,7 @@ func (a *App) buildAPI(ctx context.Context) error {
 		return err
 	}
 	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Links: a.links,
-		Tenants: reloading{a.tenants, a.sip, a.deliverer}, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
+		Tenants: reloading{a.tenants, a.sip, a.deliverer, a}, Amo: a.amoService(), Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
@@ -37,13 +37,18 @@ type reloading struct {
 	*tenants.Service
 	sip     *sip.Server
 	deliver *crm.Deliverer
+	app     *App
 }
 
 func (r reloading) Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error) {
+	was := r.app.onAmo(d.Tenant)
 	changes, err := r.Service.Apply(ctx, d)
 	if err == nil && len(changes) > 0 {
 		r.sip.Reload()
 		r.deliver.Wake(d.Tenant)
+	}
+	if err == nil && was && !r.app.onAmo(d.Tenant) {
+		r.app.leftAmo(ctx, d.Tenant)
 	}
 	return changes, err
 }
