@@ -9,8 +9,9 @@ STATIC    = $(GO) tool -modfile=tools/go.mod staticcheck
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
-build: ## build the static binary bin/vpbx
+build: ## build the static binaries bin/vpbx and bin/vpbx-amocrm-sim
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/vpbx ./cmd/vpbx
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/vpbx-amocrm-sim ./cmd/vpbx-amocrm-sim
 
 run: build ## start a demo company and place a call through it
 	./bin/vpbx demo
