@@ -408,6 +408,8 @@ tls:
 provision: []
 webhooks:
   networks: []
+amocrm:
+  hosts: []
 log:
   level: info
   format: text

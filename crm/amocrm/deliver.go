@@ -27,7 +27,7 @@ func (b *Connector) Deliver(ctx context.Context, c *pbx.Company, n *pbx.Notifica
 	if !ok || n.Kind == pbx.NotifyEnded && n.Record == nil {
 		return nil
 	}
-	w := &work{Connector: b, company: c, amo: c.CRM.Amo, account: accountOf(c, b.external), call: n.Call, subject: s, at: n.At}
+	w := &errand{Connector: b, company: c, amo: c.CRM.Amo, account: accountOf(c, b.external), call: n.Call, subject: s, at: n.At}
 	if err := w.load(ctx); err != nil {
 		return err
 	}
@@ -37,8 +37,8 @@ func (b *Connector) Deliver(ctx context.Context, c *pbx.Company, n *pbx.Notifica
 	return w.ended(ctx, n.Record)
 }
 
-// work is what is done because of one event of a call.
-type work struct {
+// errand is what is done because of one event of a call.
+type errand struct {
 	*Connector
 	subject
 	company *pbx.Company
@@ -62,7 +62,7 @@ const (
 	stepPopup       = "popup " // and the extension
 )
 
-func (w *work) load(ctx context.Context) error {
+func (w *errand) load(ctx context.Context) error {
 	list, err := w.ledger.AmoSteps(ctx, w.company.ID, w.call)
 	if err != nil {
 		return fmt.Errorf("read what was done of the call: %w", err)
@@ -74,7 +74,7 @@ func (w *work) load(ctx context.Context) error {
 	return nil
 }
 
-func (w *work) save(ctx context.Context, s pbx.AmoStep) error {
+func (w *errand) save(ctx context.Context, s pbx.AmoStep) error {
 	if err := w.ledger.SaveAmoStep(ctx, w.company.ID, w.call, s); err != nil {
 		return fmt.Errorf("note what was done of the call: %w", err)
 	}
@@ -84,7 +84,7 @@ func (w *work) save(ctx context.Context, s pbx.AmoStep) error {
 
 // once does a step unless it is done, and gives what it made. When it was begun
 // before and nobody knows what came of it, look says what amoCRM has of it: 0, nothing.
-func (w *work) once(ctx context.Context, name string, look, do func() (int64, error)) (int64, error) {
+func (w *errand) once(ctx context.Context, name string, look, do func() (int64, error)) (int64, error) {
 	s, begun := w.steps[name]
 	if s.Done {
 		return s.ID, nil
@@ -115,7 +115,7 @@ func (w *work) once(ctx context.Context, name string, look, do func() (int64, er
 
 // answered shows the operator whom he talks with, and makes what the scenario wants,
 // so that the cards are there while the two talk.
-func (w *work) answered(ctx context.Context, n *pbx.Notification) error {
+func (w *errand) answered(ctx context.Context, n *pbx.Notification) error {
 	if n.Who == "" || w.inbound && n.Extension == "" {
 		return nil // the PBX itself, a conference, or somebody outside: see ended
 	}
@@ -134,7 +134,7 @@ func (w *work) answered(ctx context.Context, n *pbx.Notification) error {
 
 // popup shows the card of the client to the user who talks. That is of use at once or
 // not at all.
-func (w *work) popup(ctx context.Context) error {
+func (w *errand) popup(ctx context.Context) error {
 	user := w.amo.UserOf(w.operator)
 	if user == 0 || time.Since(w.at) > popupFresh {
 		return nil
@@ -150,7 +150,7 @@ func (w *work) popup(ctx context.Context) error {
 }
 
 // find finds out what the call is to amoCRM, unless that is known already.
-func (w *work) find(ctx context.Context, talked bool) error {
+func (w *errand) find(ctx context.Context, talked bool) error {
 	if s := w.steps[stepPlan]; s.Done {
 		if err := json.Unmarshal([]byte(s.Note), &w.plan); err != nil {
 			return fmt.Errorf("read the plan of the call: %w", err)
@@ -175,7 +175,7 @@ func (w *work) find(ctx context.Context, talked bool) error {
 
 // entities makes the contact, the lead and the task. What amoCRM refuses is told of
 // and does not keep the rest from being done.
-func (w *work) entities(ctx context.Context, scenario *pbx.AmoScenario) error {
+func (w *errand) entities(ctx context.Context, scenario *pbx.AmoScenario) error {
 	r, ok := scenario.Events[w.plan.Event]
 	if !ok {
 		return nil
@@ -228,7 +228,7 @@ func one(results []Result, err error) (int64, error) {
 	return results[0].ID, nil
 }
 
-func (w *work) makeContact(ctx context.Context, e *pbx.AmoEntity) (int64, error) {
+func (w *errand) makeContact(ctx context.Context, e *pbx.AmoEntity) (int64, error) {
 	look := func() (int64, error) {
 		found, err := w.client.Contacts(ctx, w.account, w.phone)
 		if err != nil {
@@ -243,7 +243,7 @@ func (w *work) makeContact(ctx context.Context, e *pbx.AmoEntity) (int64, error)
 	})
 }
 
-func (w *work) makeLead(ctx context.Context, e *pbx.AmoEntity, contact int64) (int64, error) {
+func (w *errand) makeLead(ctx context.Context, e *pbx.AmoEntity, contact int64) (int64, error) {
 	name := pbx.AmoText(e.Name, w.phone, w.line)
 	look := func() (int64, error) { return w.leadOf(ctx, contact, name) }
 	return w.once(ctx, stepLead, look, func() (int64, error) {
@@ -253,7 +253,7 @@ func (w *work) makeLead(ctx context.Context, e *pbx.AmoEntity, contact int64) (i
 }
 
 // leadOf looks for a lead of the contact that was not there before the call.
-func (w *work) leadOf(ctx context.Context, contact int64, name string) (int64, error) {
+func (w *errand) leadOf(ctx context.Context, contact int64, name string) (int64, error) {
 	card, err := w.client.Contact(ctx, w.account, contact)
 	if err != nil {
 		return 0, err
@@ -270,7 +270,7 @@ func (w *work) leadOf(ctx context.Context, contact int64, name string) (int64, e
 	return 0, nil
 }
 
-func (w *work) makeTask(ctx context.Context, t *pbx.AmoTask, contact, lead int64) error {
+func (w *errand) makeTask(ctx context.Context, t *pbx.AmoTask, contact, lead int64) error {
 	task := NewTask{Text: pbx.AmoText(t.Text, w.phone, w.line), Due: w.at.Add(defaultDue), Kind: TaskCall, EntityType: EntityContact, Entity: contact,
 		Responsible: w.plan.who(w.amo, t.Responsible)}
 	if t.Due > 0 {
@@ -288,7 +288,7 @@ func (w *work) makeTask(ctx context.Context, t *pbx.AmoTask, contact, lead int64
 
 // ended does what is left: the cards of a call that nobody answered, who is responsible
 // after transfers, and the log of the call.
-func (w *work) ended(ctx context.Context, r *pbx.CDR) error {
+func (w *errand) ended(ctx context.Context, r *pbx.CDR) error {
 	who := talked(w.company, r)
 	last := w.operator
 	if len(who) > 0 {
@@ -322,7 +322,7 @@ func (w *work) ended(ctx context.Context, r *pbx.CDR) error {
 
 // transferred makes the last who talked responsible for a contact that was made of
 // this call.
-func (w *work) transferred(ctx context.Context, scenario *pbx.AmoScenario, last string) error {
+func (w *errand) transferred(ctx context.Context, scenario *pbx.AmoScenario, last string) error {
 	r := scenario.Events[w.plan.Event]
 	made, user := w.steps[stepContact], w.amo.UserOf(last)
 	if !r.Transferee || !made.Done || made.ID == 0 || user == 0 || user == w.plan.User {
@@ -335,7 +335,7 @@ func (w *work) transferred(ctx context.Context, scenario *pbx.AmoScenario, last 
 }
 
 // logCall puts the call into the log of the card, or among what nobody has taken yet.
-func (w *work) logCall(ctx context.Context, scenario *pbx.AmoScenario, r *pbx.CDR, last string) error {
+func (w *errand) logCall(ctx context.Context, scenario *pbx.AmoScenario, r *pbx.CDR, last string) error {
 	user := w.amo.UserOf(last)
 	if user == 0 || r.Outcome != pbx.OutcomeAnswered && w.inbound {
 		user = w.plan.who(w.amo, pbx.AmoWhoContact)
@@ -382,7 +382,7 @@ const source = "vpbx"
 
 // unsorted adds the call to what nobody has taken yet. One that amoCRM has already it
 // refuses.
-func (w *work) unsorted(ctx context.Context, q *pbx.AmoQueue, r *pbx.CDR, user int64, talk time.Duration) error {
+func (w *errand) unsorted(ctx context.Context, q *pbx.AmoQueue, r *pbx.CDR, user int64, talk time.Duration) error {
 	_, begun := w.steps[stepUnsorted]
 	_, err := w.once(ctx, stepUnsorted, nil, func() (int64, error) {
 		u := UnsortedSIP{SourceUID: w.line, SourceName: source, Pipeline: q.Pipeline, Uniq: string(w.call), From: w.phone, Phone: w.line,
@@ -408,7 +408,7 @@ func (w *work) unsorted(ctx context.Context, q *pbx.AmoQueue, r *pbx.CDR, user i
 
 // recordingLink is the address of the recording of a call for a user, "" when there is
 // none.
-func (w *work) recordingLink(r *pbx.CDR, user int64) string {
+func (w *errand) recordingLink(r *pbx.CDR, user int64) string {
 	if w.external == "" || user == 0 || !slices.ContainsFunc(r.Recordings, func(rec pbx.Recording) bool { return rec.ID != "" }) {
 		return ""
 	}

@@ -24,6 +24,7 @@ func (c *Client) taskLike(ctx context.Context, a Account, t NewTask, since time.
 			Tasks list[struct {
 				ID      id   `json:"id"`
 				Entity  id   `json:"entity_id"`
+				Type    text `json:"entity_type"`
 				Text    text `json:"text"`
 				Created id   `json:"created_at"`
 			}] `json:"tasks"`
@@ -34,7 +35,7 @@ func (c *Client) taskLike(ctx context.Context, a Account, t NewTask, since time.
 	}
 	for _, found := range page.Embedded.v.Tasks {
 		made := unix(int64(found.Created))
-		if int64(found.Entity) == t.Entity && string(found.Text) == t.Text && !made.Before(since.Add(-clockSkew)) {
+		if int64(found.Entity) == t.Entity && string(found.Type) == t.EntityType && string(found.Text) == t.Text && !made.Before(since.Add(-clockSkew)) {
 			return int64(found.ID), nil
 		}
 	}

@@ -18,6 +18,7 @@ type Task struct {
 	EntityType  string `json:"entity_type"`
 	Entity      int64  `json:"entity_id"`
 	Responsible int64  `json:"responsible_user_id"`
+	CreatedAt   int64  `json:"created_at"`
 }
 
 // Call is a call on a card.
@@ -77,7 +78,7 @@ func (s *Server) addTasks(r *http.Request) reply {
 	for i, item := range raw {
 		f := newForm(item)
 		t := &Task{Text: f.text("text", true), Due: f.number("complete_till", true), Kind: f.number("task_type_id", false),
-			EntityType: f.text("entity_type", false), Entity: f.number("entity_id", false), Responsible: f.number("responsible_user_id", false)}
+			EntityType: f.text("entity_type", false), Entity: f.number("entity_id", false), Responsible: f.number("responsible_user_id", false), CreatedAt: unix()}
 		if t.Responsible == 0 {
 			t.Responsible = a.Users[0].ID
 		} else if !a.hasUser(t.Responsible) {
