@@ -166,7 +166,7 @@ func statusOf(r *pbx.CDR) int {
 	case pbx.OutcomeMissed, pbx.OutcomeAbandoned:
 		return CallNoAnswer
 	}
-	if r.Cause.Reason == pbx.UnknownNumber || r.Cause.SIP == 404 || r.Cause.SIP == 484 {
+	if r.Cause.Reason == pbx.UnknownNumber || r.Cause.Reason != pbx.NoRoute && (r.Cause.SIP == 404 || r.Cause.SIP == 484) {
 		return CallWrongNumber
 	}
 	return CallNotAvailable
