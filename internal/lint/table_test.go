@@ -58,7 +58,7 @@ var testImports = map[string]string{
 	"media/webrtc":   "media/sdp",
 	"api":            "recordings store media/audio speech",
 	"crm":            "store",
-	"crm/amocrm":     "crm/amocrm/amosim store",
+	"crm/amocrm":     "crm/amocrm/amosim store tenants recordings",
 	"crm/webhook":    "store",
 	"recordings":     "store",
 	"internal/app":   "internal/demo",
