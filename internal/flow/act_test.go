@@ -141,6 +141,8 @@ func (w *world) act(c *command) error {
 		return w.tellStorage(c.args[0])
 	case "store":
 		return w.lockOrFree(c.args[0])
+	case "amo":
+		return w.actAmo(c)
 	case "crm-is":
 		w.log.add("crm", "is %s", c.args[0])
 		w.crm.down.Store(c.args[0] == "down")

@@ -47,6 +47,8 @@ var forms = map[string]form{
 	"phone":  {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants srtp suite rekeys plain forged", false},
 	"crm":    {"NUMBER", "owner name takes status html hangs drips notfound error resets", false},
 	"told":   {"", "", false},
+	"amocrm": {"", "", false},
+	"amo":    {"WHAT", "to as", true},
 	"speech": {"", "takes status timeout hangs html huge", false},
 	"link":   {"NAME", "loss delay jitter reorder", false},
 	"call":   {"FROM to NUMBER", "talk patience no-sdp noack hide session refresher via times every from codecs silent supported replaces mirrored early-only to-tag require", true},

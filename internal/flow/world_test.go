@@ -32,8 +32,9 @@ type world struct {
 	net    *simnet.Net
 	pbx    *simnet.Host
 	crm    *standIn
-	engine *engine // nil while the PBX is down
-	ending *engine // that was told to stop last
+	amo    *amoAccount // nil: there is none
+	engine *engine     // nil while the PBX is down
+	ending *engine     // that was told to stop last
 	cfg    config.Config
 	files  string // directory of company files, prompts and the certificate
 	acme   string // the company file as it is now
@@ -92,6 +93,9 @@ func (w *world) furnish(s *script) error {
 	if err := w.startCRM(s); err != nil {
 		return err
 	}
+	if err := w.startAmo(s); err != nil {
+		return err
+	}
 	return w.makeAgents(s)
 }
 
@@ -115,6 +119,9 @@ func (w *world) writeFiles(s *script) error {
 		return err
 	}
 	w.acme = string(acme)
+	if slices.ContainsFunc(s.setup, func(c command) bool { return c.verb == "amocrm" }) {
+		w.acme = replace(w.acme, amoCompany)
+	}
 	for _, c := range s.setup {
 		if c.verb == "acme" {
 			w.acme = replace(w.acme, c.block)
@@ -429,6 +436,9 @@ func (w *world) close() {
 		}
 	}
 	w.http.CloseIdleConnections()
+	if w.amo != nil {
+		w.amo.close()
+	}
 	if w.crm != nil {
 		w.crm.close()
 	}
