@@ -215,8 +215,8 @@ func (c *Client) send(ctx context.Context, client string, r request) (answer, er
 	}
 	c.metrics.waited(lane, time.Since(before))
 	got, err := c.exchange(ctx, lane, r)
-	c.metrics.request(got.status)
 	if err != nil {
+		c.metrics.request(0)
 		return answer{}, err
 	}
 	switch got.status {
@@ -225,12 +225,14 @@ func (c *Client) send(ctx context.Context, client string, r request) (answer, er
 		c.log.Warn("amoCRM takes no more requests for now", "pause", pause)
 	case http.StatusForbidden:
 		if left, ok := l.lockedOut(); ok {
+			c.metrics.request(http.StatusTooManyRequests)
 			c.log.Error("amoCRM has locked the integration out for too many requests", "pause", left)
 			return answer{}, &crm.RetryAfter{After: left, Err: &StatusError{Status: got.status}}
 		}
 	default:
 		l.taken()
 	}
+	c.metrics.request(got.status)
 	return got, nil
 }
 

@@ -32,12 +32,13 @@ type text string
 // UnmarshalJSON never fails.
 func (t *text) UnmarshalJSON(data []byte) error {
 	*t = ""
+	if data[0] == '-' || data[0] >= '0' && data[0] <= '9' {
+		*t = text(data)
+		return nil
+	}
 	var s string
-	var n json.Number
 	if json.Unmarshal(data, &s) == nil {
 		*t = text(s)
-	} else if json.Unmarshal(data, &n) == nil {
-		*t = text(n)
 	}
 	return nil
 }
@@ -52,12 +53,18 @@ func (f *flag) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// list has the elements of an array that could be read.
+// list has the elements of an array that could be read; null may be one without
+// fields.
 type list[T any] []T
 
 // UnmarshalJSON never fails.
 func (l *list[T]) UnmarshalJSON(data []byte) error {
 	*l = nil
+	var all []T
+	if json.Unmarshal(data, &all) == nil {
+		*l = all
+		return nil
+	}
 	var raw []json.RawMessage
 	if json.Unmarshal(data, &raw) != nil {
 		return nil
@@ -119,7 +126,9 @@ func (w *wireContact) contact() Contact {
 			continue
 		}
 		for _, v := range f.Values {
-			c.Phones = append(c.Phones, clean(v.Value))
+			if v.Value != "" {
+				c.Phones = append(c.Phones, clean(v.Value))
+			}
 		}
 	}
 	c.Leads, c.Companies = ids(w.Embedded.v.Leads), ids(w.Embedded.v.Companies)

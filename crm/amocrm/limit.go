@@ -172,17 +172,19 @@ func (l *limiter) taken() {
 }
 
 // limited notes a 429, which asked for a pause (0: for none), and gives the pause
-// that is made.
+// that is made. Those of requests that were on their way already make it no longer.
 func (l *limiter) limited(asked time.Duration) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	pause := min(firstPause<<min(l.strikes, 10), maxPause)
-	pause = max(pause, min(asked, maxAsked))
-	l.strikes++
+	pause := min(asked, maxAsked)
+	if !now.Before(l.until) {
+		pause = max(pause, min(firstPause<<min(l.strikes, 10), maxPause))
+		l.strikes++
+	}
 	l.struck = now
 	l.until = later(l.until, now.Add(pause))
-	return pause
+	return l.until.Sub(now)
 }
 
 // lockedOut notes a 403. When it came because of too many requests, all that

@@ -198,8 +198,8 @@ func (d *desk) failed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(z.Reject(486), d.outcome(ctx, news, 486), d.talk(x, y)); err != nil {
-		return err
+	if err := errors.Join(z.Reject(486), d.outcome(ctx, news, 486), d.pause(2*time.Second), d.talk(x, y)); err != nil {
+		return err // one who hangs up sooner has not heard of it, and is called back
 	}
 	return d.either(ctx, x, y)
 }
