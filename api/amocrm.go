@@ -83,6 +83,7 @@ type inScenario struct {
 	RawBody []byte `contentType:"application/json"`
 }
 
+// InScenario are the path parameters of the routes below a scenario.
 type InScenario struct {
 	InTenant
 	Name string `path:"name" maxLength:"128" doc:"Name of the scenario"`

@@ -89,7 +89,7 @@ const (
 var (
 	// An account, or the address of a stand-in: the config says which may be used.
 	amoAccount = regexp.MustCompile(`^([a-z0-9][a-z0-9-]{0,62}\.(amocrm\.(ru|com)|kommo\.com)|https?://[a-z0-9.:\[\]-]{1,200})$`)
-	amoClient  = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	amoClient  = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]{5,63}$`)
 	amoField   = regexp.MustCompile(`^([1-9][0-9]{0,17}|[A-Z][A-Z0-9_]{0,63})$`)
 	amoPlace   = regexp.MustCompile(`\$\([^)]*\)?`)
 	amoPlaces  = []string{"$(phone)", "$(line)"}
@@ -105,7 +105,7 @@ func (c *checker) checkAmo() {
 		return
 	}
 	c.match("crm.account", strings.ToLower(a.Account), amoAccount, "an account such as acme.amocrm.ru")
-	c.match("crm.client_id", c.CRM.ClientID, amoClient, "the ID of an integration, a UUID")
+	c.match("crm.client_id", c.CRM.ClientID, amoClient, "the ID of an integration")
 	if c.CRM.URL != "" || c.CRM.SignKey != "" {
 		c.note("crm", "url and sign_key are no keys of kind amocrm")
 	}

@@ -102,7 +102,7 @@ func TestAmoMistakes(t *testing.T) {
 	for name, test := range map[string]struct{ from, to, path, want string }{
 		"account":      {"Acme.amocrm.ru", "acme.example.com", "crm.account", "is not an account such as acme.amocrm.ru"},
 		"no account":   {"  account: Acme.amocrm.ru\n", "", "crm.account", "is needed"},
-		"client":       {"11111111-", "sim-", "crm.client_id", "is not the ID of an integration"},
+		"client":       {"client_id: 11111111-", "client_id: 1 1-", "crm.client_id", "is not the ID of an integration"},
 		"secret":       {"the-secret-of", "\"the secret\" #", "crm.client_secret", "printable ASCII"},
 		"url":          {"  timeout: 500ms", "  url: http://crm.test", "crm", "url and sign_key are no keys of kind amocrm"},
 		"user":         {`"501": "101"`, `"anna": "101"`, "crm.users", `"anna" is not the id of a user`},

@@ -289,7 +289,7 @@ func TestM15(t *testing.T) {
 			t.Errorf("%v, want %v", got, want)
 		}
 		late := d.notices("late", scene{client: known, line: line, who: []string{"101"}})
-		time.Sleep(time.Minute)
+		d.pass(time.Minute)
 		d.tell(late)
 		if got := users(d.sim.State()); !slices.Equal(got, want) {
 			t.Errorf("after a minute: %v", got)

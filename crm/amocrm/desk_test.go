@@ -138,6 +138,9 @@ func (d *desk) tell(list []pbx.Notification) int {
 	return failed
 }
 
+// pass lets time pass.
+func (d *desk) pass(t time.Duration) { time.Sleep(t) }
+
 // call has a call happen, of which every event comes twice.
 func (d *desk) call(id pbx.CallID, s scene) amosim.State {
 	d.Helper()
