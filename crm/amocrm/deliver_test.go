@@ -338,6 +338,23 @@ func TestDeliverBad(t *testing.T) {
 	}
 }
 
+// TestDeletedUser: for a user who has an internal number and is gone from the account the
+// fallback manager stands in.
+func TestDeletedUser(t *testing.T) {
+	for fallback, want := range map[string]int64{"103": 503, "": 501} { // 501 has connected the account
+		atDesk(t, []pbx.AmoScenario{scenario()}, func(d *desk) {
+			d.company.CRM.Amo.Users[599], d.company.CRM.Amo.Fallback = "104", fallback
+			s := d.call("c1", scene{client: stranger, line: line, who: []string{"104"}})
+			if got := made(s); got != "contacts 1, leads 1, tasks 1, calls 1, unsorted 0" {
+				t.Fatal(got)
+			}
+			if s.Contacts[4].Responsible != want || s.Leads[2].Responsible != want || s.Tasks[0].Responsible != want || len(s.Events) != 0 {
+				t.Errorf("fallback %q: users %d, %d and %d; shown %v", fallback, s.Contacts[4].Responsible, s.Leads[2].Responsible, s.Tasks[0].Responsible, s.Events)
+			}
+		})
+	}
+}
+
 // TestDeliverNothing: what is nothing to amoCRM asks it nothing.
 func TestDeliverNothing(t *testing.T) {
 	atDesk(t, []pbx.AmoScenario{scenario()}, func(d *desk) {
