@@ -45,6 +45,11 @@ const (
 	ReadICE           Permission = "ice.read"
 	ReadAmo           Permission = "amocrm.read"
 	WriteAmo          Permission = "amocrm.write"
+	ReadIntegration   Permission = "integration.read"
+	TestIntegration   Permission = "integration.test" // and sign
+	RenewKeys         Permission = "integration.keys"
+	ReadExchanges     Permission = "integration.log.read"
+	DebugIntegration  Permission = "integration.log.write" // begin and end it, clear it
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -56,6 +61,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 		ReadAmo: true, WriteAmo: true,
+		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
@@ -63,6 +69,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadDeliveries: true, RetryDeliveries: true,
 		ReadPrompts: true, WritePrompts: true,
 		ReadAmo: true, WriteAmo: true,
+		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 }
 

@@ -114,7 +114,8 @@ type Prompts interface {
 	RemovePrompt(ctx context.Context, t pbx.TenantID, name string) error
 }
 
-// Config is everything a Server needs; all of it is required except Admin.
+// Config is everything a Server needs; all of it is required except Admin and
+// Integration.
 type Config struct {
 	Companies Companies
 	Records   Records
@@ -128,9 +129,15 @@ type Config struct {
 	Library     *sounds.Library
 	Bus         *events.Bus
 
-	Deliveries Deliveries
-	Links      Links
-	Amo        AmoCRM
+	Deliveries       Deliveries
+	IntegrationAdmin IntegrationAdmin
+	Links            Links
+	Amo              AmoCRM
+
+	// Integration answers the methods of the integration API of which these are the
+	// names, and knows who asks by itself; nil: there is none.
+	Integration        http.Handler
+	IntegrationMethods []string
 
 	// Registrations lists the bindings of a company.
 	Registrations func(t pbx.TenantID) []pbx.Binding
@@ -209,9 +216,12 @@ func New(c Config) (*Server, error) {
 	s.addPrompts()
 	s.addRecordings()
 	s.addRecords()
+	s.addIntegration()
 	s.addEvents()
 	s.addCaptures()
 	s.addDeliveries()
+	s.addIntegrationAdmin()
+	s.addDebugging()
 	s.addICE()
 	s.addAmo()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {

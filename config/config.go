@@ -77,6 +77,9 @@ type HTTP struct {
 	// External is the address by which others reach us, in links that they are
 	// given: https://pbx.example.org; "": unknown.
 	External string `yaml:"external"`
+
+	// ListenTLS is where the same is served by https, host:port; "": nowhere.
+	ListenTLS string `yaml:"listen_tls"`
 }
 
 // AmoCRM is how accounts of amoCRM are reached.

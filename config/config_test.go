@@ -191,6 +191,9 @@ func TestMistakes(t *testing.T) {
 		{"http: {listen: '8080'}", `line 1: http.listen: "8080" is not host:port`},
 		{"http: {external: pbx.example.org}", `line 1: http.external: "pbx.example.org" is not an address such as https://pbx.example.org`},
 		{"http: {external: 'https://u:p@pbx.example.org'}", `line 1: http.external: "https://u:p@pbx.example.org" is not an address such as https://pbx.example.org`},
+		{"http: {listen_tls: '8443'}", "2 mistakes:\n  line 1: http.listen_tls: \"8443\" is not host:port\n  line 1: http.listen_tls: needs tls.cert and tls.key"},
+		{"http: {listen: '127.0.0.1:8443', listen_tls: '127.0.0.1:8443'}",
+			"2 mistakes:\n  line 1: http.listen_tls: the same address as http.listen\n  line 1: http.listen_tls: needs tls.cert and tls.key"},
 		{"http: {token: s3 cret}", "line 1: http.token: must be printable ASCII without spaces"},
 		{"tls: {cert: x.pem}", "line 1: tls.key: is missing: tls.cert is set"},
 		{"provision: [no/such/file.yaml]", "line 1: provision[0]: no/such/file.yaml cannot be read: no such file or directory"},
@@ -402,6 +405,7 @@ http:
   listen: 127.0.0.1:8080
   token: "********"
   external: ""
+  listen_tls: ""
 tls:
   cert: ""
   key: ""

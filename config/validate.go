@@ -246,6 +246,13 @@ func (h HTTP) check(note note) {
 	if err := checkHostPort(h.Listen); err != nil {
 		note("http.listen", "%v", err)
 	}
+	if h.ListenTLS != "" {
+		if err := checkHostPort(h.ListenTLS); err != nil {
+			note("http.listen_tls", "%v", err)
+		} else if h.ListenTLS == h.Listen && !strings.HasSuffix(h.Listen, ":0") {
+			note("http.listen_tls", "the same address as http.listen")
+		}
+	}
 	notHeader := func(r rune) bool { return r <= ' ' || r > '~' }
 	if strings.ContainsFunc(h.Token, notHeader) {
 		note("http.token", "must be printable ASCII without spaces")
@@ -265,6 +272,9 @@ func (c Config) checkTLS(note note) {
 		if (l.Transport == "tls" || l.Transport == "wss") && c.TLS == (TLS{}) {
 			note(fmt.Sprintf("sip.listen[%d]", i), "%s needs tls.cert and tls.key", l.Transport)
 		}
+	}
+	if c.HTTP.ListenTLS != "" && c.TLS == (TLS{}) {
+		note("http.listen_tls", "needs tls.cert and tls.key")
 	}
 	switch {
 	case c.TLS == (TLS{}):

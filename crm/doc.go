@@ -7,7 +7,9 @@
 // shared requests, a circuit breaker. [Deliverer], which takes events out of the
 // outbox and tells them, again and again until the CRM has them. Each kind of CRM
 // is a package below this one with one type, a [Connector] of two methods. [HTTP]
-// is the client that they share.
+// is the client that they share, [Pools] keeps connections apart by whom they trust,
+// [Guarded] keeps them out of networks that companies may not reach. [Debugger] keeps
+// what passes between a company and its CRM while somebody looks.
 //
 // What it is not: it decides nothing about calls; it answers with a contact
 // and a result, and routing says what that means. It makes no events: package
@@ -19,7 +21,8 @@
 // panic in a connector ends that request only. Deliverer has one for itself, one
 // for each company of which something is due, 64 at most, and one for each of the
 // eight calls at most that such a company's CRM is told of at once; Close ends
-// the tries and waits for all of them.
+// the tries and waits for all of them. Debugger has one, which writes; Close writes
+// what waits and ends it.
 //
 // Invariants: Owner returns within the company's timeout whatever the CRM
 // does, and at once when its context ends. It never returns an error: failure

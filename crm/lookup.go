@@ -75,12 +75,15 @@ func unknown(c pbx.Contact) bool { return c.Name == "" && c.Owner == "" }
 type remote struct {
 	tenant                          pbx.TenantID
 	domain, kind, url, client, sign string
-	webhook                         string            // likewise, as JSON
 	amo                             [sha256.Size]byte // likewise, of its JSON
+	webhook, trust                  string            // likewise
 }
 
 func remoteOf(c *pbx.Company) remote {
 	r := remote{tenant: c.ID, domain: c.Domain, kind: c.CRM.Kind, url: c.CRM.URL, client: c.CRM.ClientID, sign: c.CRM.SignKey}
+	if t := c.CRM.Trust; t.SSL != "" || t.Certificate != "" {
+		r.trust = string(t.SSL) + " " + t.Certificate
+	}
 	if c.CRM.Webhook != nil {
 		webhook, _ := json.Marshal(c.CRM.Webhook) // of strings and maps of them: cannot fail
 		r.webhook = string(webhook)

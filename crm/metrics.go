@@ -68,3 +68,22 @@ func newDeliveryMetrics(r Registerer) (deliveryMetrics, error) {
 func (m deliveryMetrics) add(result string, n int) {
 	m.deliveries.WithLabelValues(result).Add(float64(n))
 }
+
+type debugMetrics struct {
+	kept, lost prometheus.Counter
+}
+
+// newDebugMetrics registers the metrics with r; nil leaves them unregistered.
+func newDebugMetrics(r Registerer) (debugMetrics, error) {
+	exchanges := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "vpbx_crm_exchanges_total",
+		Help: "Requests between companies and their CRMs that were to be kept for debugging, by result: kept or lost.",
+	}, []string{"result"})
+	m := debugMetrics{kept: exchanges.WithLabelValues("kept"), lost: exchanges.WithLabelValues("lost")}
+	if r != nil {
+		if err := r.Register(exchanges); err != nil {
+			return debugMetrics{}, fmt.Errorf("register the metrics of crm: %w", err)
+		}
+	}
+	return m, nil
+}

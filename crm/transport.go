@@ -30,16 +30,17 @@ type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 // a proxy and without decompression. It may be used by any number of goroutines.
 type HTTP struct {
 	http.Client
-	pool    *http.Transport
-	dial    Dial
-	closing context.Context
-	close   context.CancelFunc
+	pool     *http.Transport
+	dial     Dial
+	patience time.Duration // for a dial
+	closing  context.Context
+	close    context.CancelFunc
 }
 
 // NewHTTP makes an HTTP. dial nil is the real network, config nil trusts the
 // system's authorities; it is cloned. It must be closed.
 func NewHTTP(dial Dial, config *tls.Config) *HTTP {
-	h := &HTTP{dial: dial}
+	h := &HTTP{dial: dial, patience: dialTimeout}
 	if h.dial == nil {
 		h.dial = (&net.Dialer{}).DialContext
 	}
@@ -77,7 +78,7 @@ func (h *HTTP) Close() {
 // dialBounded dials for the pool. The pool lets a dial outlive the request it
 // was begun for, so it needs a bound of its own.
 func (h *HTTP) dialBounded(ctx context.Context, network, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.patience)
 	defer cancel()
 	defer context.AfterFunc(h.closing, cancel)()
 	return h.dial(ctx, network, addr)

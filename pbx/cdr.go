@@ -46,6 +46,7 @@ type CDR struct {
 	CRM        *Lookup       `json:"crm"`
 	Conference *InConference `json:"conference,omitempty"` // it was in, the last of several
 	Identity   *Identity     `json:"identity,omitempty"`   // of a caller from outside, when its network says something
+	Callback   bool          `json:"callback,omitempty"`   // we called the caller first: click-to-call
 	Continued  CallID        `json:"continued,omitempty"`  // the call in which it goes on: an attended transfer, a pickup
 
 	// Ladder is the SIP messages of all legs in the order of time. It is stored
@@ -106,6 +107,8 @@ func (f *fold) add(e CallEvent) {
 		c.Caller = Participant{Who: e.Who, Leg: e.Leg, Trunk: e.Trunk}
 	case LookedUp:
 		c.CRM = e.CRM
+	case CallerDialled:
+		c.Callback = true
 	case Routed:
 		if e.To != "" { // the plan knows better what was dialled
 			c.Direction, c.To = e.Direction, e.To

@@ -230,6 +230,8 @@ type CRM struct {
 	Exceptions []string      `json:"exceptions,omitempty"`
 	Webhook    *Webhook      `json:"webhook,omitempty"` // of kind webhook
 	Amo        *AmoCRM       `json:"amocrm,omitempty"`  // of kind amocrm
+	RTK        *RTK          `json:"rtk,omitempty"`     // of kind rtk; nil: all as usual
+	Trust                    // of kind rtk
 }
 
 // InUse tells whether there is a CRM. One of kind amocrm is there once an account

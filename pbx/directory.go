@@ -15,7 +15,8 @@ type Directory struct {
 	companies []*Company // by id
 	byID      map[TenantID]*Company
 	byDomain  map[string]*Company
-	byAmo     map[string]*Company // by host and by #id of the account that is connected
+	byAmo     map[string]*Company   // by host and by #id of the account that is connected
+	byClient  map[string][]*Company // of CRMs of kind rtk, by client id
 	sources   []TrunkOf
 }
 
@@ -33,6 +34,7 @@ func NewDirectory(companies []*Company) *Directory {
 		byID:      make(map[TenantID]*Company, len(companies)),
 		byDomain:  make(map[string]*Company, len(companies)),
 		byAmo:     map[string]*Company{},
+		byClient:  map[string][]*Company{},
 	}
 	sort.Slice(d.companies, func(i, j int) bool { return d.companies[i].ID < d.companies[j].ID })
 	for _, c := range d.companies {
@@ -41,6 +43,9 @@ func NewDirectory(companies []*Company) *Directory {
 		if c.CRM.Amo != nil && c.CRM.Amo.Link != nil {
 			d.byAmo[c.CRM.Amo.Link.Account] = c
 			d.byAmo[amoKey(c.CRM.Amo.Link.AccountID)] = c
+		}
+		if id := c.CRM.ClientID; c.CRM.Kind == "rtk" && id != "" {
+			d.byClient[id] = append(d.byClient[id], c)
 		}
 		for _, t := range c.Trunks {
 			d.sources = append(d.sources, TrunkOf{c, t})
@@ -64,6 +69,11 @@ func (d *Directory) AmoAccount(host string) *Company { return d.byAmo[strings.To
 func (d *Directory) AmoAccountID(id int64) *Company { return d.byAmo[amoKey(id)] }
 
 func amoKey(id int64) string { return "#" + strconv.FormatInt(id, 10) }
+
+// Clients lists the companies whose CRM of kind rtk has that client id, by id. There
+// may be several: a client id may stand for several domains, and nobody keeps a
+// company from naming that of another. The key says who it is.
+func (d *Directory) Clients(id string) []*Company { return d.byClient[id] }
 
 // Companies lists all companies by id. The slice must not be changed.
 func (d *Directory) Companies() []*Company { return d.companies }

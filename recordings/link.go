@@ -54,7 +54,7 @@ func (l *Links) Make(ctx context.Context, t pbx.TenantID, o pbx.LinkOrder) (toke
 		return "", fmt.Errorf("make a link: %w", err)
 	}
 	l.log.Info("audit: link to a recording made", "tenant", t, "recording", o.Recording, "by", o.By,
-		"for", o.From, "single", o.Single, "expires", link.Expires)
+		"for", addrOf(link.From), "single", o.Single, "expires", link.Expires)
 	return token, nil
 }
 

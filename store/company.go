@@ -38,8 +38,8 @@ func (s *Store) Directory() *pbx.Directory { return s.directory.Load() }
 
 // UpdateCompany replaces company t by what change makes of it, in one
 // transaction that writes only the rows that differ. old is nil when there is
-// no such company; a nil company removes it, with its registrations, tokens and
-// what its CRM was still to be told, but keeps the records of its calls. change
+// no such company; a nil company removes it, with its registrations, tokens,
+// what its CRM was still to be told and what passed between the two, but keeps the records of its calls. change
 // may be called twice and must have no effects of its own; its error is returned
 // as it is. A domain or number that another company has is a Conflict. The
 // Directory is new when UpdateCompany returns, and the same when nothing differs.
@@ -92,11 +92,13 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM bindings WHERE tenant = $1`,
 		`DELETE FROM tokens WHERE tenant = $1`,
 		`DELETE FROM spending WHERE tenant = $1`,
-		`DELETE FROM amo_steps WHERE tenant = $1`,
-		`DELETE FROM amo_states WHERE tenant = $1`,
 		`DELETE FROM recording_links WHERE tenant = $1`,
 		`DELETE FROM histories WHERE tenant = $1`,
 		`DELETE FROM crm_tokens WHERE tenant = $1`,
+		`DELETE FROM exchanges WHERE tenant = $1`,
+		`DELETE FROM debugging WHERE tenant = $1`,
+		`DELETE FROM amo_steps WHERE tenant = $1`,
+		`DELETE FROM amo_states WHERE tenant = $1`,
 		`DELETE FROM outbox WHERE tenant = $1 AND dead = 1`,
 	} {
 		if _, err := tx.exec(query, string(t)); err != nil {

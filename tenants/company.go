@@ -227,6 +227,7 @@ func (b *build) crm() {
 	if c.Kind != "none" && c.Timeout == 0 {
 		c.Timeout = defaultLookup
 	}
+	b.trust(&c)
 	if b.old != nil && c.SignKey == "" && b.old.CRM.Kind == c.Kind && b.old.CRM.URL == c.URL && b.old.CRM.ClientID == c.ClientID {
 		c.SignKey = b.old.CRM.SignKey
 	}
@@ -235,6 +236,7 @@ func (b *build) crm() {
 	}
 	b.webhook(&c)
 	b.amo(&c)
+	b.rtk(&c)
 	b.company.CRM = c
 }
 
@@ -243,7 +245,10 @@ func (b *build) crm() {
 func FromCompany(c *pbx.Company) *Document {
 	d := &Document{
 		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: documentRecordings(c.Recordings),
-		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions), Webhook: documentWebhook(c.CRM.Webhook), AmoCRM: documentAmo(c.CRM.Amo)},
+		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions), Webhook: documentWebhook(c.CRM.Webhook), AmoCRM: documentAmo(c.CRM.Amo), RTK: documentRTK(c.CRM.RTK), Trust: documentTrust(&c.CRM)},
+	}
+	if c.CRM.Kind == "rtk" {
+		d.CRM.Certificate = c.CRM.Certificate
 	}
 	for _, n := range keys(c.Extensions) {
 		e := c.Extensions[n]

@@ -215,6 +215,8 @@ type CRM struct {
 	Exceptions []string `yaml:"exceptions" json:"exceptions,omitempty"` // extensions that are never rung as owners
 	Webhook
 	AmoCRM
+	RTK
+	Trust
 }
 
 // Duration is a time.Duration that is written 20s, 5m or 700ms.

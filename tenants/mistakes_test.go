@@ -111,7 +111,9 @@ func TestMistakes(t *testing.T) {
 			`8 crm.lookup.url: places may stand; 9 crm.lookup.method: must be GET; 10 crm.lookup.body: is sent with method POST only; 11 crm.lookup.owner: must be names; 12 crm.lookup.users.7: there is no extension "999"`},
 		"webhook body":   {people + "crm: {kind: webhook, url: \"https://crm.test\", lookup: {url: \"https://crm.test/{form}\", method: POST, body: '{\"a\": {digits}}'}}\n", `4 crm.lookup.url: "{form}" is none of; 4 crm.lookup.body: must be JSON`},
 		"webhook user":   {people + "crm: {kind: webhook, url: \"https://u:p@crm.test\"}\n", `4 crm.url: must be an http`},
-		"webhook of rtk": {head + "crm: {kind: none, secret: 0123456789abcdef}\n", `3 crm: secret, events, headers, certificate and lookup are keys of kind webhook`},
+		"rtk":            {head + "crm: {kind: rtk, url: \"http://h.test\", client_id: A0000000000000000000000000000001, sign_key: B0000000000000000000000000000002, api: 7, history_format: csv}\n", `3 crm.api: ; 3 crm.history_format: must be zip or gzip`},
+		"rtk of none":    {head + "crm: {kind: none, api: false}\n", `3 crm: api and history_format are keys of kind rtk`},
+		"webhook of rtk": {head + "crm: {kind: none, secret: 0123456789abcdef}\n", `3 crm: secret, events, headers and lookup are keys of kind webhook`},
 	} {
 		t.Run(name, func(t *testing.T) { testMistakes(t, test.text, test.want) })
 	}

@@ -180,6 +180,8 @@ func (c *checker) checkCRM() {
 	}
 	c.checkWebhook()
 	c.checkAmo()
+	c.checkRTK()
+	c.checkTrust()
 	if c.CRM.URL != "" && c.CRM.Kind != "webhook" && !baseURL(c.CRM.URL) {
 		c.note("crm.url", "must be an http or https address without user, query and fragment")
 	}

@@ -60,8 +60,11 @@ var (
 func (c *checker) checkWebhook() {
 	w := &c.CRM.Webhook
 	if c.CRM.Kind != "webhook" {
-		if w.Secret != "" || w.Certificate != "" || w.Lookup != nil || len(w.Events)+len(w.Headers) > 0 {
-			c.note("crm", "secret, events, headers, certificate and lookup are keys of kind webhook")
+		if w.Secret != "" || w.Lookup != nil || len(w.Events)+len(w.Headers) > 0 {
+			c.note("crm", "secret, events, headers and lookup are keys of kind webhook")
+		}
+		if w.Certificate != "" && c.CRM.Kind != "rtk" {
+			c.note("crm.certificate", "is a key of the kinds webhook and rtk")
 		}
 		return
 	}

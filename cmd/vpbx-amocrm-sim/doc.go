@@ -10,5 +10,5 @@
 // Invariants: it listens on loopback unless told otherwise. Exit status 0 means that it
 // was stopped by a signal, 1 that something was wrong, with one line on standard error.
 //
-// Where the tests are: crm/amocrm/amosim.
+// Where the tests are: main_test.go starts it, crm/amocrm/amosim has the rest.
 package main

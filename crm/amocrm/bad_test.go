@@ -23,7 +23,7 @@ const good = `{"id":7,"name":"Иван","responsible_user_id":502,"custom_fields
 // TestBadAnswers: whatever is answered to a lookup, there is an answer, or an error
 // that says what was wrong, in time.
 func TestBadAnswers(t *testing.T) {
-	for name, test := range map[string]struct{ answer, want string }{
+	tests := map[string]struct{ answer, want string }{
 		"html":                 {`<html>Технические работы</html>`, "bad"},
 		"empty":                {``, "[]"},
 		"broken":               {`{"_embedded":{"contacts":[`, "bad"},
@@ -54,8 +54,10 @@ func TestBadAnswers(t *testing.T) {
 		"long name":            {page(strings.Replace(`[`+good+`]`, `Иван`, strings.Repeat("ы", 10_000), 1)), "[7 " + strings.Repeat("ы", maxText) + " 502]"},
 		"another's number":     {page(strings.Replace(`[`+good+`]`, "+79161234567", "+79161234568", 1)), "[]"},
 		"text behind the JSON": {page(`[`+good+`]`) + "x", "bad"},
-	} {
-		work(t, amosim.Options{}, func(w *office) {
+	}
+	work(t, amosim.Options{}, func(w *office) {
+		for name, test := range tests {
+			time.Sleep(time.Second)
 			w.answer(func(http.Handler) http.HandlerFunc {
 				return func(rw http.ResponseWriter, r *http.Request) {
 					_, _ = io.ReadAll(r.Body)
@@ -63,8 +65,8 @@ func TestBadAnswers(t *testing.T) {
 				}
 			})
 			ctx, cancel := w.within(700 * time.Millisecond)
-			defer cancel()
 			found, err := w.client.Contacts(Urgent(ctx), w.a, "+79161234567")
+			cancel()
 			got := fmt.Sprint(mapped(found, func(c Contact) string { return fmt.Sprint(c.ID, " ", c.Name, " ", c.Responsible) }))
 			if err != nil {
 				got = "bad"
@@ -73,13 +75,13 @@ func TestBadAnswers(t *testing.T) {
 				t.Errorf("%s: %.200s (%v), want %.200s", name, got, err, test.want)
 			}
 			w.silent(fmt.Sprint(err))
-		})
-	}
+		}
+	})
 }
 
 // TestIll: a server that is ill is an error in time; nothing is sent twice.
 func TestIll(t *testing.T) {
-	for _, test := range []struct {
+	tests := []struct {
 		fault amosim.Fault
 		want  error
 	}{
@@ -92,26 +94,32 @@ func TestIll(t *testing.T) {
 		{amosim.Fault{Kind: "huge"}, crm.ErrBadAnswer},
 		{amosim.Fault{Kind: "slow", Delay: time.Minute}, context.DeadlineExceeded},
 		{amosim.Fault{Kind: "drop"}, io.EOF},
-	} {
-		work(t, amosim.Options{}, func(w *office) {
+	}
+	work(t, amosim.Options{}, func(w *office) {
+		for _, test := range tests {
 			test.fault.Path, test.fault.Times = "/api/", -1
+			w.sim.SetFault(amosim.Fault{})
 			w.sim.SetFault(test.fault)
 			w.fresh()
 			ctx, cancel := w.within(10 * time.Second)
-			defer cancel()
 			got, err := w.client.AddLeads(ctx, w.a, []NewLead{{Name: "a"}, {Name: "b"}})
+			cancel()
 			seen, _ := w.came()
+			var after *crm.RetryAfter
+			if asked := test.fault.After != ""; errors.As(err, &after) != asked || asked && after.After != time.Minute {
+				t.Errorf("%+v: %v", test.fault, err)
+			}
 			if !errors.Is(err, test.want) || len(got) != 2 || !errors.Is(got[0].Err, test.want) || !errors.Is(got[1].Err, test.want) || len(seen) != 1 {
 				t.Errorf("%+v: %v, %v, %d requests", test.fault, err, got, len(seen))
 			}
 			w.silent(fmt.Sprint(err))
-		})
-	}
+		}
+	})
 }
 
 // TestBadAdded: answers to items that do not say what became of them.
 func TestBadAdded(t *testing.T) {
-	for name, test := range map[string]struct {
+	tests := map[string]struct {
 		status int
 		answer string
 		want   []string // part of the error of each of three items, "": none
@@ -125,8 +133,9 @@ func TestBadAdded(t *testing.T) {
 		"null errors":          {400, `{"validation-errors":null,"errors":null}`, []string{"refused", "refused", "refused"}},
 		"errors of text":       {400, `{"validation-errors":"x","errors":["y",{"request_id":"1","title":"t"}]}`, []string{"refused", "t", "refused"}},
 		"an error of a number": {400, `{"validation-errors":[{"request_id":1,"errors":[{"code":5,"path":null,"detail":"d"}]}]}`, []string{"refused", "(5): d", "refused"}},
-	} {
-		work(t, amosim.Options{}, func(w *office) {
+	}
+	work(t, amosim.Options{}, func(w *office) {
+		for name, test := range tests {
 			w.answer(func(http.Handler) http.HandlerFunc {
 				return func(rw http.ResponseWriter, _ *http.Request) {
 					rw.WriteHeader(test.status)
@@ -139,8 +148,8 @@ func TestBadAdded(t *testing.T) {
 					t.Errorf("%s: item %d: %v, want %q (%v)", name, i, r.Err, want, err)
 				}
 			}
-		})
-	}
+		}
+	})
 }
 
 func FuzzDecode(f *testing.F) {

@@ -332,6 +332,8 @@ func (c *Client) ask(ctx context.Context, a Account, method, path string, query 
 			limited++
 		case got.status == http.StatusTooManyRequests:
 			return answer{}, &crm.RetryAfter{After: maxPause, Err: &StatusError{Status: got.status}}
+		case got.status == http.StatusServiceUnavailable && got.after > 0:
+			return answer{}, &crm.RetryAfter{After: got.after, Err: &StatusError{Status: got.status}}
 		default:
 			return answer{}, &StatusError{got.status, got.problem()}
 		}

@@ -29,10 +29,10 @@ const (
 	// renewTime bounds a renewal. It does not end with the request for which it is made:
 	// once amoCRM has made the new tokens the old ones are worth nothing.
 	renewTime  = 15 * time.Second
-	expiresIn  = time.Minute      // how long before its end a token is not used any more
-	renewAhead = 30 * time.Minute // how long before its end it is renewed while it is still used
-	renewAgain = 5 * time.Second  // after a renewal that failed
-	justIssued = time.Minute      // a token that is refused so soon is not renewed again
+	expiresIn  = time.Minute     // how long before its end a token is not used any more
+	renewAgain = 5 * time.Second // after a renewal that failed
+	tryAgain   = time.Minute     // likewise, while the token is still good
+	justIssued = time.Minute     // a token that is refused so soon is not renewed again
 	maxToken   = 16 << 10
 	maxReason  = 300 // runes
 )
@@ -109,11 +109,14 @@ func (c *Client) token(ctx context.Context, a Account, stale string) (pbx.CRMTok
 	if t.Access == stale && now.Sub(t.Issued) < justIssued {
 		return pbx.CRMToken{}, &StatusError{Status: http.StatusUnauthorized, Detail: "the new token was refused, too"}
 	}
-	if t.Access != stale && left > renewAhead && !c.isUnsaved(a.Tenant) {
+	// From a quarter of its life on a token is renewed while it is still used: so
+	// who is called by day does not wait for it in the morning.
+	good, young := t.Access != stale && left > expiresIn, left > t.Expires.Sub(t.Issued)/4*3
+	if good && (young && !c.isUnsaved(a.Tenant) || c.failedLately(a.Tenant)) {
 		return t, nil
 	}
 	f, err := c.board(a.Tenant, func(ctx context.Context) (pbx.CRMToken, error) { return c.renew(ctx, a, t.Access) })
-	if t.Access != stale && left > expiresIn {
+	if good {
 		return t, nil // whatever comes of the renewal
 	}
 	if err != nil {
@@ -130,7 +133,7 @@ func (c *Client) stored(ctx context.Context, a Account) (pbx.CRMToken, error) {
 		return pbx.CRMToken{}, ErrNotLinked
 	case err != nil:
 		return pbx.CRMToken{}, fmt.Errorf("read the token: %w", err)
-	case t.Client != a.ClientID || t.Linked != a.Base:
+	case t.Client != a.ClientID || t.Linked != a.Base && t.Base != a.Base:
 		return pbx.CRMToken{}, ErrNotLinked
 	case t.Broken != "":
 		return pbx.CRMToken{}, &BrokenError{t.Broken}
@@ -218,6 +221,14 @@ func (c *Client) board(tenant pbx.TenantID, work func(context.Context) (pbx.CRMT
 	c.flights[tenant] = f
 	c.flying.Go(func() { c.fly(tenant, f, work) })
 	return f, nil
+}
+
+// failedLately tells whether a renewal has just failed.
+func (c *Client) failedLately(tenant pbx.TenantID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.flights[tenant]
+	return f != nil && !f.again.IsZero() && time.Now().Before(f.again.Add(tryAgain-renewAgain))
 }
 
 // fly does the work of a flight.

@@ -47,14 +47,44 @@ func TestM01(t *testing.T) {
 			w.close()
 			w.open()
 		}
-		// Used while it is still good, and renewed behind the request.
-		time.Sleep(23*time.Hour + 45*time.Minute)
-		if err := w.crowd(5); err != nil {
-			t.Fatal(err)
+	})
+}
+
+// TestM01Ahead: a token is renewed while it is still used, so that who has calls every
+// day never waits for it; and while that fails the old one is used to its end.
+func TestM01Ahead(t *testing.T) {
+	work(t, amosim.Options{}, func(w *office) {
+		slow := amosim.Fault{Path: "/oauth2/", Kind: "slow", Delay: 5 * time.Second, Times: -1}
+		w.sim.SetFault(slow)
+		for hour := range 48 {
+			time.Sleep(time.Hour)
+			if hour%24 > 9 {
+				continue // at night
+			}
+			began := time.Now()
+			if err := w.crowd(3); err != nil || time.Since(began) > time.Second {
+				t.Fatalf("hour %d: %v after %v", hour, err, time.Since(began))
+			}
 		}
-		time.Sleep(time.Second)
-		if w.refreshes() != 4 {
-			t.Errorf("%d renewals", w.refreshes())
+		if n := w.refreshes(); n < 3 || n > 5 {
+			t.Errorf("%d renewals", n)
+		}
+		w.sim.SetFault(amosim.Fault{})
+		if err := w.crowd(1); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		before := w.refreshes()
+		w.sim.SetFault(amosim.Fault{Path: "/oauth2/", Kind: "status", Code: 500, Times: -1})
+		time.Sleep(7 * time.Hour)
+		for range 100 {
+			time.Sleep(6 * time.Second)
+			if err := w.crowd(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := w.refreshes() - before; n < 9 || n > 11 {
+			t.Errorf("%d tries in ten minutes", n)
 		}
 	})
 }
@@ -214,10 +244,11 @@ func TestM01Broken(t *testing.T) {
 
 // TestM01Unreachable: an account whose OAuth server is ill is tried again, and not given up.
 func TestM01Unreachable(t *testing.T) {
-	for _, fault := range []amosim.Fault{{Kind: "status", Code: 500}, {Kind: "status", Code: 403}, {Kind: "html"}, {Kind: "broken"}, {Kind: "huge"}, {Kind: "drop"},
-		{Kind: "slow", Delay: time.Minute}} {
-		work(t, amosim.Options{}, func(w *office) {
+	work(t, amosim.Options{}, func(w *office) {
+		for _, fault := range []amosim.Fault{{Kind: "status", Code: 500}, {Kind: "status", Code: 403}, {Kind: "html"}, {Kind: "broken"}, {Kind: "huge"}, {Kind: "drop"},
+			{Kind: "slow", Delay: time.Minute}} {
 			time.Sleep(25 * time.Hour)
+			before := w.refreshes()
 			fault.Path, fault.Times = "/oauth2/", -1
 			w.sim.SetFault(fault)
 			for range 3 {
@@ -228,15 +259,15 @@ func TestM01Unreachable(t *testing.T) {
 				}
 				time.Sleep(10 * time.Second)
 			}
-			if n := w.refreshes(); n != 3 {
+			if n := w.refreshes() - before; n != 3 {
 				t.Errorf("%s: %d tries", fault.Kind, n)
 			}
 			w.sim.SetFault(amosim.Fault{})
 			if err := w.crowd(3); err != nil {
 				t.Errorf("%s: afterwards %v", fault.Kind, err)
 			}
-		})
-	}
+		}
+	})
 }
 
 // TestExchange is what can be wrong with a link.
@@ -307,6 +338,11 @@ func TestMoved(t *testing.T) {
 		want := "demo.amocrm.ru /api/v4/account, www.amocrm.ru /oauth2/account/subdomain, moved.amocrm.ru /api/v4/account, moved.amocrm.ru /api/v4/account"
 		if got := strings.Join(seen, ", "); got != want {
 			t.Errorf("requests %s", got)
+		}
+		renamed := w.a
+		renamed.Base = "https://moved.amocrm.ru"
+		if err := w.client.Linked(w.Context(), renamed); err != nil {
+			t.Errorf("the company names the new address: %v", err)
 		}
 		for _, domain := range []string{"evil.test", "evil.test/.amocrm.ru", "demo.kommo.com", "x@moved.amocrm.ru", "moved.amocrm.ru:8443", "", "moved.amocrm.ru"} {
 			w.answer(func(http.Handler) http.HandlerFunc {

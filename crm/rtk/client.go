@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -20,19 +21,23 @@ type Options struct {
 	Dial crm.Dial    // nil: the real network
 	TLS  *tls.Config // nil: the system's authorities; cloned
 	Log  Logger      // nil: nobody is told
+
+	// Networks are those that tests may reach beside public addresses.
+	Networks []netip.Prefix
 }
 
 // Client is the connector for CRMs of kind rtk. It may be used by any number
 // of goroutines, for any number of companies.
 type Client struct {
-	http   *crm.HTTP // for questions
-	events *crm.HTTP // to tell of events, however slow: no question waits for a connection
-	log    Logger
+	pools *crm.Pools
+	tests tests
+	log   Logger
 }
 
 // New makes a Client. It must be closed.
 func New(o Options) *Client {
-	c := &Client{http: crm.NewHTTP(o.Dial, o.TLS), events: crm.NewHTTP(o.Dial, o.TLS), log: o.Log}
+	c := &Client{pools: crm.NewPools(o.Dial, o.TLS), log: o.Log}
+	c.tests.pools = crm.NewPools(crm.Guarded(o.Dial, o.Networks), o.TLS)
 	if c.log == nil {
 		c.log = func(Exchange) {}
 	}
@@ -42,9 +47,15 @@ func New(o Options) *Client {
 // Close ends dials under way and closes idle connections. Requests under way
 // are ended by their contexts, which the caller must do first.
 func (c *Client) Close() error {
-	c.http.Close()
-	c.events.Close()
+	c.pools.Close()
+	c.tests.pools.Close()
 	return nil
+}
+
+// http gives the connections for a CRM, as far as it is trusted. No question waits for
+// a connection that is used to tell of an event.
+func (c *Client) http(of *pbx.CRM, events bool) (*crm.HTTP, error) {
+	return c.pools.HTTP(crm.Peer{Certificate: of.Certificate, Any: of.SSL == pbx.SSLOff, Events: events})
 }
 
 // question is the body of get_number_info.
@@ -76,14 +87,18 @@ func (c *Client) post(ctx context.Context, company *pbx.Company, method string, 
 	if err != nil {
 		return nil, err
 	}
-	x := begun(company, method, req, body)
-	x.Status, x.Answer, x.Err = c.answer(req)
+	h, err := c.http(&company.CRM, false)
+	if err != nil {
+		return nil, err
+	}
+	x, req := begun(company, method, req, body)
+	x.Status, x.Answer, x.Err = fetch(h, req)
 	c.end(x)
 	return x.Answer, x.Err
 }
 
-func (c *Client) answer(req *http.Request) (status int, answer []byte, err error) {
-	resp, err := c.http.Do(req)
+func fetch(h *crm.HTTP, req *http.Request) (status int, answer []byte, err error) {
+	resp, err := h.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -100,29 +115,39 @@ func (c *Client) answer(req *http.Request) (status int, answer []byte, err error
 	return resp.StatusCode, answer, err
 }
 
-// begun is an exchange that begins.
-func begun(company *pbx.Company, method string, req *http.Request, body []byte) Exchange {
-	return Exchange{Tenant: company.ID, Direction: ToCRM, Method: method, Mode: modeOf(req.URL.Scheme), At: time.Now(), Request: body}
+// begun is an exchange that begins, and the request by which it learns where that
+// goes.
+func begun(company *pbx.Company, method string, req *http.Request, body []byte) (*Exchange, *http.Request) {
+	x := &Exchange{Tenant: company.ID, Direction: ToCRM, Method: method, Mode: modeOf(req.URL.Scheme), At: time.Now(), Request: body,
+		URL: req.URL.String(), Trusted: company.CRM.SSL != pbx.SSLOff, Header: req.Header.Clone()}
+	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { x.Remote = i.Conn.RemoteAddr().String() }}
+	return x, req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 }
 
 // end tells of an exchange that is over.
-func (c *Client) end(x Exchange) {
+func (c *Client) end(x *Exchange) {
 	x.Took = time.Since(x.At)
-	c.log(x)
+	c.log(*x)
 }
 
 // request makes the signed request that calls a method of the CRM, and its body.
 func request(ctx context.Context, at pbx.CRM, method string, v any) ([]byte, *http.Request, error) {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	raw, err := encode(v)
+	if err != nil {
 		return nil, nil, fmt.Errorf("encode: %w", err)
 	}
-	raw := bytes.TrimRight(body.Bytes(), "\n")
+	req, err := signed(ctx, at, method, raw)
+	return raw, req, err
+}
+
+// signed makes the request that calls a method of the CRM with that body.
+func signed(ctx context.Context, at pbx.CRM, method string, raw []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(at.URL, "/")+"/"+method, bytes.NewReader(raw))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	if at.SSL == pbx.SSLOn && req.URL.Scheme != "https" {
+		return nil, fmt.Errorf("the address is not https, and ssl is on")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set(HeaderID, at.ClientID)
@@ -130,5 +155,5 @@ func request(ctx context.Context, at pbx.CRM, method string, v any) ([]byte, *ht
 	// Not sent; it tells net/http that the request may be made again when the
 	// CRM closed the idle connection it was written to.
 	req.Header["Idempotency-Key"] = []string{}
-	return raw, req, nil
+	return req, nil
 }

@@ -310,3 +310,34 @@ func TestCloseEndsDial(t *testing.T) {
 		}
 	})
 }
+
+// TestExchangesToCRM: what a CRM was asked and told, and what it said, is told as it
+// went over the wire; of a CRM that is gone, that there was no answer.
+func TestExchangesToCRM(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		var server sync.WaitGroup
+		server.Go(func() { web(says(`{"result":"1"}`))(w) })
+		var seen []Exchange
+		client := New(Options{Dial: w.Dial, Log: func(x Exchange) { seen = append(seen, x) }})
+		if _, err := client.Owner(t.Context(), company(), "+79160000001", "+74950000000", "c1"); err != nil {
+			t.Error(err)
+		}
+		if err := client.Deliver(t.Context(), company(), &pbx.Notification{Kind: pbx.NotifyHistory, Order: "7"}); err != nil {
+			t.Error(err)
+		}
+		w.Close()
+		server.Wait()
+		client.Close()
+		if err := client.Deliver(t.Context(), company(), &pbx.Notification{Kind: pbx.NotifyArrived}); err == nil {
+			t.Error("told a CRM that is gone")
+		}
+		for i, want := range []string{"get_number_info 200 " + `{"result":"1"}`, "history_file_completed 200 " + `{"result":"1"}`, "call_events 0 "} {
+			x := seen[i]
+			if got := fmt.Sprintf("%s %d %s", x.Method, x.Status, x.Answer); got != want || x.Direction != ToCRM || x.Mode != Plain || x.Tenant != "acme" ||
+				len(x.Request) == 0 || (x.Err == nil) != (x.Status == 200) {
+				t.Errorf("%s, want %s: %+v", got, want, x)
+			}
+		}
+	})
+}

@@ -70,8 +70,12 @@ func (c *Client) tell(ctx context.Context, company *pbx.Company, method string, 
 	if err != nil {
 		return fmt.Errorf("post %s: %w", method, err)
 	}
-	x := begun(company, method, req, body)
-	x.Status, x.Answer, x.Err = c.events.Told(req)
+	h, err := c.http(&company.CRM, true)
+	if err != nil {
+		return fmt.Errorf("post %s: %w", method, err)
+	}
+	x, req := begun(company, method, req, body)
+	x.Status, x.Answer, x.Err = h.Told(req)
 	c.end(x)
 	if x.Err != nil {
 		return fmt.Errorf("post %s: %w", method, x.Err)

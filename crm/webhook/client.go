@@ -6,7 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"sync"
 	"time"
 
 	"vpbx/crm"
@@ -29,10 +27,6 @@ const (
 	HeaderDelivery  = "Vpbx-Delivery"  // tenant/call-seq: the same when an event comes again
 )
 
-// maxPools bounds the connection pools: companies with a certificate of their own
-// have one each.
-const maxPools = 1000
-
 // Options configures a Client.
 type Options struct {
 	Dial     crm.Dial       // nil: the real network
@@ -43,71 +37,25 @@ type Options struct {
 // Client is the connector for CRMs of kind webhook. It may be used by any number
 // of goroutines, for any number of companies.
 type Client struct {
-	o    Options
-	dial crm.Dial
-
-	mu     sync.Mutex
-	closed bool
-	pools  map[pool]*crm.HTTP
-}
-
-// pool names a pool of connections. No question waits for a connection that is
-// used to tell of an event.
-type pool struct {
-	certificate string
-	events      bool
+	pools *crm.Pools
 }
 
 // New makes a Client. It must be closed.
 func New(o Options) *Client {
-	return &Client{o: o, dial: guarded(o.Dial, o.Networks), pools: map[pool]*crm.HTTP{}}
+	return &Client{pools: crm.NewPools(crm.Guarded(o.Dial, o.Networks), o.TLS)}
 }
 
 // Close closes idle connections and ends dials under way. Requests under way are
 // ended by their contexts, which the caller must do first.
 func (c *Client) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	c.drop()
+	c.pools.Close()
 	return nil
 }
 
-// drop closes all pools. It is called with c.mu held.
-func (c *Client) drop() {
-	for p, h := range c.pools {
-		h.Close()
-		delete(c.pools, p)
-	}
-}
-
-// http gives the pool for a company.
+// http gives the pool for a company. No question waits for a connection that is used
+// to tell of an event.
 func (c *Client) http(w *pbx.Webhook, events bool) (*crm.HTTP, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p := pool{w.Certificate, events}
-	if h := c.pools[p]; h != nil {
-		return h, nil
-	}
-	if c.closed {
-		return nil, fmt.Errorf("the client is closed")
-	}
-	config := &tls.Config{}
-	if c.o.TLS != nil {
-		config = c.o.TLS.Clone()
-	}
-	if w.Certificate != "" {
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM([]byte(w.Certificate)) {
-			return nil, fmt.Errorf("the certificate of the CRM cannot be read")
-		}
-	}
-	if len(c.pools) >= maxPools {
-		c.drop() // of companies long gone, mostly; what is cut off is tried again
-	}
-	h := crm.NewHTTP(c.dial, config)
-	c.pools[p] = h
-	return h, nil
+	return c.pools.HTTP(crm.Peer{Certificate: w.Certificate, Events: events})
 }
 
 // Sign gives the value of the signature header: sha256= and the HMAC-SHA256, in

@@ -181,14 +181,14 @@ func TestAllowed(t *testing.T) {
 		"169.254.169.254": false, "0.0.0.0": false, "100.64.0.1": false, "224.0.0.1": false, "255.255.255.255": false, "::1": false, "fe80::1": false,
 		"fd00::1": false, "::ffff:127.0.0.1": false, "::ffff:93.184.216.34": true, "64:ff9b::7f00:1": false, "2002:7f00:1::": false, "::": false, "198.18.0.1": false,
 	} {
-		if got := allowed(netip.MustParseAddr(a), nil); got != want {
+		if got := crm.Allowed(netip.MustParseAddr(a), nil); got != want {
 			t.Errorf("%s: %v", a, got)
 		}
 	}
-	if !allowed(netip.MustParseAddr("::ffff:10.1.2.3"), []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}) {
+	if !crm.Allowed(netip.MustParseAddr("::ffff:10.1.2.3"), []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}) {
 		t.Error("an allowed network is not reached")
 	}
-	dial := guarded(nil, nil)
+	dial := crm.Guarded(nil, nil)
 	if _, err := dial(t.Context(), "tcp", "127.0.0.1:9"); err == nil || !strings.Contains(err.Error(), "no public address") {
 		t.Errorf("loopback: %v", err)
 	}

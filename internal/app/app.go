@@ -62,14 +62,17 @@ type App struct {
 	amo        *amocrm.Client
 	lookup     *crm.Lookup
 	deliverer  *crm.Deliverer
+	debugger   *crm.Debugger
 	media      *media.Engine
 	engine     *speech.HTTP // nil: another speech engine, or none
 	library    *sounds.Library
 	hep        *hep.Exporter // nil: no Homer server
 	sip        *sip.Server
 	calls      *call.Manager
+	integrate  *rtk.Server
 	api        *api.Server
 	http       net.Listener
+	https      net.Listener // nil: not served
 	cert       atomic.Pointer[tls.Certificate]
 
 	draining atomic.Bool
@@ -103,6 +106,9 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	if err := a.buildAmo(connectors); err != nil {
+		return err
+	}
+	if a.debugger, err = crm.NewDebugger(ctx, crm.DebugOptions{Store: a.store, Directory: a.store.Directory, Networks: a.cfg.Webhooks.Networks, Log: a.log, Metrics: a.metrics}); err != nil {
 		return err
 	}
 	a.tenants = tenants.NewService(a.store)
@@ -156,12 +162,17 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.calls.Restore(spent)
+	if a.integrate, err = rtk.NewServer(rtk.ServerOptions{Directory: a.store.Directory, Registered: a.registered, Calls: a.calls, Records: a.store,
+		Links: a.links, Histories: a.store, Dir: filepath.Join(a.cfg.Data, "histories"), External: a.cfg.HTTP.External, Log: a.log, Metrics: a.metrics,
+		Allow: admits, Exchanges: a.exchanged}); err != nil {
+		return err
+	}
 	return a.buildAPI(ctx)
 }
 
 // connectors makes the connectors of all kinds of CRM but that of amoCRM.
 func (a *App) connectors() map[string]crm.Connector {
-	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial})
+	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial, Log: a.exchanged, Networks: a.cfg.Webhooks.Networks})
 	a.webhooks = webhook.New(webhook.Options{Dial: a.host.Dial, Networks: a.cfg.Webhooks.Networks})
 	return map[string]crm.Connector{"rtk": a.connector, "webhook": a.webhooks}
 }
@@ -199,25 +210,9 @@ func (a *App) Start() error {
 	}
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
-	listen := a.host.Listen
-	if listen == nil {
-		listen = net.Listen
-	}
-	l, err := listen("tcp", a.cfg.HTTP.Listen)
-	if err != nil {
-		return fmt.Errorf("http.listen: %w", err)
-	}
-	a.http = l
-	a.serving.Go(func() {
-		if err := a.api.Serve(l); err != nil {
-			a.log.Error("HTTP stopped", "error", err)
-		}
-	})
-	return nil
+	a.integrate.Start()
+	return a.serveHTTP()
 }
-
-// HTTP is the address the API is served on, after Start.
-func (a *App) HTTP() net.Addr { return a.http.Addr() }
 
 // SIP lists the addresses that SIP is heard on, after Start.
 func (a *App) SIP() []sip.Listen { return a.sip.Addrs() }
@@ -331,9 +326,15 @@ func (a *App) closeAll(ctx context.Context) error {
 	if a.amo != nil {
 		errs = append(errs, a.amo.Close())
 	}
+	if a.integrate != nil {
+		errs = append(errs, a.integrate.Close())
+	}
 	a.serving.Wait()
 	if a.bus != nil {
 		a.bus.Close()
+	}
+	if a.debugger != nil {
+		a.debugger.Close()
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())

@@ -8,6 +8,7 @@ import (
 	"vpbx/events"
 	"vpbx/pbx"
 	"vpbx/recordings"
+	"vpbx/store"
 )
 
 const (
@@ -46,10 +47,13 @@ func (s *sweeper) close() {
 	<-s.gone
 }
 
-// sweep looks after the recordings of all companies. chain: also after those
+// sweep forgets old exchanges with CRMs and looks after the recordings of all companies. chain: also after those
 // that have no place in the chain.
 func (a *App) sweep(ctx context.Context, chain bool) {
 	a.sweepAmo(ctx)
+	if err := a.store.SweepExchanges(ctx, time.Now().Add(-store.KeepExchanges)); err != nil && ctx.Err() == nil {
+		a.log.Error("exchanges with CRMs not swept", "error", err)
+	}
 	for _, c := range a.store.Directory().Companies() {
 		err := a.keeper.Sweep(ctx, c.ID, c.Recordings.Keep, time.Now())
 		if err == nil && chain {

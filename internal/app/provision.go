@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"vpbx/config"
 	"vpbx/internal/strict"
@@ -20,6 +21,9 @@ func (a *App) provision(ctx context.Context, docs []*tenants.Document) error {
 		changes, err := a.tenants.Apply(ctx, d)
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", a.cfg.Provision[i], err)
+		}
+		if now := a.store.Directory().Company(d.Tenant); d.CRM.ClientID != "" && now != nil && !strings.EqualFold(now.CRM.ClientID, d.CRM.ClientID) {
+			a.log.Warn("the company file has keys of the integration API that were replaced; the new ones stay", "file", a.cfg.Provision[i], "tenant", d.Tenant)
 		}
 		if len(changes) > 0 {
 			a.log.Info("company file applied", "file", a.cfg.Provision[i], "tenant", d.Tenant, "changes", len(changes))

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"vpbx/api"
 	"vpbx/crm"
+	"vpbx/crm/rtk"
 	"vpbx/events"
 	"vpbx/pbx"
 	"vpbx/sip"
@@ -22,12 +24,15 @@ func (a *App) buildAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	reloading := reloading{a.tenants, a.sip, a.deliverer, a, a.debugger}
 	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Links: a.links,
-		Tenants: reloading{a.tenants, a.sip, a.deliverer, a}, Amo: a.amoService(), Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
+		Integration: a.integrate, IntegrationMethods: rtk.Methods(),
+		Tenants: reloading, Amo: a.amoService(), Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
-		Ready: a.ready, Metrics: a.metrics, Log: a.log})
+		IntegrationAdmin: &integrationAdmin{reloading, a.store, a.connector, a.debugger, strings.TrimRight(a.cfg.HTTP.External, "/"), a.chain},
+		Ready:            a.ready, Metrics: a.metrics, Log: a.log})
 	return err
 }
 
@@ -38,6 +43,7 @@ type reloading struct {
 	sip     *sip.Server
 	deliver *crm.Deliverer
 	app     *App
+	debug   *crm.Debugger
 }
 
 func (r reloading) Apply(ctx context.Context, d *tenants.Document) (tenants.Changes, error) {
@@ -57,6 +63,7 @@ func (r reloading) Remove(ctx context.Context, t pbx.TenantID) error {
 	err := r.Service.Remove(ctx, t)
 	if err == nil {
 		r.sip.Reload()
+		r.debug.Forget(t)
 	}
 	return err
 }

@@ -128,6 +128,10 @@ func (w *world) act(c *command) error {
 		return w.put(c)
 	case "api":
 		return w.ask(c)
+	case "rtk":
+		return w.integrate(c)
+	case "fetch":
+		return w.fetch(c)
 	case "metric":
 		return w.metric(c.args[0])
 	case "send":

@@ -49,6 +49,7 @@ func startCRM(l net.Listener, contacts map[string]contact, speech *speaking, eve
 		mux.HandleFunc("POST /say", speech.say)
 	}
 	mux.HandleFunc("POST /call_events", s.callEvent)
+	mux.HandleFunc("POST /history_file_completed", s.historyReady)
 	mux.HandleFunc("POST /hook", s.hook)
 	mux.HandleFunc("GET /owner", s.owner)
 	s.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -172,7 +173,7 @@ func (s *standIn) numberInfo(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c contact) answer(w http.ResponseWriter, r *http.Request) {
-	found := map[string]any{"result": "0", "resultMessage": "Операция выполнена успешно", "displayName": c.name, "PIN": c.owner}
+	found := map[string]any{"result": "0", "resultMessage": "Операция выполнена успешно", "displayName": orNull(c.name), "PIN": orNull(c.owner)}
 	switch c.way {
 	case "hangs":
 		<-r.Context().Done()
@@ -198,6 +199,14 @@ func (c contact) answer(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(found); err != nil {
 		return // the PBX has hung up; it knows best
 	}
+}
+
+// orNull is null for a text that is not there, as the API writes it.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 // drip sends a byte a tenth of a second.

@@ -38,6 +38,7 @@ const (
 	sipPort    = "5060"
 	tlsPort    = "5061"
 	httpPort   = "8080"
+	httpsPort  = "8443"
 	wsPort     = "8088"
 	wssPort    = "8089"
 

@@ -58,6 +58,8 @@ var forms = map[string]form{
 	"reload": {"", "", true},
 	"put":    {"", "as", true},
 	"api":    {"METHOD PATH", "as show range body maybe file", true},
+	"rtk":    {"METHOD", "show body sign elsewhere secure", true},
+	"fetch":  {"the recording", "range elsewhere", true},
 	"metric": {"NAME", "", true},
 	"send":   {"TRANSPORT FROM", "times", true},
 	"disk":   {"STATE", "", true},

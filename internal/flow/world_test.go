@@ -28,13 +28,17 @@ import (
 
 // world is everything that takes part in a flow.
 type world struct {
-	t      *testing.T
-	net    *simnet.Net
-	pbx    *simnet.Host
-	crm    *standIn
-	amo    *amoAccount // nil: there is none
-	engine *engine     // nil while the PBX is down
-	ending *engine     // that was told to stop last
+	t   *testing.T
+	net *simnet.Net
+	pbx *simnet.Host
+	crm *standIn
+	amo *amoAccount // nil: there is none
+
+	crmHost *simnet.Host
+	rtk     integration
+
+	engine *engine // nil while the PBX is down
+	ending *engine // that was told to stop last
 	cfg    config.Config
 	files  string // directory of company files, prompts and the certificate
 	acme   string // the company file as it is now
@@ -170,7 +174,7 @@ func wav(samples []int16) []byte {
 func (w *world) configure(s *script) error {
 	w.cfg.Node, w.cfg.Data = "flow", filepath.Join(w.files, "data1")
 	w.cfg.Provision = []string{filepath.Join(w.files, "acme.yaml"), filepath.Join(w.files, "umbra.yaml")}
-	w.cfg.HTTP = config.HTTP{Listen: pbxIP + ":" + httpPort, Token: adminToken}
+	w.cfg.HTTP = config.HTTP{Listen: pbxIP + ":" + httpPort, ListenTLS: pbxIP + ":" + httpsPort, Token: adminToken}
 	w.cfg.Webhooks.Networks = []netip.Prefix{netip.MustParsePrefix(crmIP + "/32")}
 	w.cfg.SIP.Listen = []config.Listener{{Transport: "udp", Addr: pbxIP + ":" + sipPort}, {Transport: "tcp", Addr: pbxIP + ":" + sipPort},
 		{Transport: "tls", Addr: pbxIP + ":" + tlsPort}}
@@ -248,7 +252,8 @@ func (w *world) startCRM(s *script) error {
 		}
 		contacts[c.args[0]] = x
 	}
-	l, err := w.net.Host(crmIP).Listen("tcp", crmIP+":80")
+	w.crmHost = w.net.Host(crmIP)
+	l, err := w.crmHost.Listen("tcp", crmIP+":80")
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,8 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"tombstones":           testTombstones,
 		"open recordings":      testOpenRecordings,
 		"links":                testLinks,
+		"histories":            testHistories,
+		"exchanges":            testExchanges,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}

@@ -1,4 +1,4 @@
-package webhook
+package crm
 
 import (
 	"context"
@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
-
-	"vpbx/crm"
 )
 
 // special are networks that pass for public ones and are none: those that lead
@@ -21,8 +19,9 @@ var special = []netip.Prefix{
 	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
 }
 
-// allowed says whether webhooks may reach an address.
-func allowed(a netip.Addr, networks []netip.Prefix) bool {
+// Allowed says whether what a company chooses may be an address: a public one, or one
+// of the networks that the operator allows beside those.
+func Allowed(a netip.Addr, networks []netip.Prefix) bool {
 	a = a.Unmap().WithZone("")
 	for _, n := range networks {
 		if n.Contains(a) {
@@ -43,16 +42,16 @@ func check(address string, networks []netip.Prefix) error {
 	if err != nil {
 		return fmt.Errorf("connect to %q: %w", address, err)
 	}
-	if !allowed(a.Addr(), networks) {
+	if !Allowed(a.Addr(), networks) {
 		return fmt.Errorf("%s is no public address, and not in webhooks.networks of the config", a.Addr())
 	}
 	return nil
 }
 
-// guarded gives a Dial that connects to allowed addresses only. On the real
+// Guarded gives a Dial that connects to allowed addresses only. On the real
 // network the address is looked at before a packet goes there; another Dial is
 // asked first where it went.
-func guarded(dial crm.Dial, networks []netip.Prefix) crm.Dial {
+func Guarded(dial Dial, networks []netip.Prefix) Dial {
 	if dial == nil {
 		d := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error { return check(address, networks) }}
 		return d.DialContext
