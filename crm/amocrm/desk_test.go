@@ -74,12 +74,12 @@ func atDesk(t *testing.T, scenarios []pbx.AmoScenario, f func(*desk)) {
 
 // scene is a call: who talked with the client, one after the other.
 type scene struct {
-	out, callback bool
-	client, line  string
-	caller        string // of a call out
-	who           []string
-	reason        pbx.Reason // of one that nobody answered
-	recorded      bool
+	out          bool
+	client, line string
+	caller       string // of a call out
+	who          []string
+	reason       pbx.Reason // of one that nobody answered
+	recorded     bool
 }
 
 // notices are the events of a call that begins now.
