@@ -48,6 +48,8 @@ const (
 	TryRoute          Permission = "route.try"
 	ReadContacts      Permission = "contacts.read"
 	WriteContacts     Permission = "contacts.write"
+	ReadAmo           Permission = "amocrm.read"
+	WriteAmo          Permission = "amocrm.write"
 	ReadIntegration   Permission = "integration.read"
 	TestIntegration   Permission = "integration.test" // and sign
 	RenewKeys         Permission = "integration.keys"
@@ -65,6 +67,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadPrompts: true, WritePrompts: true,
 		ReadVoicemail: true, WriteVoicemail: true,
 		TryRoute: true, ReadContacts: true, WriteContacts: true,
+		ReadAmo: true, WriteAmo: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 	RoleTenant: {
@@ -74,6 +77,7 @@ var grants = map[Role]map[Permission]bool{
 		ReadPrompts: true, WritePrompts: true,
 		ReadVoicemail: true, WriteVoicemail: true,
 		TryRoute: true, ReadContacts: true, WriteContacts: true,
+		ReadAmo: true, WriteAmo: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
 	},
 }

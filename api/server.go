@@ -107,6 +107,7 @@ type Tenants interface {
 	Remove(ctx context.Context, t pbx.TenantID) error
 	Document(ctx context.Context, t pbx.TenantID) (*tenants.Document, error)
 	Prompts
+	AmoScenarios
 }
 
 // Prompts keeps the prompts of a company that are uploaded.
@@ -140,6 +141,7 @@ type Config struct {
 	Mails            Mails
 	IntegrationAdmin IntegrationAdmin
 	Links            Links
+	Amo              AmoCRM
 
 	// Integration answers the methods of the integration API of which these are the
 	// names, and knows who asks by itself; nil: there is none.
@@ -183,17 +185,18 @@ type Config struct {
 // Server is the HTTP side of vpbx. Its methods may be called from any
 // goroutine.
 type Server struct {
-	c           Config
-	log         *slog.Logger
-	mux         *http.ServeMux
-	huma        huma.API
-	routes      []route
-	broken      error // what is wrong with the route table
-	tokens      tokens
-	linkGuesses sources // wrong links
-	metrics     metrics
-	streams     streams
-	http        *http.Server
+	c            Config
+	log          *slog.Logger
+	mux          *http.ServeMux
+	huma         huma.API
+	routes       []route
+	broken       error // what is wrong with the route table
+	tokens       tokens
+	linkGuesses  sources // wrong links
+	visitGuesses sources // wrong proofs of what comes from amoCRM
+	metrics      metrics
+	streams      streams
+	http         *http.Server
 
 	life context.Context // until Close: event streams end with it
 	end  context.CancelFunc
@@ -235,6 +238,7 @@ func New(c Config) (*Server, error) {
 	s.addICE()
 	s.addTry()
 	s.addContacts()
+	s.addAmo()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)
 	}

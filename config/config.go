@@ -27,6 +27,7 @@ type Config struct {
 	Provision  []string   `yaml:"provision"` // company files
 	Webhooks   Webhooks   `yaml:"webhooks"`
 	Mail       Mail       `yaml:"mail"`
+	AmoCRM     AmoCRM     `yaml:"amocrm"`
 	Log        Log        `yaml:"log"`
 }
 
@@ -80,6 +81,11 @@ type HTTP struct {
 
 	// ListenTLS is where the same is served by https, host:port; "": nowhere.
 	ListenTLS string `yaml:"listen_tls"`
+}
+
+// AmoCRM is how accounts of amoCRM are reached.
+type AmoCRM struct {
+	Hosts []string `yaml:"hosts"` // host or host:port of stand-ins that companies may name as their account
 }
 
 // Webhooks bounds what companies can reach by the addresses of their webhooks.
@@ -142,6 +148,7 @@ func Default() Config {
 		Provision:  []string{},
 		Webhooks:   Webhooks{Networks: []netip.Prefix{}},
 		Mail:       Mail{TLS: MailStartTLS, Sound: MailMP3},
+		AmoCRM:     AmoCRM{Hosts: []string{}},
 		Log:        Log{Level: "info", Format: "text"},
 	}
 }

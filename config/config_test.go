@@ -48,6 +48,7 @@ tls: {cert: "", key: ""}        # for tls://, wss:// and https
 provision: []                   # company files, read at start and on SIGHUP
 webhooks: {networks: []}        # that CRMs of kind webhook may be in, beside public addresses
 mail: {server: "", tls: starttls, username: "", password: "", from: "", sound: mp3, certificate: ""}
+amocrm: {hosts: []}             # stand-ins of amoCRM that companies may name as their account: [127.0.0.1:8090]
 log: {level: info, format: text}
 `
 
@@ -420,6 +421,8 @@ mail:
   from: ""
   sound: mp3
   certificate: ""
+amocrm:
+  hosts: []
 log:
   level: info
   format: text

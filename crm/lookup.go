@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,12 +67,16 @@ type Lookup struct {
 	breakers map[remote]*breaker  // of the CRMs that failed last time
 }
 
+// unknown says whether the CRM does not know the caller.
+func unknown(c pbx.Contact) bool { return c.Name == "" && c.Owner == "" }
+
 // remote is a CRM as a company configured it. It is part of every key, so that
 // changed settings begin anew.
 type remote struct {
 	tenant                          pbx.TenantID
 	domain, kind, url, client, sign string
-	webhook, trust                  string // likewise
+	amo                             [sha256.Size]byte // likewise, of its JSON
+	webhook, trust                  string            // likewise
 }
 
 func remoteOf(c *pbx.Company) remote {
@@ -82,6 +87,10 @@ func remoteOf(c *pbx.Company) remote {
 	if c.CRM.Webhook != nil {
 		webhook, _ := json.Marshal(c.CRM.Webhook) // of strings and maps of them: cannot fail
 		r.webhook = string(webhook)
+	}
+	if c.CRM.Amo != nil {
+		amo, _ := json.Marshal(c.CRM.Amo) // likewise
+		r.amo = sha256.Sum256(amo)
 	}
 	return r
 }
@@ -113,7 +122,7 @@ func NewLookup(o Options) (*Lookup, error) {
 	cache, err := otter.New(&otter.Options[question, pbx.Contact]{
 		MaximumSize: maxCached,
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[question, pbx.Contact]) time.Duration {
-			if e.Value == (pbx.Contact{}) {
+			if unknown(e.Value) {
 				return keepNotFound
 			}
 			return keepFound
@@ -269,8 +278,8 @@ func (l *Lookup) fly(q question, f *flight, ask func(context.Context) (pbx.Conta
 	defer f.cancel()
 	contact, err := guarded(f.ctx, ask)
 	switch {
-	case err == nil && contact == (pbx.Contact{}):
-		f.result = notFound
+	case err == nil && unknown(contact):
+		f.contact, f.result = contact, notFound
 	case err == nil:
 		f.contact, f.result = contact, found
 	default:

@@ -254,19 +254,23 @@ type Step struct {
 
 // CRM is how a company's CRM is reached.
 type CRM struct {
-	Kind       string        `json:"kind"` // none, rtk or webhook
+	Kind       string        `json:"kind"` // none, rtk, webhook or amocrm
 	URL        string        `json:"url,omitempty"`
 	ClientID   string        `json:"client_id,omitempty"`
 	SignKey    string        `json:"sign_key,omitempty"`
 	Timeout    time.Duration `json:"timeout,omitempty"` // budget of an owner lookup
 	Exceptions []string      `json:"exceptions,omitempty"`
 	Webhook    *Webhook      `json:"webhook,omitempty"` // of kind webhook
+	Amo        *AmoCRM       `json:"amocrm,omitempty"`  // of kind amocrm
 	RTK        *RTK          `json:"rtk,omitempty"`     // of kind rtk; nil: all as usual
 	Trust                    // of kind rtk
 }
 
-// InUse tells whether there is a CRM.
-func (c *CRM) InUse() bool { return c.Kind != "" && c.Kind != "none" }
+// InUse tells whether there is a CRM. One of kind amocrm is there once an account
+// is connected.
+func (c *CRM) InUse() bool {
+	return c.Kind != "" && c.Kind != "none" && (c.Amo == nil || c.Amo.Link != nil)
+}
 
 // Wants tells whether the CRM is told of events of a kind.
 func (c *CRM) Wants(k NotificationKind) bool {
@@ -298,4 +302,5 @@ type WebhookLookup struct {
 type Contact struct {
 	Name  string `json:"contact,omitempty"` // shown on the phone that rings
 	Owner string `json:"owner,omitempty"`   // internal number of the owner
+	Why   string `json:"why,omitempty"`     // why it is this owner or none, where that needs words
 }

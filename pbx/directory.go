@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -14,6 +15,7 @@ type Directory struct {
 	companies []*Company // by id
 	byID      map[TenantID]*Company
 	byDomain  map[string]*Company
+	byAmo     map[string]*Company   // by host and by #id of the account that is connected
 	byClient  map[string][]*Company // of CRMs of kind rtk, by client id
 	sources   []TrunkOf
 }
@@ -31,12 +33,17 @@ func NewDirectory(companies []*Company) *Directory {
 		companies: append([]*Company(nil), companies...),
 		byID:      make(map[TenantID]*Company, len(companies)),
 		byDomain:  make(map[string]*Company, len(companies)),
+		byAmo:     map[string]*Company{},
 		byClient:  map[string][]*Company{},
 	}
 	sort.Slice(d.companies, func(i, j int) bool { return d.companies[i].ID < d.companies[j].ID })
 	for _, c := range d.companies {
 		d.byID[c.ID] = c
 		d.byDomain[strings.ToLower(c.Domain)] = c
+		if c.CRM.Amo != nil && c.CRM.Amo.Link != nil {
+			d.byAmo[c.CRM.Amo.Link.Account] = c
+			d.byAmo[amoKey(c.CRM.Amo.Link.AccountID)] = c
+		}
 		if id := c.CRM.ClientID; c.CRM.Kind == "rtk" && id != "" {
 			d.byClient[id] = append(d.byClient[id], c)
 		}
@@ -52,6 +59,16 @@ func (d *Directory) Company(id TenantID) *Company { return d.byID[id] }
 
 // Domain gives the company whose SIP domain that is, nil when nobody's.
 func (d *Directory) Domain(domain string) *Company { return d.byDomain[strings.ToLower(domain)] }
+
+// AmoAccount gives the company that is connected with the amoCRM account of that
+// host, nil when none is.
+func (d *Directory) AmoAccount(host string) *Company { return d.byAmo[strings.ToLower(host)] }
+
+// AmoAccountID gives the company that is connected with the amoCRM account of that
+// id, nil when none is.
+func (d *Directory) AmoAccountID(id int64) *Company { return d.byAmo[amoKey(id)] }
+
+func amoKey(id int64) string { return "#" + strconv.FormatInt(id, 10) }
 
 // Clients lists the companies whose CRM of kind rtk has that client id, by id. There
 // may be several: a client id may stand for several domains, and nobody keeps a

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -18,8 +19,10 @@ func (p *plan) owner(r *pbx.Rule, registered func(string) bool) {
 		missing = p.Lookup != nil && failed(p.Lookup.Result)
 		owner, by = p.req.Book.Owner, "the address book"
 		if p.Lookup != nil || owner == "" {
-			p.why(p.noOwner())
+			p.why(cmp.Or(p.Contact.Why, p.noOwner()))
 		}
+	} else if p.Contact.Why != "" {
+		p.why(p.Contact.Why)
 	}
 	switch why := p.unfit(owner, by, registered); {
 	case owner == "":

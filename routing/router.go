@@ -96,4 +96,4 @@ func asks(req Request) bool {
 	return i >= 0 && req.Company.Rules[i].Owner
 }
 
-func hasCRM(c *pbx.Company) bool { return c.CRM.Kind != "" && c.CRM.Kind != "none" }
+func hasCRM(c *pbx.Company) bool { return c.CRM.InUse() }

@@ -13,7 +13,8 @@ import (
 	"vpbx/pbx"
 )
 
-// The nouns of company_rows. A domain and a number belong to one company only.
+// The nouns of company_rows. A domain, a number and an account of amoCRM belong to
+// one company only.
 const (
 	nounTenant    = "tenant"
 	nounDomain    = "domain"
@@ -31,6 +32,7 @@ const (
 	nounCRM       = "crm"
 	nounSchedule  = "schedule"
 	nounList      = "list"
+	nounAmo       = "amocrm" // the account that is connected
 )
 
 // Directory gives the companies as they are after the last commit. It is a
@@ -101,6 +103,8 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM crm_tokens WHERE tenant = $1`,
 		`DELETE FROM exchanges WHERE tenant = $1`,
 		`DELETE FROM debugging WHERE tenant = $1`,
+		`DELETE FROM amo_steps WHERE tenant = $1`,
+		`DELETE FROM amo_states WHERE tenant = $1`,
 		`DELETE FROM outbox WHERE tenant = $1 AND dead = 1`,
 		`DELETE FROM mails WHERE tenant = $1`,
 	} {
@@ -197,23 +201,24 @@ func (t *txn) companyRows(tenant pbx.TenantID) ([]row, error) {
 	return all, err
 }
 
-// checkOwned refuses a domain or number of another company, without saying
+// checkOwned refuses a domain, number or account of another company, without saying
 // whose it is.
 func (t *txn) checkOwned(tenant pbx.TenantID, want []row) error {
 	for _, r := range want {
-		if r.noun != nounDomain && r.noun != nounNumber {
+		if r.noun != nounDomain && r.noun != nounNumber && r.noun != nounAmo {
 			continue
 		}
 		taken := false
 		err := t.query(func(*sql.Rows) error { taken = true; return nil },
-			`SELECT 1 FROM company_rows WHERE noun IN ('domain', 'number') AND noun = $1 AND key = $2 AND tenant <> $3`,
+			`SELECT 1 FROM company_rows WHERE noun IN ('domain', 'number', 'amocrm') AND noun = $1 AND key = $2 AND tenant <> $3`,
 			r.noun, r.key, string(tenant))
 		if err != nil {
 			return err
 		}
 		if taken {
-			field := map[string]string{nounDomain: "domain", nounNumber: "numbers"}[r.noun]
-			return &pbx.Error{Kind: pbx.Conflict, Field: field, Msg: fmt.Sprintf("%s %s belongs to another company", r.noun, r.key)}
+			field := map[string]string{nounDomain: "domain", nounNumber: "numbers", nounAmo: "account"}[r.noun]
+			what := map[string]string{nounDomain: "domain", nounNumber: "number", nounAmo: "the amoCRM account"}[r.noun]
+			return &pbx.Error{Kind: pbx.Conflict, Field: field, Msg: fmt.Sprintf("%s %s belongs to another company", what, r.key)}
 		}
 	}
 	return nil
@@ -277,6 +282,9 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	b.add(nounTenant, "", 0, c.Tenant)
 	b.add(nounDomain, c.Domain, 0, struct{}{})
 	b.add(nounCRM, "", 0, c.CRM)
+	if c.CRM.Amo != nil && c.CRM.Amo.Link != nil {
+		b.add(nounAmo, c.CRM.Amo.Link.Account, 0, struct{}{})
+	}
 	for _, k := range slices.Sorted(maps.Keys(c.Extensions)) {
 		b.add(nounExtension, k, 0, c.Extensions[k])
 	}
@@ -352,7 +360,7 @@ func addRow(c *pbx.Company, r row) error {
 	switch r.noun {
 	case nounTenant:
 		return json.Unmarshal(body, &c.Tenant)
-	case nounDomain:
+	case nounDomain, nounAmo:
 		return nil
 	case nounCRM:
 		return json.Unmarshal(body, &c.CRM)

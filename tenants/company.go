@@ -75,6 +75,9 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	if err := m.err(); err != nil {
 		return nil, err
 	}
+	if b.conflict != nil {
+		return nil, b.conflict
+	}
 	return b.company, nil
 }
 
@@ -85,6 +88,8 @@ type build struct {
 	note    noteFunc
 	joined  map[string][]string // by group, the extensions that name it
 	company *pbx.Company
+
+	conflict error // with what is stored
 }
 
 func (b *build) extension(path string, e *Extension) {
@@ -249,6 +254,7 @@ func (b *build) crm() {
 		b.note("crm.sign_key", "is needed for a new CRM, URL or client")
 	}
 	b.webhook(&c)
+	b.amo(&c)
 	b.rtk(&c)
 	b.company.CRM = c
 }
@@ -258,7 +264,7 @@ func (b *build) crm() {
 func FromCompany(c *pbx.Company) *Document {
 	d := &Document{
 		Tenant: c.ID, Domain: c.Domain, Name: c.Name, Zone: c.Zone, Country: c.Country, Limits: documentLimits(c.Limits), Recordings: documentRecordings(c.Recordings), Pauses: documentPauses(c.Pauses),
-		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions), Webhook: documentWebhook(c.CRM.Webhook), RTK: documentRTK(c.CRM.RTK), Trust: documentTrust(&c.CRM)},
+		CRM: CRM{Kind: c.CRM.Kind, URL: c.CRM.URL, ClientID: c.CRM.ClientID, Timeout: Duration(c.CRM.Timeout), Exceptions: clone(c.CRM.Exceptions), Webhook: documentWebhook(c.CRM.Webhook), AmoCRM: documentAmo(c.CRM.Amo), RTK: documentRTK(c.CRM.RTK), Trust: documentTrust(&c.CRM)},
 	}
 	if c.CRM.Kind == "rtk" {
 		d.CRM.Certificate = c.CRM.Certificate

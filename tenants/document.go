@@ -224,13 +224,14 @@ type Step struct {
 
 // CRM says how the company's CRM is reached.
 type CRM struct {
-	Kind       string   `yaml:"kind" json:"kind,omitempty"` // none, the default, rtk or webhook
+	Kind       string   `yaml:"kind" json:"kind,omitempty"` // none, the default, rtk, webhook or amocrm
 	URL        string   `yaml:"url" json:"url,omitempty"`   // of rtk: method names are appended
 	ClientID   string   `yaml:"client_id" json:"client_id,omitempty"`
 	SignKey    string   `yaml:"sign_key" json:"sign_key,omitempty"`     // "": stays what it is, for the same URL and client
 	Timeout    Duration `yaml:"timeout" json:"timeout,omitzero"`        // of an owner lookup, default 700 ms
 	Exceptions []string `yaml:"exceptions" json:"exceptions,omitempty"` // extensions that are never rung as owners
 	Webhook
+	AmoCRM
 	RTK
 	Trust
 }

@@ -13,6 +13,6 @@ var (
 	strategies = closed{[]string{"all", "linear", "round_robin", "least_recent", "random", "skills"}, nil}
 	srtpModes  = closed{[]string{"off", "offered", "required", "dtls"}, nil}
 	dtmfWays   = closed{[]string{string(pbx.DTMFAuto), string(pbx.DTMFRFC4733), string(pbx.DTMFInband), string(pbx.DTMFInfo)}, nil}
-	crmKinds   = closed{[]string{"none", "rtk", "webhook"}, []string{"amocrm"}}
+	crmKinds   = closed{[]string{"none", "rtk", "webhook", "amocrm"}, nil}
 	transports = closed{[]string{"udp", "tcp", "tls"}, nil}
 )

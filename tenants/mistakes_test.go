@@ -103,7 +103,6 @@ func TestMistakes(t *testing.T) {
 		"crm":        {people + "crm: {kind: rtk, timeout: 10s, exceptions: [\"9\"]}\n", `4 crm.url: is needed; 4 crm.client_id: is needed; 4 crm.timeout: must be 50ms to 5s; 4 crm.exceptions[0]: there is no extension "9"`},
 		"crm fields": {head + "crm: {kind: rtk, url: \"ftp://x\", client_id: zz, sign_key: \"12\"}\n", `3 crm.url: must be an http; 3 crm.client_id: must be 32; 3 crm.sign_key: must be 32`},
 		"crm url":    {head + "crm: {kind: none, url: \"http://u:p@h.test/?x\"}\n", `3 crm.url: `},
-		"crm later":  {head + "crm: {kind: amocrm}\n", "3 crm.kind: amocrm is not supported by this build yet"},
 		"crm kind":   {head + "crm: {kind: sap}\n", `3 crm.kind: "sap" is none of none, rtk, webhook, amocrm`},
 		"webhook": {people + "crm: {kind: webhook, url: \"ftp://x\", secret: short, client_id: zz, events: [ringing, rang, ringing], certificate: no}\n",
 			`4 crm: client_id and sign_key; 4 crm.url: must be an http; 4 crm.secret: must have 16 to 128; 4 crm.client_id: must be 32; 4 crm.events[1]: "rang" is none of; 4 crm.events[2]: "ringing" is already crm.events[0]; 4 crm.certificate: must hold`},

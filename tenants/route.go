@@ -163,12 +163,13 @@ func (c *checker) checkCRM() {
 		c.note("crm.sign_key", "must be 32 hexadecimal digits")
 	}
 	c.checkWebhook()
+	c.checkAmo()
 	c.checkRTK()
 	c.checkTrust()
 	if c.CRM.URL != "" && c.CRM.Kind != "webhook" && !baseURL(c.CRM.URL) {
 		c.note("crm.url", "must be an http or https address without user, query and fragment")
 	}
-	if c.CRM.ClientID != "" && !hex32(c.CRM.ClientID) {
+	if c.CRM.ClientID != "" && c.CRM.Kind != "amocrm" && !hex32(c.CRM.ClientID) {
 		c.note("crm.client_id", "must be 32 hexadecimal digits")
 	}
 	if c.CRM.Kind != "rtk" {

@@ -22,7 +22,7 @@ type flags struct {
 	Seed     string `type:"existingfile" help:"YAML file with users, pipelines, fields, contacts, companies, customers and leads of the account."`
 	Client   string `default:"sim-client" help:"Id of the integration."`
 	Secret   string `default:"sim-secret" help:"Secret of the integration."`
-	Redirect string `default:"http://127.0.0.1:8080/api/v1/amocrm/oauth" help:"Redirect URI of the integration."`
+	Redirect string `default:"http://127.0.0.1:8080/amocrm/callback" help:"Redirect URI of the integration."`
 
 	Access time.Duration `default:"24h" help:"How long an access token is good."`
 	Rate   int           `default:"7" help:"Requests a second before 429."`

@@ -6,7 +6,13 @@
 // for a code, renews them, keeps to the number of requests that amoCRM takes, and
 // follows an account that moves.
 //
-// What it is not: it decides nothing about calls and does nothing by itself.
+// [Connector] is the connector on top of it: the owner of a caller, and by the scenarios of
+// the company what is made of a call. [Service] connects a company with an account and
+// disconnects it, lists users and pipelines, lets users of the account dial, and sends those
+// who follow a link in the log of calls to the recording.
+//
+// What it is not: the Client decides nothing about calls, and nothing here changes what a
+// company has set up: package tenants does.
 // The remote side for tests, and for those who develop a connector, is package
 // amosim, built from amoCRM's documentation.
 //
@@ -23,6 +29,12 @@
 // sent again in its turn. What amoCRM says is read up to a bound, cleaned, and bad
 // elements are left out.
 //
-// Where the tests are: beside the files, on fake time in a bubble, against amosim and
+// Of a call everything is made once, though its events come again: each step is noted before
+// it is begun and when it is done, and one that was begun is looked for before it is done
+// again (decision 25). A contact that the CRM knew before a call is never made and never
+// changed. A link to a recording, the token of a page and the notice that the integration was
+// turned off are believed by their signature only.
+//
+// Where the tests are: TestM04 to TestM19, named by the feature, desk_test.go is their company; beside the files, on fake time in a bubble, against amosim and
 // against servers that misbehave.
 package amocrm

@@ -97,6 +97,9 @@ func work(t *testing.T, o amosim.Options, f func(*office)) {
 		}
 		w := &office{T: t, sim: sim, net: simnet.New(simnet.Options{}), tls: client, dir: t.TempDir(),
 			a: Account{Tenant: "acme", Country: "RU", Base: "https://demo.amocrm.ru", ClientID: "sim-client", ClientSecret: "sim-secret", RedirectURI: "https://example.test/amocrm"}}
+		if o.RedirectURI != "" {
+			w.a.RedirectURI = o.RedirectURI
+		}
 		w.host = w.net.Host("93.184.216.1")
 		l, err := w.net.Host(amoIP).Listen("tcp", amoIP+":443")
 		if err != nil {

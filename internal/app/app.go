@@ -22,6 +22,7 @@ import (
 	"vpbx/call"
 	"vpbx/config"
 	"vpbx/crm"
+	"vpbx/crm/amocrm"
 	"vpbx/crm/rtk"
 	"vpbx/crm/webhook"
 	"vpbx/events"
@@ -59,6 +60,7 @@ type App struct {
 	bus        *events.Bus
 	connector  *rtk.Client
 	webhooks   *webhook.Client
+	amo        *amocrm.Client
 	lookup     *crm.Lookup
 	router     *routing.Router
 	deliverer  *crm.Deliverer
@@ -106,6 +108,9 @@ func (a *App) build(ctx context.Context) error {
 	}
 	if a.store, err = store.Open(ctx, store.Options{Dir: a.cfg.Data, Node: a.cfg.Node, Log: a.log, Metrics: a.metrics, Ready: a.recorded, Queued: a.deliverer.Wake,
 		Boxed: a.boxed, Mailing: a.cfg.Mail.Server != "", Mailed: a.mailed}); err != nil {
+		return err
+	}
+	if err := a.buildAmo(connectors); err != nil {
 		return err
 	}
 	if a.debugger, err = crm.NewDebugger(ctx, crm.DebugOptions{Store: a.store, Directory: a.store.Directory, Networks: a.cfg.Webhooks.Networks, Log: a.log, Metrics: a.metrics}); err != nil {
@@ -188,7 +193,7 @@ func (a *App) build(ctx context.Context) error {
 	return a.buildAPI(ctx)
 }
 
-// connectors makes the connectors of all kinds of CRM.
+// connectors makes the connectors of all kinds of CRM but that of amoCRM.
 func (a *App) connectors() map[string]crm.Connector {
 	a.connector = rtk.New(rtk.Options{Dial: a.host.Dial, Log: a.exchanged, Networks: a.cfg.Webhooks.Networks})
 	a.webhooks = webhook.New(webhook.Options{Dial: a.host.Dial, Networks: a.cfg.Webhooks.Networks})
@@ -354,6 +359,9 @@ func (a *App) closeAll(ctx context.Context) error {
 	}
 	if a.api != nil {
 		errs = append(errs, a.api.Close())
+	}
+	if a.amo != nil {
+		errs = append(errs, a.amo.Close())
 	}
 	if a.integrate != nil {
 		errs = append(errs, a.integrate.Close())

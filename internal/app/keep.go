@@ -50,6 +50,7 @@ func (s *sweeper) close() {
 // sweep forgets old exchanges with CRMs and looks after the recordings of all companies. chain: also after those
 // that have no place in the chain.
 func (a *App) sweep(ctx context.Context, chain bool) {
+	a.sweepAmo(ctx)
 	if err := a.store.SweepExchanges(ctx, time.Now().Add(-store.KeepExchanges)); err != nil && ctx.Err() == nil {
 		a.log.Error("exchanges with CRMs not swept", "error", err)
 	}

@@ -25,10 +25,10 @@ func (a *App) buildAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reloading := reloading{a.tenants, a.sip, a.deliverer, a.debugger, a.store.TellBoxes}
+	reloading := reloading{a.tenants, a.sip, a.deliverer, a, a.debugger, a.store.TellBoxes}
 	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Queues: a.calls, QueueRecords: a.store, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Voicemail: a.store, Mails: a.store, Links: a.links, Routes: a.router, Book: a.store,
 		Integration: a.integrate, IntegrationMethods: rtk.Methods(),
-		Tenants: reloading, Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
+		Tenants: reloading, Amo: a.amoService(), Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
@@ -43,26 +43,34 @@ type reloading struct {
 	*tenants.Service
 	sip     *sip.Server
 	deliver *crm.Deliverer
+	app     *App
 	debug   *crm.Debugger
 	boxes   func(context.Context, pbx.TenantID) error // tells the phones of what is in them
 }
 
 func (r reloading) ApplyIf(ctx context.Context, d *tenants.Document, may tenants.Condition) (tenants.Changes, error) {
+	was := r.app.onAmo(d.Tenant)
 	changes, err := r.Service.ApplyIf(ctx, d, may)
-	return changes, errors.Join(err, r.changed(ctx, d.Tenant, changes))
+	return changes, errors.Join(err, r.changed(ctx, d.Tenant, was, changes))
 }
 
 func (r reloading) Edit(ctx context.Context, t pbx.TenantID, edit tenants.Edit) (tenants.Changes, error) {
+	was := r.app.onAmo(t)
 	changes, err := r.Service.Edit(ctx, t, edit)
-	return changes, errors.Join(err, r.changed(ctx, t, changes))
+	return changes, errors.Join(err, r.changed(ctx, t, was, changes))
 }
 
-func (r reloading) changed(ctx context.Context, t pbx.TenantID, changes tenants.Changes) error {
+// changed tells of what was changed; wasOnAmo says whether the company had an account of
+// amoCRM connected before.
+func (r reloading) changed(ctx context.Context, t pbx.TenantID, wasOnAmo bool, changes tenants.Changes) error {
 	if len(changes) == 0 {
 		return nil
 	}
 	r.sip.Reload()
 	r.deliver.Wake(t)
+	if wasOnAmo && !r.app.onAmo(t) {
+		r.app.leftAmo(ctx, t)
+	}
 	return r.boxes(ctx, t) // an extension may have its box again
 }
 

@@ -148,6 +148,8 @@ func (w *world) act(c *command) error {
 	case "mail-is":
 		w.log.add("mail", "is %s", c.args[0])
 		w.mail.way.Store(&c.args[0])
+	case "amo":
+		return w.actAmo(c)
 	case "crm-is":
 		w.log.add("crm", "is %s", c.args[0])
 		w.crm.down.Store(c.args[0] == "down")

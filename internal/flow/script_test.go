@@ -48,6 +48,8 @@ var forms = map[string]form{
 	"crm":     {"NUMBER", "owner name takes status html hangs drips notfound error resets", false},
 	"told":    {"", "", false},
 	"mail":    {"", "refuses later hangs floods clear tls", false},
+	"amocrm":  {"", "", false},
+	"amo":     {"WHAT", "to as", true},
 	"speech":  {"", "takes status timeout hangs html huge", false},
 	"link":    {"NAME", "loss delay jitter reorder", false},
 	"call":    {"FROM to NUMBER", "talk patience no-sdp noack hide session refresher via times every from codecs silent supported replaces mirrored early-only to-tag require", true},

@@ -32,6 +32,7 @@ type world struct {
 	net *simnet.Net
 	pbx *simnet.Host
 	crm *standIn
+	amo *amoAccount // nil: there is none
 
 	crmHost *simnet.Host
 	rtk     integration
@@ -100,6 +101,9 @@ func (w *world) furnish(s *script) error {
 	if err := w.startMail(s); err != nil {
 		return err
 	}
+	if err := w.startAmo(s); err != nil {
+		return err
+	}
 	return w.makeAgents(s)
 }
 
@@ -123,6 +127,9 @@ func (w *world) writeFiles(s *script) error {
 		return err
 	}
 	w.acme = string(acme)
+	if slices.ContainsFunc(s.setup, func(c command) bool { return c.verb == "amocrm" }) {
+		w.acme = replace(w.acme, amoCompany)
+	}
 	for _, c := range s.setup {
 		if c.verb == "acme" {
 			w.acme = replace(w.acme, c.block)
@@ -438,6 +445,9 @@ func (w *world) close() {
 		}
 	}
 	w.http.CloseIdleConnections()
+	if w.amo != nil {
+		w.amo.close()
+	}
 	if w.crm != nil {
 		w.crm.close()
 	}
