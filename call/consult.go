@@ -74,6 +74,9 @@ func (c *Call) handOn(cause pbx.Cause) {
 		for _, p := range c.parties {
 			p.seat = c.seat
 		}
+		if c.music != nil {
+			c.caller.media.Play(c.music, true)
+		}
 		c.ringing()
 		return
 	}

@@ -173,13 +173,13 @@ func (c *Call) wait(v *visit) (how pbx.LeftQueue, over bool) {
 		agents, empty := c.lookUp(v)
 		now := time.Now()
 		switch {
+		case !now.Before(v.deadline): // before an offer: whose ringing was cut has one again at once
+			return pbx.LeftTimeout, false
 		case len(agents) > 0:
 			if over := c.ringAgents(v, agents); over {
 				return "", true
 			}
 			continue
-		case !now.Before(v.deadline):
-			return pbx.LeftTimeout, false
 		case empty:
 			return pbx.LeftEmpty, false
 		}
@@ -246,6 +246,7 @@ func (c *Call) ringAgents(v *visit, agents []string) bool {
 	}
 	if p != nil {
 		c.dropOthers(p)
+		c.listens = false // no longer for a callback: the keys of a talk mean something else
 		music := c.music
 		if c.join(p) == nil {
 			c.agentHas(v, p)
