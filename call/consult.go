@@ -70,7 +70,7 @@ func (c *Call) handOn(cause pbx.Cause) {
 	c.seat = k.by.seat
 	c.over(k.by, cause)
 	if target == nil { // it rings yet
-		c.transfer = &transfer{who: k.by.who, to: k.to, begun: true}
+		c.transfer, c.asked.Gone = &transfer{who: k.by.who, to: k.to, begun: true}, true
 		for _, p := range c.parties {
 			p.seat = c.seat
 		}

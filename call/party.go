@@ -281,7 +281,7 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 	}
 	switch t := c.transfer; {
 	case t != nil && t.by == p && t.begun: // it need not wait for what becomes of the transfer
-		t.by = nil
+		t.by, c.asked.Gone = nil, true
 		c.over(p, cause)
 		return false, nil
 	case c.unheard(p):

@@ -188,7 +188,7 @@ func (c *Call) transferred(to string) {
 	}
 	c.note(e)
 	c.progress(200)
-	c.transfer = nil
+	c.transfer, c.asked.Gone = nil, true
 	if t.by != nil {
 		cause := pbx.NewCause(pbx.PartyCallee, pbx.SentOn)
 		cause.Party = t.by.side(cause.Party)

@@ -317,7 +317,7 @@ func (p *plan) reject(r pbx.Reason, why string) {
 func (p *plan) why(s string) { p.Why = append(p.Why, s) }
 
 func (p *plan) isCaller(ext string) bool {
-	return p.req.Caller != nil && p.req.Caller.Number == ext
+	return p.req.Caller != nil && !p.req.Gone && p.req.Caller.Number == ext
 }
 
 // final tells whether nothing can follow what is there.
