@@ -26,7 +26,7 @@ func (c *Call) startConsult(t *transfer) []routing.Step {
 	t.waits.media.Play(c.hold(), true)
 	c.failed = pbx.Cause{}
 	c.asked = routing.Request{Company: c.company, Direction: pbx.InternalTo, From: t.who, To: t.to,
-		Caller: c.company.Extensions[t.who], At: time.Now()}
+		Caller: c.company.Extensions[t.who], With: t.waits.number, At: time.Now()}
 	d := routing.Consult(c.asked, t.waits.number)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
 	c.recordAlso(d.Record, d.Notice)
