@@ -32,7 +32,7 @@ const (
 	nounCRM       = "crm"
 	nounSchedule  = "schedule"
 	nounList      = "list"
-	nounAmo       = "amocrm" // the account that is connected
+	nounAmo       = "amocrm" // the account that is connected, by its name and by its id
 )
 
 // Directory gives the companies as they are after the last commit. It is a
@@ -284,6 +284,9 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	b.add(nounCRM, "", 0, c.CRM)
 	if c.CRM.Amo != nil && c.CRM.Amo.Link != nil {
 		b.add(nounAmo, c.CRM.Amo.Link.Account, 0, struct{}{})
+		if id := c.CRM.Amo.Link.AccountID; id != 0 { // a name may be changed, and given to another
+			b.add(nounAmo, strconv.FormatInt(id, 10), 0, struct{}{})
+		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.Extensions)) {
 		b.add(nounExtension, k, 0, c.Extensions[k])
