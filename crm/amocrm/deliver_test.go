@@ -275,6 +275,28 @@ func TestM14(t *testing.T) {
 	})
 }
 
+// TestM14Refused: a request in a pipeline that is not there stays refused, however often it
+// is sent again, until somebody puts the scenario right.
+func TestM14Refused(t *testing.T) {
+	queue := scenario()
+	pipeline := &pbx.AmoQueue{Pipeline: 999}
+	queue.Events = map[pbx.AmoEvent]pbx.AmoReaction{pbx.AmoMissedNew: {Unsorted: pipeline}}
+	atDesk(t, []pbx.AmoScenario{queue}, func(d *desk) {
+		list := d.notices("c1", scenes[pbx.AmoMissedNew])
+		last := &list[len(list)-1]
+		for range 3 {
+			if err := d.b.Deliver(d.Context(), d.company, last); !errors.Is(err, crm.ErrRefused) {
+				t.Fatal(err)
+			}
+		}
+		pipeline.Pipeline = 700
+		d.tell(list)
+		if got := made(d.sim.State()); got != "contacts 1, leads 1, tasks 0, calls 0, unsorted 1" {
+			t.Error(got)
+		}
+	})
+}
+
 // TestM15: who talks sees the card, and nobody else does.
 func TestM15(t *testing.T) {
 	users := func(s amosim.State) (all []string) {
