@@ -121,6 +121,17 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 	return nil
 }
 
+// there is a NotFound error when there is no such company: what is written for one that
+// was removed meanwhile would be found by the next of that id.
+func (t *txn) there(tenant pbx.TenantID) error {
+	found := false
+	err := t.query(func(*sql.Rows) error { found = true; return nil }, `SELECT 1 FROM company_rows WHERE tenant = $1 LIMIT 1`, string(tenant))
+	if err == nil && !found {
+		return &pbx.Error{Kind: pbx.NotFound, Msg: "no such company"}
+	}
+	return err
+}
+
 // Reload reads a company again, for what a tool changed beside this process.
 // The Directory has it, or has it no longer, when Reload returns.
 func (s *Store) Reload(ctx context.Context, t pbx.TenantID) error {
