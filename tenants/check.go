@@ -390,13 +390,9 @@ func (c *checker) once(path string, index map[string]int, name string, i int, wh
 }
 
 // oneOf notes a word that is not of the set; "" stands for the default.
-func (c *checker) oneOf(path, word string, set closed) {
-	switch {
-	case word == "" || slices.Contains(set.now, word):
-	case slices.Contains(set.later, word):
-		c.note(path, "%s is not supported by this build yet", word)
-	default:
-		c.note(path, "%.60q is none of %s", word, strings.Join(append(slices.Clone(set.now), set.later...), ", "))
+func (c *checker) oneOf(path, word string, set []string) {
+	if word != "" && !slices.Contains(set, word) {
+		c.note(path, "%.60q is none of %s", word, strings.Join(set, ", "))
 	}
 }
 

@@ -20,9 +20,8 @@
 //
 // # Invariants
 //
-// A document with a mistake changes nothing. A key that this build cannot act on
-// is refused, never ignored, except what is only kept for later:
-// voicemail and email of an extension. Applying a document twice changes nothing
+// A document with a mistake changes nothing. A key that is not known is refused,
+// never ignored. Applying a document twice changes nothing
 // the second time, and so does applying what [FromCompany] gave: a secret that
 // is left out stays what it was, but only for the same domain, provider or CRM.
 // A prompt is a text, an upload by the API, or a file inside the directory given to

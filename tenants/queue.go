@@ -37,10 +37,9 @@ const (
 
 // The words of queues.
 var (
-	queueStrategies = closed{[]string{"all", "linear", "round_robin", "least_recent", "random", "skills"}, nil}
-	logins          = closed{[]string{"optional", "required", "open"}, nil}
-	announcements   = closed{[]string{"off", "position", "wait", "both"}, nil}
-	whenEmpty       = closed{[]string{"wait", "overflow"}, nil}
+	logins        = []string{"optional", "required", "open"}
+	announcements = []string{"off", "position", "wait", "both"}
+	whenEmpty     = []string{"wait", "overflow"}
 )
 
 // Member is a member of a group: "102", or {extension: "102", priority: 1}, where agents
@@ -164,7 +163,7 @@ func (c *checker) skillName(path, name string) {
 
 // checkQueue notes what is wrong with a group that is a queue.
 func (c *checker) checkQueue(path string, g *Group) {
-	c.oneOf(path+".strategy", g.Strategy, queueStrategies)
+	c.oneOf(path+".strategy", g.Strategy, strategies)
 	c.oneOf(path+".login", g.Login, logins)
 	c.oneOf(path+".announce", g.Announce, announcements)
 	c.oneOf(path+".join_empty", g.JoinEmpty, whenEmpty)

@@ -19,7 +19,7 @@ type Trust struct {
 // Bounds of the white list.
 const maxAllow = 256
 
-var sslModes = closed{[]string{string(pbx.SSLOn), string(pbx.SSLOff)}, nil}
+var sslModes = []string{string(pbx.SSLOn), string(pbx.SSLOff)}
 
 // checkTrust checks the keys of the trust, and that none of another kind are there.
 func (c *checker) checkTrust() {

@@ -59,20 +59,6 @@ func checkQueued(r record) error {
 	return nil
 }
 
-// stormQueues are the queues of a storm.
-const stormQueues = `acme
-  groups:
-    - {number: "600", name: Продажи, members: ["101", "102"], strategy: all, ring: 20s}
-    - {number: "700", kind: queue, members: ["101", "102", {extension: "103", priority: 1}], ring: 8s, max_wait: 90s, max_size: 3, retry: 5s, wrapup: 3s, misses: 4, overflow: [{queue: "701"}, {ring: "105"}], callback: {key: "1", attempts: 2, retry: 20s, expires: 10m}}
-    - {number: "701", kind: queue, members: ["103", "104"], strategy: all, ring: 5s, max_wait: 30s, weight: 1, leave_empty: overflow, greeting: welcome}
-    - {number: "702", kind: queue, login: open, strategy: round_robin, join_empty: wait, max_wait: 40s, record: true}
-  pauses: [{name: lunch}]
-  rules:
-    - {number: "+74950000000", owner: true, record: true, steps: [{ring: "600"}]}
-    - {number: "+74950000002", steps: [{play: welcome}, {queue: "700", priority: 5}]}
-    - {number: "+74950000009", steps: [{queue: "700"}, {queue: "702"}]}
-`
-
 // line adds what happens at queues: agents come and go, callers come, wait, give up, ask
 // to be called back.
 func (g *generator) line() {

@@ -55,7 +55,6 @@ func seeds(text string) (first, last uint64, err error) {
 func storm(seed uint64) string {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0))}
 	g.text.WriteString(stormCompany)
-	g.text.WriteString(stormQueues)
 	g.phones()
 	for range 50 + g.IntN(30) {
 		g.call()
@@ -122,19 +121,23 @@ const stormCompany = `acme
     - {number: "102", name: Иван Волков, password: secret-acme-102}
     - {number: "103", name: Олег Сидоров, password: secret-acme-103}
     - {number: "104", name: Мария Котова, password: secret-acme-104, follow: [{ring: "104", for: 10s}, {ring: "102", after: 4s}, {dial: "+79990000002", after: 5s, for: 15s}]}
-    - {number: "105", name: Приёмная, password: secret-acme-105}
+    - {number: "105", name: Приёмная, password: secret-acme-105, voicemail: {max: 20s}}
   groups:
     - {number: "600", name: Продажи, members: ["101", "102"], strategy: all, ring: 20s}
     - {number: "601", members: ["101", "102", "103"], strategy: round_robin, ring: 5s, skip_busy: true}
     - {number: "602", members: ["103", "104", "105"], strategy: least_recent, ring: 5s}
     - {number: "603", members: ["101", "104"], strategy: random, ring: 5s}
+    - {number: "700", kind: queue, members: ["101", "102", {extension: "103", priority: 1}], ring: 8s, max_wait: 90s, max_size: 3, retry: 5s, wrapup: 3s, misses: 4, overflow: [{queue: "701"}, {voicemail: "105"}], callback: {key: "1", attempts: 2, retry: 20s, expires: 10m}}
+    - {number: "701", kind: queue, members: ["103", "104"], strategy: all, ring: 5s, max_wait: 30s, weight: 1, leave_empty: overflow, greeting: welcome}
+    - {number: "702", kind: queue, login: open, strategy: round_robin, join_empty: wait, max_wait: 40s, record: true}
+  pauses: [{name: lunch}]
   menus:
-    - {name: main, number: "900", prompt: welcome, timeout: 3s, tries: 2, direct: true, keys: {"1": [{ring: "601"}], "2": [{menu: more}], "5": [{ring: "602"}]}, otherwise: [{ring: "105"}]}
+    - {name: main, number: "900", prompt: welcome, timeout: 3s, tries: 2, direct: true, keys: {"1": [{ring: "601"}], "2": [{menu: more}], "3": [{queue: "700", priority: 5}], "5": [{ring: "602"}]}, otherwise: [{ring: "105"}, {voicemail: "105"}]}
     - {name: more, prompt: welcome, timeout: 3s, keys: {"1": [{menu: main}], "5": [{dial: "+79990000001"}]}, otherwise: [{ring: "103", for: 5s}]}
   rules:
     - {number: "+74950000000", owner: true, record: true, steps: [{ring: "600"}]}
     - {number: "+74950000002", steps: [{menu: main}, {ring: "103", for: 10s}]}
-    - {number: "+74950000009", steps: [{ring: "104"}]}
+    - {number: "+74950000009", steps: [{ring: "104"}, {queue: "700"}, {queue: "702"}]}
 `
 
 // phones sets the stage: who answers how, over which transport, on which link.
