@@ -1,6 +1,7 @@
 package amocrm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -291,11 +292,11 @@ func (w *errand) unsorted(ctx context.Context, q *pbx.AmoQueue, r *pbx.CDR, user
 	before, begun := w.steps[stepUnsorted]
 	begun = begun && before.Note != noteRefused
 	_, err := w.once(ctx, stepUnsorted, nil, func() (int64, error) {
-		u := UnsortedSIP{SourceUID: w.line, SourceName: source, Pipeline: q.Pipeline, Uniq: string(w.call), From: w.phone, Phone: w.line,
+		u := UnsortedSIP{SourceUID: cmp.Or(w.line, source), SourceName: source, Pipeline: q.Pipeline, Uniq: string(w.call), From: w.phone, Phone: w.line,
 			At: r.Started, Duration: talk, Link: w.recordingLink(r, user), Service: source, Responsible: user,
 			Lead: &NewLead{Name: w.phone}, Contact: &NewContact{Name: w.phone, Phones: []string{w.phone}}}
 		if !w.inbound {
-			u.From, u.Phone = w.line, w.phone
+			u.From, u.Phone = cmp.Or(w.line, w.operator, source), w.phone
 		}
 		results, err := w.client.AddUnsorted(ctx, w.account, []UnsortedSIP{u})
 		if len(results) == 1 && results[0].Err != nil {

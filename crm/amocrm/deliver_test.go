@@ -297,6 +297,22 @@ func TestM14Refused(t *testing.T) {
 	})
 }
 
+// TestM14Lineless: a call out over a line that cannot be known is put among the unsorted, too:
+// amoCRM wants a source.
+func TestM14Lineless(t *testing.T) {
+	queue := scenario()
+	queue.Events = map[pbx.AmoEvent]pbx.AmoReaction{pbx.AmoOutgoingNew: {Unsorted: &pbx.AmoQueue{}}}
+	queue.Lines = nil
+	atDesk(t, []pbx.AmoScenario{queue}, func(d *desk) {
+		d.company.Outbound = nil
+		d.tell(d.notices("c1", scene{out: true, client: stranger, caller: "102", who: []string{stranger}}))
+		s := d.sim.State()
+		if len(s.Unsorted) != 1 || s.Unsorted[0].SourceUID != source || s.Unsorted[0].Metadata["from"] != "102" || s.Unsorted[0].Metadata["phone"] != stranger {
+			t.Errorf("%s %+v", made(s), s.Unsorted)
+		}
+	})
+}
+
 // TestM15: who talks sees the card, and nobody else does.
 func TestM15(t *testing.T) {
 	users := func(s amosim.State) (all []string) {
