@@ -173,13 +173,13 @@ func (c *Call) wait(v *visit) (how pbx.LeftQueue, over bool) {
 		agents, empty := c.lookUp(v)
 		now := time.Now()
 		switch {
+		case !now.Before(v.deadline):
+			return pbx.LeftTimeout, false
 		case len(agents) > 0:
 			if over := c.ringAgents(v, agents); over {
 				return "", true
 			}
 			continue
-		case !now.Before(v.deadline):
-			return pbx.LeftTimeout, false
 		case empty:
 			return pbx.LeftEmpty, false
 		}
@@ -266,6 +266,9 @@ func (c *Call) ringAgents(v *visit, agents []string) bool {
 // waited long enough has not missed anything.
 func (c *Call) unanswered(v *visit, agents []string, mark int, cut bool) {
 	c.m.desks.with(c.company.ID, func(k *desk) {
+		if cut { // nobody is to be rung for it any more
+			v.w.notYet = time.Now().Add(farAway)
+		}
 		for _, number := range agents {
 			reason := c.outcomeOf(number, mark)
 			if cut && reason == pbx.NoAnswer {
