@@ -20,7 +20,7 @@ func TestDocumentedCompany(t *testing.T) {
 	text, _, _ = strings.Cut(text, "```")
 	dir := companyDir(t)
 	for _, name := range []string{"closed.mp3", "music.mp3"} {
-		writeFile(t, filepath.Join(dir, "prompts", name), "ID3\x03\x00\x00\x00\x00\x00\x00")
+		writeFile(t, filepath.Join(dir, "prompts", name), "ID3\x03\x00\x00\x00\x00\x00\x00\x00\x00")
 	}
 	company(t, parse(t, "tenant: "+text, dir), nil)
 }
