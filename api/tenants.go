@@ -90,10 +90,13 @@ func (s *Server) putTenant(ctx context.Context, q *request, in *inDocument) (*ch
 	if d.Tenant != q.tenant() {
 		return nil, invalid("tenant", "the document is not of the company it was sent for")
 	}
-	if err := s.mayApply(q, d); err != nil {
-		return nil, err
-	}
-	changes, err := s.c.Tenants.ApplyIf(ctx, d, in.condition())
+	matches := in.condition()
+	changes, err := s.c.Tenants.ApplyIf(ctx, d, func(now any) error {
+		if err := q.mayApply(d, now); err != nil {
+			return err
+		}
+		return matches(now)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -107,14 +110,16 @@ func (s *Server) putTenant(ctx context.Context, q *request, in *inDocument) (*ch
 }
 
 // mayApply refuses a company what only an administrator may change of it: its
-// limits, which bound what a stolen token can cost, and its domain.
-func (s *Server) mayApply(q *request, d *tenants.Document) error {
+// limits, which bound what a stolen token can cost, and its domain. now is the document
+// that is replaced, in the transaction that does so: what an administrator changes
+// meanwhile stays.
+func (q *request) mayApply(d *tenants.Document, now any) error {
 	err := Allow(q.who, q.tenant(), WriteLimits)
-	now := s.c.Companies.Directory().Company(q.tenant())
-	if err == nil || now == nil {
+	is, ok := now.(*tenants.Document)
+	if err == nil || !ok {
 		return err
 	}
-	switch is := tenants.FromCompany(now); {
+	switch {
 	case !sameLimits(d.Limits, is.Limits):
 		return &pbx.Error{Kind: pbx.Denied, Field: "limits", Msg: "only an administrator may change the limits of a company"}
 	case !slices.Equal(d.Rates, is.Rates):

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -193,4 +194,39 @@ func TestLimitsAreTheAdministrators(t *testing.T) {
 	if p := put(acmeToken).want(t, 403); p.Field != "domain" {
 		t.Errorf("refused for %q", p.Field)
 	}
+}
+
+// TestLimitsAreKept: what an administrator changes while a company's own token puts its
+// document stays.
+func TestLimitsAreKept(t *testing.T) {
+	r := newRig(t)
+	doc, err := r.c.Tenants.Document(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc.Name = "Acme and Sons"
+	r.c.Tenants = overtaken{r.c.Tenants, func() {
+		lower := *doc
+		lower.Name, lower.Limits.Calls = "Acme", 7
+		if _, err := tenants.NewService(r.store).Apply(t.Context(), &lower); err != nil {
+			t.Error(err)
+		}
+	}}
+	if p := r.ask("PUT", "/api/v1/tenants/acme", acmeToken, doc).want(t, 403); p.Field != "limits" {
+		t.Errorf("refused for %q", p.Field)
+	}
+	if got := r.store.Directory().Company("acme").Limits.Calls; got != 7 {
+		t.Errorf("%d calls are allowed", got)
+	}
+}
+
+// overtaken are companies that somebody else changes first.
+type overtaken struct {
+	Tenants
+	first func()
+}
+
+func (o overtaken) ApplyIf(ctx context.Context, d *tenants.Document, may tenants.Condition) (tenants.Changes, error) {
+	o.first()
+	return o.Tenants.ApplyIf(ctx, d, may)
 }

@@ -32,7 +32,7 @@ const (
 	nounCRM       = "crm"
 	nounSchedule  = "schedule"
 	nounList      = "list"
-	nounAmo       = "amocrm" // the account that is connected
+	nounAmo       = "amocrm" // the account that is connected, by its name and by its id
 )
 
 // Directory gives the companies as they are after the last commit. It is a
@@ -119,6 +119,17 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 	tx.after = append(tx.after, func() { s.metrics.outbox.Sub(float64(waiting)) })
 	tx.after = append(tx.after, func() { s.swap(t, nil) })
 	return nil
+}
+
+// there is a NotFound error when there is no such company: what is written for one that
+// was removed meanwhile would be found by the next of that id.
+func (t *txn) there(tenant pbx.TenantID) error {
+	found := false
+	err := t.query(func(*sql.Rows) error { found = true; return nil }, `SELECT 1 FROM company_rows WHERE tenant = $1 LIMIT 1`, string(tenant))
+	if err == nil && !found {
+		return &pbx.Error{Kind: pbx.NotFound, Msg: "no such company"}
+	}
+	return err
 }
 
 // Reload reads a company again, for what a tool changed beside this process.
@@ -284,6 +295,9 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	b.add(nounCRM, "", 0, c.CRM)
 	if c.CRM.Amo != nil && c.CRM.Amo.Link != nil {
 		b.add(nounAmo, c.CRM.Amo.Link.Account, 0, struct{}{})
+		if id := c.CRM.Amo.Link.AccountID; id != 0 { // a name may be changed, and given to another
+			b.add(nounAmo, strconv.FormatInt(id, 10), 0, struct{}{})
+		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.Extensions)) {
 		b.add(nounExtension, k, 0, c.Extensions[k])

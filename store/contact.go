@@ -42,9 +42,12 @@ func (s *Store) Contacts(ctx context.Context, t pbx.TenantID, after string, limi
 
 // PutContacts adds contacts to the address book of a company, in one transaction,
 // each in the place of the one with that number. More than [pbx.MaxContacts] in all
-// are a Limit error.
+// are a Limit error, a company that was removed meanwhile is a NotFound.
 func (s *Store) PutContacts(ctx context.Context, t pbx.TenantID, list []pbx.BookEntry) error {
 	return s.writer.do(ctx, func(tx *txn) error {
+		if err := tx.there(t); err != nil {
+			return err
+		}
 		for _, e := range list {
 			if _, err := tx.exec(`INSERT INTO contacts (tenant, number, name, owner) VALUES ($1, $2, $3, $4)
 				ON CONFLICT (tenant, number) DO UPDATE SET name = excluded.name, owner = excluded.owner`,

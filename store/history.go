@@ -28,6 +28,9 @@ func (s *Store) OrderHistory(ctx context.Context, t pbx.TenantID, h pbx.History)
 		return fmt.Errorf("encode history %s: %w", h.ID, err)
 	}
 	err = s.writer.do(ctx, func(tx *txn) error {
+		if err := tx.there(t); err != nil {
+			return err
+		}
 		if _, err := tx.exec(`DELETE FROM histories WHERE tenant = $1 AND wanted = $2 AND state = $3`,
 			string(t), h.Wants(), string(pbx.HistoryFailed)); err != nil {
 			return err

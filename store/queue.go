@@ -15,7 +15,8 @@ const (
 	maxCallbacks  = 1000                // of one list
 )
 
-// SaveAgent keeps the state of an agent unless one of a later version is kept.
+// SaveAgent keeps the state of an agent unless one of a later version is kept, or the
+// company was removed.
 func (s *Store) SaveAgent(ctx context.Context, t pbx.TenantID, a pbx.AgentState) error {
 	if t == "" || a.Number == "" {
 		return &pbx.Error{Kind: pbx.Invalid, Msg: "an agent without company or number"}
@@ -28,7 +29,8 @@ func (s *Store) SaveAgent(ctx context.Context, t pbx.TenantID, a pbx.AgentState)
 		return fmt.Errorf("encode agent %s: %w", a.Number, err)
 	}
 	err = s.writer.do(ctx, func(tx *txn) error {
-		_, err := tx.exec(`INSERT INTO agents (tenant, number, version, body) VALUES ($1, $2, $3, $4)
+		_, err := tx.exec(`INSERT INTO agents (tenant, number, version, body)
+			SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT 1 FROM company_rows WHERE tenant = $1)
 			ON CONFLICT (tenant, number) DO UPDATE SET version = excluded.version, body = excluded.body
 			WHERE excluded.version > agents.version`, string(t), a.Number, a.Version, string(body))
 		return err
@@ -51,7 +53,8 @@ func (s *Store) Agents(ctx context.Context) ([]pbx.AgentState, error) {
 	return list, nil
 }
 
-// SaveCallback keeps a callback as it is now. One that is over stays so.
+// SaveCallback keeps a callback as it is now. One that is over stays so; a company that
+// was removed has none.
 func (s *Store) SaveCallback(ctx context.Context, t pbx.TenantID, c pbx.CallbackOrder) error {
 	if t == "" || c.ID == "" {
 		return &pbx.Error{Kind: pbx.Invalid, Msg: "a callback without company or id"}
@@ -64,7 +67,8 @@ func (s *Store) SaveCallback(ctx context.Context, t pbx.TenantID, c pbx.Callback
 		return fmt.Errorf("encode callback %s: %w", c.ID, err)
 	}
 	err = s.writer.do(ctx, func(tx *txn) error {
-		_, err := tx.exec(`INSERT INTO callbacks (tenant, id, queue, asked, state, body) VALUES ($1, $2, $3, $4, $5, $6)
+		_, err := tx.exec(`INSERT INTO callbacks (tenant, id, queue, asked, state, body)
+			SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM company_rows WHERE tenant = $1)
 			ON CONFLICT (tenant, id) DO UPDATE SET state = excluded.state, body = excluded.body
 			WHERE callbacks.state IN ('waiting', 'dialling')`,
 			string(t), c.ID, c.Queue, micros(c.Asked), string(c.State), string(body))

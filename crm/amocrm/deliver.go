@@ -1,6 +1,7 @@
 package amocrm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,6 +63,9 @@ const (
 	stepPopup       = "popup " // and the extension
 )
 
+// noteRefused is the note of a step that amoCRM has refused: nothing was made.
+const noteRefused = "refused"
+
 func (w *errand) load(ctx context.Context) error {
 	list, err := w.ledger.AmoSteps(ctx, w.company.ID, w.call)
 	if err != nil {
@@ -101,11 +105,18 @@ func (w *errand) once(ctx context.Context, name string, look, do func() (int64, 
 	}
 	if !begun {
 		s = pbx.AmoStep{Name: name, Begun: time.Now()}
+	}
+	if !begun || s.Note == noteRefused {
+		s.Note = ""
 		if err := w.save(ctx, s); err != nil {
 			return 0, err
 		}
 	}
 	id, err := do()
+	if errors.Is(err, crm.ErrRefused) {
+		s.Note = noteRefused
+		return 0, errors.Join(err, w.save(ctx, s))
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -276,15 +287,16 @@ func (w *errand) addCall(ctx context.Context, call Call) (int64, error) {
 const source = "vpbx"
 
 // unsorted adds the call to what nobody has taken yet. One that amoCRM has already it
-// refuses.
+// refuses; so it has it when it is not known what came of the try before.
 func (w *errand) unsorted(ctx context.Context, q *pbx.AmoQueue, r *pbx.CDR, user int64, talk time.Duration) error {
-	_, begun := w.steps[stepUnsorted]
+	before, begun := w.steps[stepUnsorted]
+	begun = begun && before.Note != noteRefused
 	_, err := w.once(ctx, stepUnsorted, nil, func() (int64, error) {
-		u := UnsortedSIP{SourceUID: w.line, SourceName: source, Pipeline: q.Pipeline, Uniq: string(w.call), From: w.phone, Phone: w.line,
+		u := UnsortedSIP{SourceUID: cmp.Or(w.line, source), SourceName: source, Pipeline: q.Pipeline, Uniq: string(w.call), From: w.phone, Phone: w.line,
 			At: r.Started, Duration: talk, Link: w.recordingLink(r, user), Service: source, Responsible: user,
 			Lead: &NewLead{Name: w.phone}, Contact: &NewContact{Name: w.phone, Phones: []string{w.phone}}}
 		if !w.inbound {
-			u.From, u.Phone = w.line, w.phone
+			u.From, u.Phone = cmp.Or(w.line, w.operator, source), w.phone
 		}
 		results, err := w.client.AddUnsorted(ctx, w.account, []UnsortedSIP{u})
 		if len(results) == 1 && results[0].Err != nil {

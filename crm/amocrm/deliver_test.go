@@ -275,6 +275,44 @@ func TestM14(t *testing.T) {
 	})
 }
 
+// TestM14Refused: a request in a pipeline that is not there stays refused, however often it
+// is sent again, until somebody puts the scenario right.
+func TestM14Refused(t *testing.T) {
+	queue := scenario()
+	pipeline := &pbx.AmoQueue{Pipeline: 999}
+	queue.Events = map[pbx.AmoEvent]pbx.AmoReaction{pbx.AmoMissedNew: {Unsorted: pipeline}}
+	atDesk(t, []pbx.AmoScenario{queue}, func(d *desk) {
+		list := d.notices("c1", scenes[pbx.AmoMissedNew])
+		last := &list[len(list)-1]
+		for range 3 {
+			if err := d.b.Deliver(d.Context(), d.company, last); !errors.Is(err, crm.ErrRefused) {
+				t.Fatal(err)
+			}
+		}
+		pipeline.Pipeline = 700
+		d.tell(list)
+		if got := made(d.sim.State()); got != "contacts 1, leads 1, tasks 0, calls 0, unsorted 1" {
+			t.Error(got)
+		}
+	})
+}
+
+// TestM14Lineless: a call out over a line that cannot be known is put among the unsorted, too:
+// amoCRM wants a source.
+func TestM14Lineless(t *testing.T) {
+	queue := scenario()
+	queue.Events = map[pbx.AmoEvent]pbx.AmoReaction{pbx.AmoOutgoingNew: {Unsorted: &pbx.AmoQueue{}}}
+	queue.Lines = nil
+	atDesk(t, []pbx.AmoScenario{queue}, func(d *desk) {
+		d.company.Outbound = nil
+		d.tell(d.notices("c1", scene{out: true, client: stranger, caller: "102", who: []string{stranger}}))
+		s := d.sim.State()
+		if len(s.Unsorted) != 1 || s.Unsorted[0].SourceUID != source || s.Unsorted[0].Metadata["from"] != "102" || s.Unsorted[0].Metadata["phone"] != stranger {
+			t.Errorf("%s %+v", made(s), s.Unsorted)
+		}
+	})
+}
+
 // TestM15: who talks sees the card, and nobody else does.
 func TestM15(t *testing.T) {
 	users := func(s amosim.State) (all []string) {

@@ -51,23 +51,40 @@ func (s *Service) Recording(ctx context.Context, q url.Values, from netip.Addr) 
 	if !hmac.Equal([]byte(q.Get("sign")), []byte(signature(c.CRM.Amo.Link, q.Get("account_id"), user, call))) {
 		return "", noLink
 	}
-	id, err := strconv.ParseInt(user, 10, 64)
-	if err != nil || !c.CRM.Amo.Listens(id) {
+	listener, err := strconv.ParseInt(user, 10, 64)
+	if err != nil || !c.CRM.Amo.Listens(listener) {
 		return "", &pbx.Error{Kind: pbx.Denied, Msg: "this user of amoCRM may not hear recordings"}
 	}
 	record, _, err := s.o.Records.Call(ctx, c.ID, pbx.CallID(call))
 	if err != nil {
 		return "", err
 	}
-	for _, r := range record.Recordings {
-		if r.ID == "" {
-			continue
+	id, err := longest(record.Recordings)
+	if err != nil {
+		return "", err
+	}
+	token, err := s.o.Links.Make(ctx, c.ID, pbx.LinkOrder{Recording: id, From: from, Single: true, For: linkLife, By: "amoCRM user " + user})
+	if err != nil {
+		return "", err
+	}
+	return pbx.RecordsPath + token, nil
+}
+
+// longest gives the longest of the recordings of a call that are there; Gone when all
+// were removed, NotFound when there was none.
+func longest(all []pbx.Recording) (pbx.RecordingID, error) {
+	best, removed := pbx.Recording{}, false
+	for _, r := range all {
+		removed = removed || r.Removed != nil
+		if r.ID != "" && r.Removed == nil && (best.ID == "" || r.Seconds > best.Seconds) {
+			best = r
 		}
-		token, err := s.o.Links.Make(ctx, c.ID, pbx.LinkOrder{Recording: r.ID, From: from, Single: true, For: linkLife, By: "amoCRM user " + user})
-		if err != nil {
-			return "", err
-		}
-		return pbx.RecordsPath + token, nil
+	}
+	switch {
+	case best.ID != "":
+		return best.ID, nil
+	case removed:
+		return "", &pbx.Error{Kind: pbx.Gone, Msg: "the recording was removed"}
 	}
 	return "", &pbx.Error{Kind: pbx.NotFound, Msg: "the call has no recording"}
 }

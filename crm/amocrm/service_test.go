@@ -264,6 +264,26 @@ func TestM17(t *testing.T) {
 	})
 }
 
+// TestRecordings: of several recordings of a call a link leads to the longest that was not
+// removed.
+func TestRecordings(t *testing.T) {
+	gone := &pbx.Removal{Why: "asked for"}
+	for name, test := range map[string]struct {
+		all  []pbx.Recording
+		want pbx.RecordingID
+		kind pbx.Kind
+	}{
+		"longest": {[]pbx.Recording{{ID: "a", Seconds: 1}, {ID: "b", Seconds: 9}, {ID: "c", Seconds: 3}}, "b", ""},
+		"removed": {[]pbx.Recording{{ID: "a", Seconds: 10, Removed: gone}, {ID: "b", Seconds: 3}}, "b", ""},
+		"all":     {[]pbx.Recording{{ID: "a", Seconds: 10, Removed: gone}, {}}, "", pbx.Gone},
+		"none":    {[]pbx.Recording{{Seconds: 2}}, "", pbx.NotFound},
+	} {
+		if id, err := longest(test.all); id != test.want || err != nil && pbx.KindOf(err) != test.kind || err == nil && test.kind != "" {
+			t.Errorf("%s: %q %v", name, id, err)
+		}
+	}
+}
+
 // TestM18: a company has one account and an account one company; the other one is named, and
 // can be given up.
 func TestM18(t *testing.T) {
@@ -292,6 +312,16 @@ func TestM18(t *testing.T) {
 		}
 		if l := b.company("acme").CRM.Amo.Link; l.Account != "moved.amocrm.ru" || b.store.Directory().AmoAccount("demo.amocrm.ru") != nil {
 			t.Errorf("%+v", l)
+		}
+		b.sim2()
+		// An account is known by its id: under another name it is the same.
+		_, err = b.s.Callback(ctx, b.sim.NewCode(), b.begin("umbra", pbx.AmoLinkOrder{}), "")
+		wantKind(t, err, pbx.Conflict, "30000001 belongs to another company")
+		if _, err := b.store.CRMToken(ctx, "umbra"); pbx.KindOf(err) != pbx.NotFound {
+			t.Errorf("tokens are kept of an account that was refused: %v", err)
+		}
+		if err := b.s.Unlink(ctx, "acme"); err != nil {
+			t.Fatal(err)
 		}
 		b.sim2()
 		b.connect("umbra") // the account that was given up

@@ -77,9 +77,12 @@ func asked(r *http.Request, c *call, at time.Time, a answer) Exchange {
 
 // forged tells those whose client id a request names that its signature is wrong. It
 // may be meant for another company that has, or had, the same id: what stands in it is
-// not told.
+// not told. Anybody can make such requests: of a flood only so many are told of.
 func (s *Server) forged(r *http.Request, c *call, at time.Time, a answer) {
 	for _, company := range s.Directory().Clients(r.Header.Get(HeaderID)) {
+		if !s.limiter(s.forges, company.ID, forgeRate, forgeBurst).Allow() {
+			continue
+		}
 		c.company = company
 		x := asked(r, c, at, a)
 		x.Err, x.Request, x.Header = errSignature, nil, nil

@@ -256,7 +256,7 @@ func harmless(s string) string {
 	return s
 }
 
-// sweep removes what is kept no longer.
+// sweep removes what is kept no longer, and what is of companies that were removed.
 func (e *exporter) sweep(ctx context.Context) {
 	old := time.Now().Add(-historyKept)
 	if err := e.o.Histories.ForgetHistories(ctx, old); err != nil && ctx.Err() == nil {
@@ -267,8 +267,13 @@ func (e *exporter) sweep(ctx context.Context) {
 			return err
 		}
 		info, err := d.Info()
-		if err != nil || !info.ModTime().Before(old) {
+		if err != nil {
 			return err
+		}
+		of := path.Dir(name)
+		removed := of != "." && e.o.Directory().Company(pbx.TenantID(of)) == nil
+		if !removed && !info.ModTime().Before(old) {
+			return nil
 		}
 		return e.root.Remove(name)
 	})

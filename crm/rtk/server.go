@@ -25,6 +25,8 @@ const (
 	maxRequest = 64 << 10 // bytes of a body
 	askRate    = 20       // requests of a company a second
 	askBurst   = 100
+	forgeRate  = 1 // forged requests a second of which a company is told
+	forgeBurst = 20
 )
 
 // Calls is call control. Package call implements it.
@@ -69,8 +71,9 @@ type Server struct {
 	metrics  metrics
 	exporter *exporter
 
-	mu    sync.Mutex
-	rates map[pbx.TenantID]*rate.Limiter
+	mu     sync.Mutex
+	rates  map[pbx.TenantID]*rate.Limiter
+	forges map[pbx.TenantID]*rate.Limiter // of those that name a company
 }
 
 // NewServer makes a Server. No history is made before Start.
@@ -85,7 +88,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if o.Exchanges == nil {
 		o.Exchanges = func(Exchange) {}
 	}
-	s := &Server{ServerOptions: o, metrics: m, rates: map[pbx.TenantID]*rate.Limiter{}}
+	s := &Server{ServerOptions: o, metrics: m, rates: map[pbx.TenantID]*rate.Limiter{}, forges: map[pbx.TenantID]*rate.Limiter{}}
 	if s.exporter, err = newExporter(&s.ServerOptions); err != nil {
 		return nil, err
 	}
@@ -256,7 +259,7 @@ func (s *Server) admit(c *call) error {
 		}
 		return &fault{http.StatusForbidden, codeNotAllowed, msg}
 	}
-	if !s.limiter(c.company.ID).Allow() {
+	if !s.limiter(s.rates, c.company.ID, askRate, askBurst).Allow() {
 		return &fault{http.StatusTooManyRequests, codeTooMany, "too many requests; try again later"}
 	}
 	return nil
@@ -264,16 +267,16 @@ func (s *Server) admit(c *call) error {
 
 // limiter gives the limiter of a company. There are as many as companies, now and
 // then a few more.
-func (s *Server) limiter(t pbx.TenantID) *rate.Limiter {
+func (s *Server) limiter(of map[pbx.TenantID]*rate.Limiter, t pbx.TenantID, most rate.Limit, burst int) *rate.Limiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.rates[t]
+	l := of[t]
 	if l == nil {
-		if len(s.rates) >= 2*len(s.Directory().Companies()) {
-			clear(s.rates)
+		if len(of) >= 2*len(s.Directory().Companies()) {
+			clear(of)
 		}
-		l = rate.NewLimiter(askRate, askBurst)
-		s.rates[t] = l
+		l = rate.NewLimiter(most, burst)
+		of[t] = l
 	}
 	return l
 }

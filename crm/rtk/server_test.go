@@ -396,6 +396,54 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
+// TestForgedFlood: who knows the client id of a company can neither fill its log nor use
+// up its requests.
+func TestForgedFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		defer o.close()
+		for range 10 * askBurst {
+			if w := o.raw("test/users_info", acmeID, "forged", `{}`); w.Code != 401 {
+				t.Fatalf("status %d", w.Code)
+			}
+		}
+		if len(o.seen) != forgeBurst {
+			t.Errorf("%d forged requests are told of, want %d", len(o.seen), forgeBurst)
+		}
+		o.want("users_info", `{}`, 200, "0")
+		time.Sleep(time.Second)
+		o.raw("test/users_info", acmeID, "forged", `{}`)
+		if len(o.seen) != forgeBurst+2 {
+			t.Errorf("%d exchanges a second later", len(o.seen))
+		}
+	})
+}
+
+// TestHistoryOfRemoved: the files of a company that was removed go.
+func TestHistoryOfRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		defer o.close()
+		o.Start()
+		for id, key := range map[string]string{acmeID: acmeKey, umbraID: umbraKey} {
+			if r := o.askAs(id, key, "domain_call_history", `{"date_start":1,"date_end":99}`); r.result() != "0" {
+				t.Fatalf("%s", r.body)
+			}
+		}
+		time.Sleep(time.Minute)
+		if err := o.store.UpdateCompany(t.Context(), "acme", func(*pbx.Company) (*pbx.Company, error) { return nil, nil }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(historySweep)
+		synctest.Wait()
+		for tenant, want := range map[string]int{"acme": 0, "umbra": 1} {
+			if left, err := os.ReadDir(filepath.Join(o.dir, tenant)); err != nil || len(left) != want {
+				t.Errorf("%s: %d files, want %d, %v", tenant, len(left), want, err)
+			}
+		}
+	})
+}
+
 // save keeps a call of a company and gives its id.
 func (o *office) save(t pbx.TenantID, trace []pbx.CallEvent) pbx.CallID {
 	o.t.Helper()

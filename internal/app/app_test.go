@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -230,5 +231,41 @@ func TestReloadHalfway(t *testing.T) {
 			}
 		}
 		t.Error("the trunk of the company that was applied is not registered")
+	})
+}
+
+// TestReloadLeavesAmo: the tokens of an account are forgotten when a company file
+// disconnects it, at SIGHUP as by the API.
+func TestReloadLeavesAmo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := simnet.New(simnet.Options{})
+		defer net.Close()
+		ctx := t.Context()
+		cfg := testConfig(t, company+"crm: {kind: amocrm, account: acme.amocrm.ru, client_id: 11111111-2222, client_secret: secret}\n")
+		a, err := New(ctx, cfg, hostOf(net), slog.New(slog.DiscardHandler), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close(ctx)
+		if err := a.Start(); err != nil {
+			t.Fatal(err)
+		}
+		link := pbx.AmoLink{Account: "acme.amocrm.ru", AccountID: 7, ClientID: "11111111-2222", ClientSecret: "secret", Key: "k"}
+		token := pbx.CRMToken{Client: link.ClientID, Linked: "https://acme.amocrm.ru", Base: "https://acme.amocrm.ru", Access: "a", Refresh: "r"}
+		if err := errors.Join(a.tenants.LinkAmo(ctx, "acme", link, false), a.store.SaveCRMToken(ctx, "acme", token), a.Reload(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.store.CRMToken(ctx, "acme"); err != nil {
+			t.Fatalf("the same file disconnects: %v", err)
+		}
+		if err := os.WriteFile(cfg.Provision[0], []byte(company), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Reload(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.store.CRMToken(ctx, "acme"); pbx.KindOf(err) != pbx.NotFound {
+			t.Errorf("the tokens are there still: %v", err)
+		}
 	})
 }

@@ -18,9 +18,13 @@ import (
 // applied keeps those behind it from being so.
 func (a *App) provision(ctx context.Context, docs []*tenants.Document) error {
 	for i, d := range docs {
+		wasOnAmo := a.onAmo(d.Tenant)
 		changes, err := a.tenants.Apply(ctx, d)
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", a.cfg.Provision[i], err)
+		}
+		if wasOnAmo && !a.onAmo(d.Tenant) {
+			a.leftAmo(ctx, d.Tenant)
 		}
 		if now := a.store.Directory().Company(d.Tenant); d.CRM.ClientID != "" && now != nil && !strings.EqualFold(now.CRM.ClientID, d.CRM.ClientID) {
 			a.log.Warn("the company file has keys of the integration API that were replaced; the new ones stay", "file", a.cfg.Provision[i], "tenant", d.Tenant)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"vpbx/internal/phone"
@@ -25,6 +26,7 @@ func (d *demo) call(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	d.printf("Calling %s from %s over the trunk …\n", number, customer)
+	began := time.Now()
 	c, err := d.carrier.Dial(ctx, "sip:"+number+"@"+d.sipAddr.String(), phone.DialOptions{})
 	if err != nil {
 		return err
@@ -41,7 +43,7 @@ func (d *demo) call(ctx context.Context) error {
 	if err := c.Hangup(ctx); err != nil {
 		return fmt.Errorf("hang up: %w", err)
 	}
-	record, raw, err := d.record(ctx)
+	record, raw, err := d.record(ctx, began)
 	if err != nil {
 		return err
 	}
@@ -65,8 +67,10 @@ type callRecord struct {
 	}
 }
 
-// record waits for the record of the call and reads it by the API.
-func (d *demo) record(ctx context.Context) (r callRecord, raw []byte, err error) {
+// record waits for the record of the call, which began behind since, and reads it by
+// the API. Older ones are of an earlier demo on the same data.
+func (d *demo) record(ctx context.Context, since time.Time) (r callRecord, raw []byte, err error) {
+	filter := url.Values{"limit": {"1"}, "since": {since.Format(time.RFC3339Nano)}}
 	var list struct{ Items []callRecord }
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -76,7 +80,7 @@ func (d *demo) record(ctx context.Context) (r callRecord, raw []byte, err error)
 		case <-ctx.Done():
 			return r, nil, fmt.Errorf("no call record came: %w", ctx.Err())
 		}
-		raw, err := d.get(ctx, "calls?limit=1")
+		raw, err := d.get(ctx, "calls?"+filter.Encode())
 		if err != nil {
 			return r, nil, err
 		}

@@ -12,6 +12,7 @@ import (
 func testContacts(t *testing.T, open Open) {
 	s := open(t)
 	put(t, s, Company("acme", "+74950000000"))
+	put(t, s, Company("umbra", "+74950000001"))
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -48,6 +49,7 @@ func testContacts(t *testing.T, open Open) {
 		t.Errorf("of many: %+v, %v", got, err)
 	}
 	must(s.UpdateCompany(t.Context(), "acme", func(*pbx.Company) (*pbx.Company, error) { return nil, nil }))
+	wantKind(t, "a request that was under way", s.PutContacts(t.Context(), "acme", many[:1]), pbx.NotFound)
 	if all, err := s.Contacts(t.Context(), "acme", "", 10); err != nil || len(all) != 0 {
 		t.Errorf("after the company was removed: %v, %v", all, err)
 	}

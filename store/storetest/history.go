@@ -14,6 +14,7 @@ import (
 func testHistories(t *testing.T, open Open) {
 	s := open(t)
 	putCRM(t, s, "acme", "+74950000000")
+	put(t, s, Company("beta", "+74950000001"))
 	yes := true
 	order := pbx.History{ID: "h1", Tenant: "acme", Since: t0, Until: t0.Add(time.Hour), Answered: &yes, Ordered: t0, State: pbx.HistoryWaiting}
 	if err := s.OrderHistory(t.Context(), "acme", order); err != nil {

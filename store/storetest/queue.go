@@ -14,6 +14,7 @@ import (
 func testAgents(t *testing.T, open Open) {
 	s := open(t)
 	put(t, s, Company("acme", "+74950000000"))
+	put(t, s, Company("umbra", "+74950000001"))
 	say := func(tenant pbx.TenantID, number, paused string, version int64) {
 		t.Helper()
 		if err := s.SaveAgent(t.Context(), tenant, pbx.AgentState{Tenant: tenant, Number: number, Paused: paused, Queues: []string{"700"}, Version: version}); err != nil {
@@ -33,6 +34,7 @@ func testAgents(t *testing.T, open Open) {
 	if err := s.UpdateCompany(t.Context(), "acme", func(*pbx.Company) (*pbx.Company, error) { return nil, nil }); err != nil {
 		t.Error(err)
 	}
+	say("acme", "101", "a call that goes on", 3)
 	if list, err := s.Agents(t.Context()); err != nil || len(list) != 1 || list[0].Tenant != "umbra" {
 		t.Errorf("after the company was removed: %+v, %v", list, err)
 	}
@@ -42,6 +44,8 @@ func testAgents(t *testing.T, open Open) {
 // are found at the start.
 func testCallbacks(t *testing.T, open Open) {
 	s := open(t)
+	put(t, s, Company("acme", "+74950000000"))
+	put(t, s, Company("umbra", "+74950000001"))
 	t0 := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	save := func(tenant pbx.TenantID, n int, state pbx.CallbackState) {
 		t.Helper()
@@ -71,6 +75,14 @@ func testCallbacks(t *testing.T, open Open) {
 	}
 	if list, err := s.Callbacks(t.Context(), "acme", "700", t0, t0.Add(time.Hour)); err != nil || len(list) != 3 {
 		t.Errorf("those that were over long ago: %+v, %v", list, err)
+	}
+	if err := s.UpdateCompany(t.Context(), "umbra", func(*pbx.Company) (*pbx.Company, error) { return nil, nil }); err != nil {
+		t.Error(err)
+	}
+	save("umbra", 9, pbx.CallbackDialling)
+	save("umbra", 10, pbx.CallbackWaiting)
+	if list, err := s.Callbacks(t.Context(), "umbra", "700", t0, t0.Add(time.Hour)); err != nil || len(list) != 0 {
+		t.Errorf("of a company that was removed: %+v, %v", list, err)
 	}
 }
 
