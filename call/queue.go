@@ -27,6 +27,7 @@ type visit struct {
 	in       bool      // it waits
 	deadline time.Time // it waits no longer
 	callable bool      // the caller can be called back
+	of       *party    // who waits
 	position int       // when it left
 	rings    int       // agents that were rung
 	left     bool      // that is noted
@@ -110,7 +111,7 @@ func (c *Call) comeIn(v *visit) (how pbx.LeftQueue) {
 		return how
 	}
 	c.m.metrics.waiting.Inc()
-	v.deadline = v.w.since.Add(q.MaxWait)
+	v.of, v.deadline = c.caller, v.w.since.Add(q.MaxWait)
 	if q.Announce != "" && q.Announce != pbx.AnnounceOff {
 		v.say = v.w.since
 	}
@@ -173,6 +174,9 @@ func (c *Call) receive(v *visit) error {
 // wait is the time in which the caller hears music, until an agent is free for it.
 func (c *Call) wait(v *visit) (how pbx.LeftQueue, over bool) {
 	for {
+		if v.of != c.caller {
+			c.takesPlace(v)
+		}
 		agents, empty := c.lookUp(v)
 		now := time.Now()
 		switch {
@@ -201,6 +205,14 @@ func (c *Call) wait(v *visit) (how pbx.LeftQueue, over bool) {
 		}
 		c.heard(v, e)
 	}
+}
+
+// takesPlace lets another wait in the place of the caller: who consulted the queue has
+// hung up.
+func (c *Call) takesPlace(v *visit) {
+	v.of, v.speaking = c.caller, false
+	v.callable = v.g.Queue.Callback != nil && c.callable(v)
+	c.m.desks.with(c.company.ID, func(*desk) { v.w.from = c.caller.who })
 }
 
 // lookUp reads whom the caller is offered to, and whether it is to leave because no
