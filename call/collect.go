@@ -85,12 +85,17 @@ func (c *Call) playOne(s sound, q *collect) error {
 	if s.name != "" {
 		c.note(pbx.CallEvent{Kind: pbx.Playing, Who: c.caller.who, Text: s.name})
 	}
-	began := time.Now()
-	c.caller.media.Play(s.p, false)
+	began, to := time.Now(), c.caller
+	to.media.Play(s.p, false)
 	for {
 		e, err := c.next(nil)
 		if err != nil {
 			return err
+		}
+		if to != c.caller { // who has consulted has hung up: the one who waited hears it
+			began, to = time.Now(), c.caller
+			to.media.Play(s.p, false)
+			continue
 		}
 		if c.interrupted(q) {
 			c.caller.media.StopPlay()

@@ -26,7 +26,7 @@ func (c *Call) startConsult(t *transfer) []routing.Step {
 	t.waits.media.Play(c.hold(), true)
 	c.failed = pbx.Cause{}
 	c.asked = routing.Request{Company: c.company, Direction: pbx.InternalTo, From: t.who, To: t.to,
-		Caller: c.company.Extensions[t.who], At: time.Now()}
+		Caller: c.company.Extensions[t.who], With: t.waits.number, At: time.Now()}
 	d := routing.Consult(c.asked, t.waits.number)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
 	c.recordAlso(d.Record, d.Notice)
@@ -70,9 +70,12 @@ func (c *Call) handOn(cause pbx.Cause) {
 	c.seat = k.by.seat
 	c.over(k.by, cause)
 	if target == nil { // it rings yet
-		c.transfer = &transfer{who: k.by.who, to: k.to, begun: true}
+		c.transfer, c.asked.Gone = &transfer{who: k.by.who, to: k.to, begun: true}, true
 		for _, p := range c.parties {
 			p.seat = c.seat
+		}
+		if c.music != nil {
+			c.caller.media.Play(c.music, true)
 		}
 		c.ringing()
 		return

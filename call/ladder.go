@@ -30,10 +30,26 @@ func (c *Call) keep(p *party) {
 	c.m.mu.Lock()
 	c.m.legs[p.leg] = c.id
 	c.m.mu.Unlock()
+	if len(c.legs) == maxLegs {
+		c.dropLeg()
+	}
 	if len(c.legs) < maxLegs {
 		c.legs = append(c.legs, whose{who: p.who, leg: p.leg})
 		list := slices.Clone(c.legs)
 		c.known.Store(&list)
+	}
+}
+
+// dropLeg makes room for another leg: the first goes that is over and was never
+// answered. A call that waits in a queue dials as long as it likes.
+func (c *Call) dropLeg() {
+	answered := map[pbx.LegID]bool{c.legs[0].leg.ID: true}
+	for _, e := range c.trace {
+		answered[e.Leg] = answered[e.Leg] || e.Kind == pbx.Answered
+	}
+	i := slices.IndexFunc(c.legs, func(w whose) bool { return over(w.leg) && !answered[w.leg.ID] })
+	if i >= 0 {
+		c.legs = slices.Delete(c.legs, i, i+1)
 	}
 }
 

@@ -277,11 +277,11 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		cause.Party = p.side(cause.Party)
 	}
 	if c.consulted(p, cause) {
-		return false, nil
+		return c.transfer != nil, nil // another is the caller of a step that goes on
 	}
 	switch t := c.transfer; {
 	case t != nil && t.by == p && t.begun: // it need not wait for what becomes of the transfer
-		t.by = nil
+		t.by, c.asked.Gone = nil, true
 		c.over(p, cause)
 		return false, nil
 	case c.unheard(p):

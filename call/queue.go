@@ -1,6 +1,7 @@
 package call
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 const (
 	maxVisits = 16                   // queues that one call can come into
+	maxRings  = 2000                 // agents that are rung for it while it waits in one
 	farAway   = 365 * 24 * time.Hour // from now: not yet
 	leastRing = time.Second          // less is not worth an INVITE
 )
@@ -26,6 +28,7 @@ type visit struct {
 	deadline time.Time // it waits no longer
 	callable bool      // the caller can be called back
 	position int       // when it left
+	rings    int       // agents that were rung
 	left     bool      // that is noted
 	speech
 }
@@ -173,13 +176,16 @@ func (c *Call) wait(v *visit) (how pbx.LeftQueue, over bool) {
 		agents, empty := c.lookUp(v)
 		now := time.Now()
 		switch {
+		case !now.Before(v.deadline): // before an offer: whose ringing was cut has one again at once
+			return pbx.LeftTimeout, false
+		case v.rings >= maxRings:
+			c.why(fmt.Sprintf("agents were rung %d times in vain", v.rings))
+			return pbx.LeftTimeout, false
 		case len(agents) > 0:
 			if over := c.ringAgents(v, agents); over {
 				return "", true
 			}
 			continue
-		case !now.Before(v.deadline):
-			return pbx.LeftTimeout, false
 		case empty:
 			return pbx.LeftEmpty, false
 		}
@@ -236,6 +242,7 @@ func (c *Call) ringAgents(v *visit, agents []string) bool {
 	if d < leastRing { // the next look ends the waiting
 		d = leastRing
 	}
+	v.rings += len(agents)
 	for _, number := range agents {
 		c.note(pbx.CallEvent{Kind: pbx.QueueOffered, Who: number, To: v.g.Number})
 		c.ringExtension(number)
@@ -246,6 +253,7 @@ func (c *Call) ringAgents(v *visit, agents []string) bool {
 	}
 	if p != nil {
 		c.dropOthers(p)
+		c.listens = false // no longer for a callback: the keys of a talk mean something else
 		music := c.music
 		if c.join(p) == nil {
 			c.agentHas(v, p)

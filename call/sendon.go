@@ -49,6 +49,7 @@ func (c *Call) sendOn() bool {
 	if with == by {
 		with = ""
 	}
+	c.asked.With = with
 	d := routing.Transfer(c.asked, with)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
 	for _, s := range d.Steps {

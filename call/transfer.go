@@ -120,7 +120,7 @@ func (c *Call) move() []routing.Step {
 func (c *Call) blind(t *transfer) []routing.Step {
 	c.failed = pbx.Cause{}
 	c.asked = routing.Request{Company: c.company, Direction: pbx.InternalTo, From: c.caller.who, To: t.to,
-		Caller: c.company.Extensions[t.who], At: time.Now()}
+		Caller: c.company.Extensions[t.who], With: c.caller.number, At: time.Now()}
 	d := routing.Transfer(c.asked, c.caller.number)
 	c.note(pbx.CallEvent{Kind: pbx.Noted, Why: d.Why})
 	c.recordAlso(d.Record, d.Notice)
@@ -188,7 +188,7 @@ func (c *Call) transferred(to string) {
 	}
 	c.note(e)
 	c.progress(200)
-	c.transfer = nil
+	c.transfer, c.asked.Gone = nil, true
 	if t.by != nil {
 		cause := pbx.NewCause(pbx.PartyCallee, pbx.SentOn)
 		cause.Party = t.by.side(cause.Party)

@@ -201,7 +201,10 @@ func (c *Call) whileSpeaking(r *recordings.Recorder, longest, quiet time.Duratio
 	defer func() { c.listens, c.typed = false, nil }()
 	for {
 		e, err := c.next(timer.C)
-		if err != nil {
+		switch {
+		case err != nil && c.hungUp == "":
+			return "the call was ended", err
+		case err != nil:
 			return "the caller hung up", err
 		}
 		if slices.Contains(c.typed, '#') {

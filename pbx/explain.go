@@ -375,7 +375,7 @@ func (x *explanation) finish() {
 	}
 	cause := c.Cause.Cause
 	who := x.blamed(cause.Party)
-	if x.left && c.Answered == nil {
+	if x.left { // a message is the end of a call, also behind a talk
 		return
 	}
 	if c.Answered != nil {

@@ -18,6 +18,9 @@ func abroad(country, number string) bool {
 		return true
 	}
 	national := number[1+len(code):]
+	if exits(code, national) {
+		return true
+	}
 	switch code {
 	case "7":
 		// Kazakhstan has the ranges 6 and 7 of the code it shares with Russia.
@@ -30,6 +33,27 @@ func abroad(country, number string) bool {
 	}
 	return false
 }
+
+// exits tells whether what follows the calling code of a country is no number there but
+// begins the way to other countries, with or without the digit that is dialled before
+// national numbers: a trunk that rewrites +7 to 8 would make 8 10 of +7 10.
+func exits(code, national string) bool {
+	ways := []string{"0"}
+	switch {
+	case code == "7":
+		ways = []string{"00", "10", "810"}
+	case code == "1":
+		ways = []string{"0", "1"} // no area begins so
+	case code == "81":
+		ways = []string{"0", "10"}
+	case slices.Contains(leadingZero, code):
+		ways = []string{"00"}
+	}
+	return slices.ContainsFunc(ways, func(w string) bool { return strings.HasPrefix(national, w) })
+}
+
+// leadingZero are the calling codes behind which numbers begin with a zero themselves.
+var leadingZero = []string{"39", "225", "241", "242", "378"}
 
 // leavesCountry tells whether a number that could not be brought into E.164
 // form may be an international one all the same: it begins with a prefix for

@@ -316,8 +316,12 @@ func (p *plan) reject(r pbx.Reason, why string) {
 
 func (p *plan) why(s string) { p.Why = append(p.Why, s) }
 
+// isCaller tells whether an extension is in the call already.
 func (p *plan) isCaller(ext string) bool {
-	return p.req.Caller != nil && p.req.Caller.Number == ext
+	if ext != "" && ext == p.req.With {
+		return true
+	}
+	return p.req.Caller != nil && !p.req.Gone && p.req.Caller.Number == ext
 }
 
 // final tells whether nothing can follow what is there.

@@ -233,6 +233,17 @@ func TestAbroad(t *testing.T) {
 		{"RU", "1234567", false},
 		{"RU", "12025550100", true},
 		{"RU", "81049301", true},
+		{"RU", "+710442079460958", true}, // 8 10 44 … by a trunk that wants 8 for +7
+		{"RU", "+71067712345", true},     // likewise, as long as a number of the country
+		{"RU", "+78104930123456", true},
+		{"RU", "+70049301234", true},
+		{"RU", "+78121234567", false}, // Saint Petersburg
+		{"GB", "+440014155550100", true},
+		{"GB", "+442079460958", false},
+		{"IT", "+390612345678", false}, // Rome
+		{"IT", "+390044207946", true},
+		{"JP", "+8110442079460958", true},
+		{"US", "+101144207946", true},
 		{"US", "01144", true},
 		{"US", "+1", true},
 		{"US", "01442071234567", true}, // operator-assisted

@@ -20,6 +20,8 @@ type Request struct {
 	From, To  string         // as they were signalled
 	Trunk     string         // name of the trunk it came in on
 	Caller    *pbx.Extension // who dialled, nil for callers from outside
+	With      string         // the extension that Caller sends on, "" when it is not one or none is: it is in the call, too
+	Gone      bool           // Caller has sent the call on and is no longer in it: it can be rung
 	At        time.Time      // when the decision counts: for schedules
 	Book      pbx.Contact    // what the company's own address book says of From
 }

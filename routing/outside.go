@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -59,15 +60,31 @@ func Refused(c *pbx.Company, number string) (pbx.Reason, string) {
 	if !c.Limits.International && abroad(c.Country, number) {
 		return pbx.Forbidden, number + " is in another country: international calls are not allowed"
 	}
+	plain := withoutTrunkPrefix(c.Country, number)
 	for _, prefix := range c.Limits.Barred {
-		if strings.HasPrefix(number, prefix) {
+		if strings.HasPrefix(number, prefix) || strings.HasPrefix(plain, prefix) {
 			return pbx.Forbidden, number + " begins with " + prefix + ", which is barred"
 		}
 	}
-	if !c.Limits.Premium && premium(c.Country, number) {
+	if !c.Limits.Premium && (premium(c.Country, number) || premium(c.Country, plain)) {
 		return pbx.Premium, number + " is a premium-rate number: calls to such are not allowed"
 	}
 	return "", ""
+}
+
+// withoutTrunkPrefix takes off what people dial before a national number and does not
+// belong behind the calling code: +7 8 809 leads to where +7 809 does when a trunk dials
+// what follows +7.
+func withoutTrunkPrefix(country, number string) string {
+	code := callingCodes[country]
+	national, ours := strings.CutPrefix(number, "+"+code)
+	switch {
+	case code == "" || !ours, slices.Contains(leadingZero, code):
+		return number
+	case code == "7" && len(national) <= 10: // +7 812 is a town
+		return number
+	}
+	return "+" + code + strings.TrimPrefix(national, trunkPrefix(code))
 }
 
 // names lists trunks for a reason.

@@ -42,10 +42,17 @@ func (p *plan) owner(r *pbx.Rule, registered func(string) bool) {
 func (p *plan) fallback(r *pbx.Rule) {
 	n := len(p.Steps)
 	p.ring(r.Fallback, r.OwnerRing)
-	if len(p.Steps) > n {
-		ring := p.Steps[n].(Ring)
-		ring.Why = ring.Why + " in place of the owner"
-		p.Steps[n] = ring
+	if len(p.Steps) == n {
+		return
+	}
+	const instead = " in place of the owner"
+	switch s := p.Steps[n].(type) {
+	case Ring:
+		s.Why += instead
+		p.Steps[n] = s
+	case Queue:
+		s.Why += instead
+		p.Steps[n] = s
 	}
 }
 

@@ -46,6 +46,31 @@ func TestPremium(t *testing.T) {
 	}
 }
 
+// TestRefused: a digit that does not belong there makes no other number of one that is
+// refused, as a trunk may be told to take the calling code off.
+func TestRefused(t *testing.T) {
+	ru := &pbx.Company{Tenant: pbx.Tenant{Country: "RU", Limits: pbx.Limits{Barred: []string{"+7900"}}}}
+	it := &pbx.Company{Tenant: pbx.Tenant{Country: "IT"}}
+	for _, c := range []struct {
+		company *pbx.Company
+		number  string
+		want    pbx.Reason
+	}{
+		{ru, "+78091234567", pbx.Premium},
+		{ru, "+788091234567", pbx.Premium},
+		{ru, "+789001234567", pbx.Forbidden},
+		{ru, "+79001234567", pbx.Forbidden},
+		{ru, "+78900123456", ""}, // as long as a number of the country
+		{ru, "+78121234567", ""},
+		{it, "+390144123456", ""}, // Acqui Terme
+		{it, "+39144123456", pbx.Premium},
+	} {
+		if got, why := Refused(c.company, c.number); got != c.want {
+			t.Errorf("%s: %q, %s", c.number, got, why)
+		}
+	}
+}
+
 // TestDialOf: what the line that carries a call and who is answerable for it put
 // into the plan.
 func TestDialOf(t *testing.T) {

@@ -47,7 +47,7 @@ func CallBack(req Request, queue string) Forwarded {
 		p.reject(pbx.UnknownNumber, "the number cannot be read")
 	case c.Extensions[to] != nil:
 		p.ring(to, MaxRing/2)
-	case to[0] == '*', c.Inside(to), c.Numbers[c.E164(to)] != nil:
+	case to[0] == '*', c.Inside(to), c.Numbers[c.E164(to)] != nil, pbx.Emergency(to): // who calls from outside may show any number
 		p.reject(pbx.Forbidden, to+" cannot be called back")
 	default:
 		dial, reason, why := p.outside(to, MaxRing/2)
