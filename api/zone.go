@@ -33,7 +33,23 @@ func recordInZone(c pbx.CDR, loc *time.Location) pbx.CDR {
 		parties[i] = partyInZone(p, loc)
 	}
 	c.Parties = parties
+	queues := make([]pbx.InQueue, len(c.Queues))
+	for i, v := range c.Queues {
+		queues[i] = visitInZone(v, loc)
+	}
+	c.Queues = queues
 	return c
+}
+
+func visitInZone(v pbx.InQueue, loc *time.Location) pbx.InQueue {
+	v.Entered = v.Entered.In(loc)
+	offers := make([]pbx.OfferedAgent, len(v.Offers))
+	for i, o := range v.Offers {
+		o.At = o.At.In(loc)
+		offers[i] = o
+	}
+	v.Offers = offers
+	return v
 }
 
 func partyInZone(p pbx.Participant, loc *time.Location) pbx.Participant {

@@ -420,7 +420,7 @@ func (c *Call) failure(p *party, cause pbx.Cause) string {
 	switch cause.Reason {
 	case pbx.NoAnswer:
 		if p.waited > 0 {
-			return fmt.Sprintf("%s did not answer in %v s", who, p.waited.Seconds())
+			return fmt.Sprintf("%s did not answer in %v s", who, p.waited.Round(100*time.Millisecond).Seconds())
 		}
 		return who + " did not answer"
 	case pbx.Busy:

@@ -274,6 +274,9 @@ func (c *Call) ringAgents(v *visit, agents []string) bool {
 // waited long enough has not missed anything.
 func (c *Call) unanswered(v *visit, agents []string, mark int, cut bool) {
 	c.m.desks.with(c.company.ID, func(k *desk) {
+		if cut { // nobody is to be rung for it any more
+			v.w.notYet = time.Now().Add(farAway)
+		}
 		for _, number := range agents {
 			reason := c.outcomeOf(number, mark)
 			if cut && reason == pbx.NoAnswer {

@@ -115,7 +115,7 @@ func taken(resp *http.Response) error {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return errors.Join(ErrRefused, err)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		if after, ok := retryAfter(resp.Header.Get("Retry-After")); ok {
+		if after, ok := ParseRetryAfter(resp.Header.Get("Retry-After")); ok {
 			return &RetryAfter{After: after, Err: err}
 		}
 	}
@@ -125,11 +125,14 @@ func taken(resp *http.Response) error {
 	return err
 }
 
-// retryAfter reads a Retry-After (RFC 9110 §10.2.3).
-func retryAfter(text string) (time.Duration, bool) {
+// ParseRetryAfter reads a Retry-After (RFC 9110 §10.2.3), never below 0.
+func ParseRetryAfter(text string) (time.Duration, bool) {
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second, true
 	}
 	at, err := http.ParseTime(text)
-	return time.Until(at), err == nil
+	if err != nil {
+		return 0, false
+	}
+	return max(0, time.Until(at)), true
 }

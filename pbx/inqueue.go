@@ -56,6 +56,10 @@ func (o OfferedAgent) Missed() bool {
 	return false
 }
 
+// sameMoment is the most that lies between the last ring of an agent that is cut and its
+// caller's leaving the queue.
+const sameMoment = 100 * time.Millisecond
+
 // queueFold is the part of the fold that is about queues.
 type queueFold struct {
 	list    []InQueue
@@ -119,6 +123,8 @@ func (f *queueFold) close(at time.Time, how LeftQueue) {
 	for i := range v.Offers {
 		o := &v.Offers[i]
 		switch {
+		case how == LeftTimeout && o.Reason == NoAnswer && at.Sub(o.At)-time.Duration(o.Rang*float64(time.Second)) < sameMoment:
+			o.Reason = Cancelled // it would have rung on
 		case o.Reason != "":
 		case how == LeftAnswered && o.Agent == v.Agent:
 			o.Answered, o.Rang = true, seconds(at.Sub(o.At))

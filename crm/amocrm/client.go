@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -270,18 +269,8 @@ func (c *Client) exchange(ctx context.Context, lane lane, r request) (answer, er
 	if len(body) > most {
 		return answer{}, fmt.Errorf("%w: more than %d bytes", crm.ErrBadAnswer, most)
 	}
-	return answer{resp.StatusCode, body, retryAfter(resp.Header.Get("Retry-After"))}, nil
-}
-
-// retryAfter reads a Retry-After (RFC 9110 §10.2.3); 0: there is none.
-func retryAfter(text string) time.Duration {
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(0, time.Until(at))
-	}
-	return 0
+	after, _ := crm.ParseRetryAfter(resp.Header.Get("Retry-After")) // 0: there is none
+	return answer{resp.StatusCode, body, after}, nil
 }
 
 // ask sends a request of the account until amoCRM has answered it: once more with
