@@ -43,6 +43,10 @@ func (s *Server) charges(ctx context.Context, c *call) (any, error) {
 	if q.PIN != "" && c.company.Extensions[string(q.PIN)] == nil {
 		return nil, errSubscriber
 	}
+	if !s.reckon(c.company.ID) {
+		return nil, &fault{http.StatusTooManyRequests, codeTooMany, "charges are being reckoned already; ask one after the other"}
+	}
+	defer s.reckoned(c.company.ID)
 	users, total, err := s.charged(ctx, c.company, string(q.PIN), pbx.CallQuery{Since: since, Until: until, Direction: pbx.Out, Number: string(q.PIN), Limit: historyPage})
 	if err != nil {
 		return nil, err
@@ -52,6 +56,24 @@ func (s *Server) charges(ctx context.Context, c *call) (any, error) {
 		Users []*charge `json:"users"`
 		Total pbx.Money `json:"amount"`
 	}{done, users, total}, nil
+}
+
+// reckon says whether the charges of a company may be reckoned now: it reads many
+// calls, so that it is done once at a time.
+func (s *Server) reckon(t pbx.TenantID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reckoning[t] {
+		return false
+	}
+	s.reckoning[t] = true
+	return true
+}
+
+func (s *Server) reckoned(t pbx.TenantID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.reckoning, t)
 }
 
 // charged adds up the calls that a query selects; pin "" is everybody.

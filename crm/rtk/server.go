@@ -74,6 +74,8 @@ type Server struct {
 	mu     sync.Mutex
 	rates  map[pbx.TenantID]*rate.Limiter
 	forges map[pbx.TenantID]*rate.Limiter // of those that name a company
+
+	reckoning map[pbx.TenantID]bool // whose charges are being added up
 }
 
 // NewServer makes a Server. No history is made before Start.
@@ -88,7 +90,8 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if o.Exchanges == nil {
 		o.Exchanges = func(Exchange) {}
 	}
-	s := &Server{ServerOptions: o, metrics: m, rates: map[pbx.TenantID]*rate.Limiter{}, forges: map[pbx.TenantID]*rate.Limiter{}}
+	s := &Server{ServerOptions: o, metrics: m, rates: map[pbx.TenantID]*rate.Limiter{}, forges: map[pbx.TenantID]*rate.Limiter{},
+		reckoning: map[pbx.TenantID]bool{}}
 	if s.exporter, err = newExporter(&s.ServerOptions); err != nil {
 		return nil, err
 	}

@@ -444,6 +444,38 @@ func TestHistoryOfRemoved(t *testing.T) {
 	})
 }
 
+// slowRecords are records that answer when they are told to.
+type slowRecords struct {
+	Records
+	asked  chan struct{}
+	answer chan struct{}
+}
+
+func (s *slowRecords) Calls(ctx context.Context, t pbx.TenantID, q pbx.CallQuery) ([]pbx.CDR, string, error) {
+	s.asked <- struct{}{}
+	<-s.answer
+	return s.Records.Calls(ctx, t, q)
+}
+
+// TestChargesAtOnce: the charges of a company are reckoned once at a time.
+func TestChargesAtOnce(t *testing.T) {
+	o := newOffice(t)
+	defer o.close()
+	slow := &slowRecords{o.Records, make(chan struct{}), make(chan struct{})}
+	o.Server.Records = slow
+	const period = `{"date_start":1,"date_end":99}`
+	first := make(chan reply, 1)
+	go func() { first <- o.ask("user_calls_charges", period) }()
+	<-slow.asked
+	o.want("user_calls_charges", period, 429, "-11")
+	slow.answer <- struct{}{}
+	if r := <-first; r.result() != "0" {
+		t.Errorf("the first: %s", r.body)
+	}
+	go func() { <-slow.asked; slow.answer <- struct{}{} }()
+	o.want("user_calls_charges", period, 200, "0")
+}
+
 // save keeps a call of a company and gives its id.
 func (o *office) save(t pbx.TenantID, trace []pbx.CallEvent) pbx.CallID {
 	o.t.Helper()
