@@ -120,5 +120,8 @@ func (s *Store) TakeAmoState(ctx context.Context, hash string, now time.Time) (p
 		_, err := tx.exec(`DELETE FROM amo_states WHERE hash = $1`, hash)
 		return err
 	})
-	return state, err
+	if err != nil { // and state is not ours to read: who stops waiting does not stop the writer
+		return pbx.AmoState{}, err
+	}
+	return state, nil
 }

@@ -226,7 +226,10 @@ func (s *Store) GiveUpNotifications(ctx context.Context, t pbx.TenantID, why str
 		}
 		return err
 	})
-	return int(n), err
+	if err != nil { // and n is not ours to read: who stops waiting does not stop the writer
+		return 0, err
+	}
+	return int(n), nil
 }
 
 // HastenNotifications makes all events that wait for the CRM of the company due.
@@ -276,7 +279,10 @@ func (s *Store) retry(ctx context.Context, t pbx.TenantID, which string, args ..
 		})
 		return nil
 	})
-	return int(alive + raised), err
+	if err != nil {
+		return 0, err
+	}
+	return int(alive + raised), nil
 }
 
 // SweepNotifications forgets what was given up more than thirty days before now, and
