@@ -50,7 +50,10 @@ func (w *world) client(elsewhere bool) *http.Client {
 // integrate is one request of the CRM to the integration API, signed as agreed unless
 // told otherwise. The answer must be signed as well.
 func (w *world) integrate(c *command) error {
-	text, err := w.fill(strings.NewReplacer("{order}", w.rtk.order).Replace(c.block))
+	w.mu.Lock()
+	order := w.rtk.order
+	w.mu.Unlock()
+	text, err := w.fill(strings.NewReplacer("{order}", order).Replace(c.block))
 	if err != nil {
 		return err
 	}
