@@ -287,6 +287,13 @@ func (b *builder) add(noun, key string, pos int, v any) {
 	b.rows = append(b.rows, row{noun, key, pos, string(body)})
 }
 
+// addAll adds what is kept by name or number.
+func addAll[T any](b *builder, noun string, m map[string]*T) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		b.add(noun, k, 0, m[k])
+	}
+}
+
 // rowsOf takes a company apart, in the order of companyRows.
 func rowsOf(c *pbx.Company) ([]row, error) {
 	b := builder{seen: map[string]int{}}
@@ -299,33 +306,15 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 			b.add(nounAmo, strconv.FormatInt(id, 10), 0, struct{}{})
 		}
 	}
-	for _, k := range slices.Sorted(maps.Keys(c.Extensions)) {
-		b.add(nounExtension, k, 0, c.Extensions[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Groups)) {
-		b.add(nounGroup, k, 0, c.Groups[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Numbers)) {
-		b.add(nounNumber, k, 0, c.Numbers[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Prompts)) {
-		b.add(nounPrompt, k, 0, c.Prompts[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Conferences)) {
-		b.add(nounConf, k, 0, c.Conferences[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Music)) {
-		b.add(nounMusic, k, 0, c.Music[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Schedules)) {
-		b.add(nounSchedule, k, 0, c.Schedules[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Lists)) {
-		b.add(nounList, k, 0, c.Lists[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Menus)) {
-		b.add(nounMenu, k, 0, c.Menus[k])
-	}
+	addAll(&b, nounExtension, c.Extensions)
+	addAll(&b, nounGroup, c.Groups)
+	addAll(&b, nounNumber, c.Numbers)
+	addAll(&b, nounPrompt, c.Prompts)
+	addAll(&b, nounConf, c.Conferences)
+	addAll(&b, nounMusic, c.Music)
+	addAll(&b, nounSchedule, c.Schedules)
+	addAll(&b, nounList, c.Lists)
+	addAll(&b, nounMenu, c.Menus)
 	for i, t := range c.Trunks {
 		b.add(nounTrunk, t.Name, i, t)
 	}
@@ -379,55 +368,49 @@ func addRow(c *pbx.Company, r row) error {
 	case nounCRM:
 		return json.Unmarshal(body, &c.CRM)
 	case nounExtension:
-		return decodeInto(c.Extensions, r.key, body)
+		return decodeInto(&c.Extensions, r.key, body)
 	case nounGroup:
-		return decodeInto(c.Groups, r.key, body)
+		return decodeInto(&c.Groups, r.key, body)
 	case nounNumber:
-		return decodeInto(c.Numbers, r.key, body)
+		return decodeInto(&c.Numbers, r.key, body)
 	case nounPrompt:
-		return decodeInto(c.Prompts, r.key, body)
+		return decodeInto(&c.Prompts, r.key, body)
 	case nounConf:
-		return decodeInto(c.Conferences, r.key, body)
+		return decodeInto(&c.Conferences, r.key, body)
 	case nounMusic:
-		if c.Music == nil {
-			c.Music = map[string]*pbx.Music{}
-		}
-		return decodeInto(c.Music, r.key, body)
+		return decodeInto(&c.Music, r.key, body)
 	case nounSchedule:
-		if c.Schedules == nil {
-			c.Schedules = map[string]*pbx.Schedule{}
-		}
-		return decodeInto(c.Schedules, r.key, body)
+		return decodeInto(&c.Schedules, r.key, body)
 	case nounList:
-		if c.Lists == nil {
-			c.Lists = map[string]*pbx.List{}
-		}
-		return decodeInto(c.Lists, r.key, body)
+		return decodeInto(&c.Lists, r.key, body)
 	case nounMenu:
-		if c.Menus == nil {
-			c.Menus = map[string]*pbx.Menu{}
-		}
-		return decodeInto(c.Menus, r.key, body)
+		return decodeInto(&c.Menus, r.key, body)
 	case nounTrunk:
-		t := &pbx.Trunk{}
-		c.Trunks = append(c.Trunks, t)
-		return json.Unmarshal(body, t)
+		return decodeNext(&c.Trunks, body)
 	case nounOutbound:
-		c.Outbound = append(c.Outbound, pbx.Outbound{})
-		return json.Unmarshal(body, &c.Outbound[len(c.Outbound)-1])
+		return decodeNext(&c.Outbound, body)
 	case nounRate:
-		c.Rates = append(c.Rates, pbx.Rate{})
-		return json.Unmarshal(body, &c.Rates[len(c.Rates)-1])
+		return decodeNext(&c.Rates, body)
 	case nounRule:
-		c.Rules = append(c.Rules, pbx.Rule{})
-		return json.Unmarshal(body, &c.Rules[len(c.Rules)-1])
+		return decodeNext(&c.Rules, body)
 	}
 	return fmt.Errorf("unknown noun")
 }
 
-// decodeInto decodes body and puts it into m.
-func decodeInto[T any](m map[string]*T, key string, body []byte) error {
+// decodeInto decodes body and puts it into a map, which may be nil before.
+func decodeInto[T any](m *map[string]*T, key string, body []byte) error {
+	if *m == nil {
+		*m = map[string]*T{}
+	}
 	v := new(T)
-	m[key] = v
+	(*m)[key] = v
 	return json.Unmarshal(body, v)
+}
+
+// decodeNext decodes body and puts it behind a list.
+func decodeNext[T any](list *[]T, body []byte) error {
+	var v T
+	err := json.Unmarshal(body, &v)
+	*list = append(*list, v)
+	return err
 }
