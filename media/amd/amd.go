@@ -32,7 +32,7 @@ func New(o Options) *Detector {
 	if o == (Options{}) {
 		o = Default()
 	}
-	d := &Detector{opt: o, voice: voice{first: -1, last: -1}}
+	d := &Detector{opt: o, voice: voice{first: -1, last: -1, loudest: silent}}
 	d.ground.begin()
 	return d
 }
@@ -85,7 +85,7 @@ func count(t time.Duration) int { return int((t + blockTime - 1) / blockTime) }
 // look looks at the block that is whole.
 func (d *Detector) look() {
 	level := d.ground.hear(d.tail[windowSize-blockSize:])
-	threshold := d.ground.threshold(&d.opt)
+	threshold := d.ground.threshold(&d.opt, d.voice.loudest)
 	over, ended := d.tone.hear(&d.tail, level > toneLevel, d.now)
 	d.voice.hear(level, threshold, d.tone.on(), d.now, &d.opt)
 	if ended {
@@ -117,7 +117,7 @@ func (d *Detector) judge() {
 		d.decide(Machine, Words)
 	case v.first >= 0 && !v.speaking && !d.tone.on() && d.now-max(v.last, d.tone.end) >= count(d.pause()):
 		d.decide(Human, SilenceAfterGreeting)
-	case v.first >= 0 && d.now-v.first >= count(o.Bound):
+	case v.first >= 0 && d.now-v.first >= count(o.Bound), d.now >= 2*count(o.Bound):
 		d.decide(Unsure, Timeout)
 	case v.first >= 0 || d.now < count(o.Bound):
 	case d.net.progress || d.tone.on():
@@ -141,11 +141,11 @@ func (d *Detector) decide(v Verdict, r Reason) {
 
 // toned takes a tone that is over.
 func (d *Detector) toned(t toneSound) {
-	if t.blocks < count(d.opt.Beep)-windowSize/blockSize+1 {
+	if least := count(d.opt.Beep) - windowSize/blockSize + 1; t.blocks < least || t.deep() && t.blocks < 2*least {
 		return
 	}
 	waiting := d.decision.Verdict == Undecided && d.voice.first < 0
-	if !d.net.hear(t, waiting, d.now) && !t.key() && t.blocks <= beepMost {
+	if !d.net.hear(t, waiting, d.now) && !t.key() && !d.net.machine && t.blocks <= beepMost {
 		d.beeps++
 		d.beepEnd = d.tone.end
 	}

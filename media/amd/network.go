@@ -9,7 +9,7 @@ const (
 	informMost   = 45  // blocks of one of the special information tones
 	informLeast  = 20  // and that one is at least
 	informGap    = 15  // after which the next one does not come
-	informOff    = 0.015
+	informOff    = 50  // hertz
 )
 
 // network knows the tones that no voice mail makes.
@@ -24,9 +24,8 @@ type network struct {
 // progress reports whether it may be a tone of the progress of a call.
 func (t toneSound) progress() bool { return max(t.low, t.high) < progressTop }
 
-// inform are the special information tones (ITU-T E.180 §4), one after the other; American networks
-// have the lower of the first two as well.
-var inform = [3][2]float64{{913.8, 950}, {1370.6, 1428.5}, {1776.7, 1800}}
+// inform are the special information tones, one after the other (ITU-T E.180 §4).
+var inform = [3]float64{950, 1400, 1800}
 
 // hear takes a tone that ended at now, and reports whether it is one of the network or of a fax. Waiting says
 // that nobody has spoken yet: who hears a machine's greeting takes low tones for beeps.
@@ -55,7 +54,7 @@ func (n *network) information(t toneSound, now int) bool {
 	if t.high != 0 || t.blocks < informLeast || t.blocks > informMost || n.inform == len(inform) {
 		return false
 	}
-	if want := inform[n.inform]; !near(t.low, want[0], informOff) && !near(t.low, want[1], informOff) {
+	if off := t.low - inform[n.inform]; max(off, -off) > informOff {
 		return false
 	}
 	n.inform++

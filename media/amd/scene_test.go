@@ -21,6 +21,7 @@ type scene struct {
 	pcm   []int16
 	voice [2]time.Duration // from when to when the greeting lasts
 	beep  time.Duration    // the end of the beep after it, 0: none
+	place string           // what is heard besides
 }
 
 // clip is a file of the corpus.
@@ -166,7 +167,7 @@ func (m *stage) voice(c clip, all []clip, k int) scene {
 		s.voice[1] = m.add(s.voice[0], c.pcm, gain)
 		m.handset(s.voice[0])
 		m.people(&s, c, all, gain)
-		m.place(0.8)
+		s.place = m.place(0.8)
 	} else {
 		s.voice[0] = m.wait(0.05, 0.35, 1.8)
 		if c.kind == "network" && m.chance(0.5) {
@@ -176,7 +177,7 @@ func (m *stage) voice(c clip, all []clip, k int) scene {
 		if c.kind != "network" {
 			s.beep = m.beep(s.voice[1] + m.wait(0.1, 0.4, 1.8))
 		}
-		m.place(0.4)
+		s.place = m.place(0.4)
 	}
 	s.pcm = m.line()
 	return s
@@ -210,21 +211,24 @@ func (m *stage) people(s *scene, c clip, all []clip, gain float64) {
 }
 
 // place is what is heard of where somebody is, or where a greeting was recorded.
-func (m *stage) place(p float64) {
+func (m *stage) place(p float64) string {
 	if !m.chance(p) {
-		return
+		return "nothing"
 	}
 	switch m.IntN(4) {
 	case 0:
 		m.noise(0, sceneTime, m.between(-68, -48), false)
+		return "a line"
 	case 1:
 		m.noise(0, sceneTime, m.between(-55, -38), true)
+		return "a street"
 	case 2:
 		m.music(0, sceneTime, m.between(-58, -44))
-	case 3:
-		m.noise(0, sceneTime, m.between(-60, -45), false)
-		m.sine(0, sceneTime, m.between(-55, -40), 50)
+		return "music"
 	}
+	m.noise(0, sceneTime, m.between(-60, -45), false)
+	m.sine(0, sceneTime, m.between(-55, -40), 50)
+	return "a hum"
 }
 
 // beep is one of those that machines have, and says when it ends.
@@ -266,7 +270,7 @@ func (m *stage) tones(kind string, k int) scene {
 			m.sine(at, 350*time.Millisecond, -16, f...)
 		}
 	}
-	m.place(0.3)
+	s.place = m.place(0.3)
 	s.pcm = m.line()
 	return s
 }

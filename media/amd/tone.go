@@ -16,8 +16,9 @@ const (
 	toneMiss  = 2     // blocks in a row without the tone before it is over
 	weakest   = 0.06  // of the energy in the weaker of two tones
 
-	beepMost = 250 // blocks: what is longer is no beep
-	longTone = 150 // blocks of a tone that is a machine's
+	deepTop  = 500.0 // hertz
+	beepMost = 250   // blocks: what is longer is no beep
+	longTone = 150   // blocks of a tone that is a machine's
 )
 
 // toneSound is a tone, or two, as they are in a window or have been.
@@ -37,6 +38,9 @@ func (t toneSound) same(w toneSound) bool {
 	}
 	return near(w.low, t.low, toneDrift) && (t.high == 0 || near(w.high, t.high, toneDrift))
 }
+
+// deep reports whether it is as low as a voice, or a note of a melody, may be.
+func (t toneSound) deep() bool { return t.high == 0 && t.low < deepTop }
 
 // key reports whether it is a key of a telephone (ITU-T Q.23).
 func (t toneSound) key() bool {
