@@ -87,7 +87,7 @@ func (d *Detector) look() {
 	level := d.ground.hear(d.tail[windowSize-blockSize:])
 	threshold := d.ground.threshold(&d.opt, d.voice.loudest)
 	over, ended := d.tone.hear(&d.tail, level > toneLevel, d.now)
-	d.voice.hear(level, threshold, d.tone.on(), d.now, &d.opt)
+	d.voice.hear(level, threshold, d.tone.suspected(), d.now, &d.opt)
 	if ended {
 		d.toned(over)
 	}
@@ -107,7 +107,7 @@ func (d *Detector) look() {
 func (d *Detector) judge() {
 	v, o := &d.voice, &d.opt
 	switch {
-	case d.tone.tooLong(), d.net.machine:
+	case d.net.machine, d.tone.long(), v.first < 0 && d.tone.now.fax():
 		d.decide(Machine, Tone)
 	case d.beeps > 0:
 		d.decide(Machine, Beep)
@@ -141,14 +141,16 @@ func (d *Detector) decide(v Verdict, r Reason) {
 
 // toned takes a tone that is over.
 func (d *Detector) toned(t toneSound) {
-	if least := count(d.opt.Beep) - windowSize/blockSize + 1; t.blocks < least || t.deep() && t.blocks < 2*least {
-		return
+	least := count(d.opt.Beep) - windowSize/blockSize + 1
+	if t.deep() {
+		least += deepMore
 	}
 	waiting := d.decision.Verdict == Undecided && d.voice.first < 0
-	if !d.net.hear(t, waiting, d.now) && !t.key() && !d.net.machine && t.blocks <= beepMost {
-		d.beeps++
-		d.beepEnd = d.tone.end
+	if t.blocks < least || t.blocks > beepMost || t.key() || waiting && d.net.hear(t, d.now) || d.net.machine {
+		return
 	}
+	d.beeps++
+	d.beepEnd = d.tone.end
 }
 
 // listenOn waits for the end of a machine's greeting.

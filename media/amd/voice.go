@@ -22,6 +22,7 @@ func (h *highpass) pass(x float64) float64 {
 const (
 	fullScale   = 32767 * 32767 / 2 // power of the loudest sine
 	groundSpan  = 60                // blocks: in so much speech there is a moment of quiet
+	groundSoon  = 30                // blocks after which nothing is supposed any more
 	groundLeast = -70.0             // decibels
 	groundMost  = -40.0             // what is louder is no noise of a line
 	silent      = -90.0
@@ -41,7 +42,11 @@ type ground struct {
 func (g *ground) begin() {
 	for i := range g.levels {
 		g.levels[i] = groundPrior
+		if i >= groundSoon {
+			g.levels[i] = groundMost
+		}
 	}
+	g.at = groundSoon
 }
 
 // hear takes a block and says how loud it is, smoothed, in decibels of full scale.
