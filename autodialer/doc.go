@@ -68,6 +68,8 @@ type Store interface {
 	// Abandonment counts the live answers of a campaign since a time, and those of
 	// them that were abandoned.
 	Abandonment(ctx context.Context, t pbx.TenantID, campaign string, since time.Time) (live, abandoned int, err error)
-	// Count counts targets by state.
+	// Call gives the record of a call; NotFound when there is none.
+	Call(ctx context.Context, t pbx.TenantID, id pbx.CallID) (pbx.CDR, []pbx.CallEvent, error)
+	// CountTargets counts targets by state.
 	CountTargets(ctx context.Context, t pbx.TenantID, campaign string) (map[pbx.TargetState]int, error)
 }
