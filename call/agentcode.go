@@ -12,7 +12,7 @@ import (
 // agentCode does a feature code of an agent: it logs in or out, pauses or goes on.
 func (c *Call) agentCode(s routing.Feature) {
 	var x pbx.AgentChange
-	c.m.desks.see(c.company.ID, func(k *desk) { x = k.toggled(k.stateOf(c.caller.number), s) })
+	c.m.desks.see(c.company.ID, func(k *desk) { x = k.toggled(c.caller.number, s) })
 	type changed struct{ err error }
 	r, err := await(c, func(ctx context.Context) changed {
 		ctx, cancel := context.WithTimeout(ctx, saveBound)
@@ -42,8 +42,9 @@ func (c *Call) agentCode(s routing.Feature) {
 	}
 }
 
-// toggled is what a code means for an agent in that state.
-func (k *desk) toggled(s pbx.AgentState, f routing.Feature) pbx.AgentChange {
+// toggled is what a code means for an agent as it is now.
+func (k *desk) toggled(number string, f routing.Feature) pbx.AgentChange {
+	s := k.stateOf(number)
 	if f.Code == routing.AgentPause {
 		if f.Number == "" && s.Paused != "" {
 			return pbx.AgentChange{Do: pbx.AgentResume}
@@ -55,7 +56,7 @@ func (k *desk) toggled(s pbx.AgentState, f routing.Feature) pbx.AgentChange {
 	case f.Number != "":
 		in = slices.Contains(s.Queues, f.Number)
 	case s.Logged == "": // where nobody has to log in it is in
-		in = k.works(s.Number)
+		in = k.works(number)
 	}
 	if in {
 		return pbx.AgentChange{Do: pbx.AgentLogout, Queue: f.Number}
