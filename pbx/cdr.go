@@ -46,6 +46,7 @@ type CDR struct {
 	CRM        *Lookup       `json:"crm"`
 	Conference *InConference `json:"conference,omitempty"` // it was in, the last of several
 	Queues     []InQueue     `json:"queues,omitempty"`     // it has waited in
+	Campaign   *InCampaign   `json:"campaign,omitempty"`   // the attempt of a campaign that it was
 	Identity   *Identity     `json:"identity,omitempty"`   // of a caller from outside, when its network says something
 	Callback   bool          `json:"callback,omitempty"`   // we called the caller first: click-to-call
 	Continued  CallID        `json:"continued,omitempty"`  // the call in which it goes on: an attended transfer, a pickup
