@@ -39,6 +39,9 @@ type Store interface {
 	// OpenCampaigns gives the states of all campaigns that are not over; it is asked
 	// once, at the start.
 	OpenCampaigns(ctx context.Context) ([]pbx.CampaignState, error)
+	// CampaignState gives the state of a campaign; NotFound when nothing has become of
+	// it yet.
+	CampaignState(ctx context.Context, t pbx.TenantID, campaign string) (pbx.CampaignState, error)
 	// SaveCampaign keeps a state unless one of a later version is kept.
 	SaveCampaign(ctx context.Context, t pbx.TenantID, s pbx.CampaignState) error
 	// LeftAttempts gives the attempts that were begun and never settled, of all
