@@ -106,8 +106,9 @@ func (d *Detector) look() {
 // judge comes to a verdict when there is enough.
 func (d *Detector) judge() {
 	v, o := &d.voice, &d.opt
+	d.net.machine = d.net.machine || v.first < 0 && d.tone.now.fax()
 	switch {
-	case d.net.machine, d.tone.long(), v.first < 0 && d.tone.now.fax():
+	case d.net.machine, d.tone.long():
 		d.decide(Machine, Tone)
 	case d.beeps > 0:
 		d.decide(Machine, Beep)

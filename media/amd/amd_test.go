@@ -77,7 +77,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{"hello", amd.Options{}, []string{"silence 300", "voice 500", "silence 2000"}, amd.Human, amd.SilenceAfterGreeting, 1300},
 		{"at once", amd.Options{}, []string{"voice 500", "silence 2000"}, amd.Human, amd.SilenceAfterGreeting, 1000},
-		{"two words", amd.Options{}, []string{"silence 300", "voice 500", "silence 200", "voice 600", "silence 2000"}, amd.Human, amd.SilenceAfterGreeting, 2300},
+		{"two words", amd.Options{}, []string{"silence 300", "voice 500", "silence 200", "voice 500", "silence 2000"}, amd.Human, amd.SilenceAfterGreeting, 2200},
 		{"late", amd.Options{}, []string{"silence 1900", "voice 400", "silence 2000"}, amd.Human, amd.SilenceAfterGreeting, 2800},
 		{"nobody", amd.Options{}, []string{"silence 5000"}, amd.Unsure, amd.InitialSilence, 2000},
 		{"too late", amd.Options{}, []string{"silence 2100", "voice 400", "silence 2000"}, amd.Unsure, amd.InitialSilence, 2000},
@@ -168,7 +168,7 @@ func TestDone(t *testing.T) {
 
 // How the sound is cut into frames changes nothing.
 func TestFramesDoNotMatter(t *testing.T) {
-	list := scenes(t, "tuning", 1)
+	list := scenes(t, "tuning", 1)[:40]
 	rapid.Check(t, func(t *rapid.T) {
 		pcm := list[rapid.IntRange(0, len(list)-1).Draw(t, "scene")].pcm
 		whole, cut := amd.New(amd.Default()), amd.New(amd.Default())

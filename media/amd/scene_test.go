@@ -140,19 +140,18 @@ func (m *stage) sine(at, d time.Duration, level float64, freqs ...float64) time.
 
 // music plays chords of plucked strings with a beat.
 func (m *stage) music(from, to time.Duration, level float64) {
+	const fade = 0.9997 // a sample
 	root := m.between(130, 260)
 	step := time.Duration(m.between(0.2, 0.45) * float64(time.Second))
 	for at := from; at < to; at += step {
 		for range 3 {
 			f := root * math.Pow(2, float64([]int{0, 3, 4, 5, 7, 9, 12, 14, 16}[m.IntN(9)])/12)
 			a := amplitude(level) * m.between(0.3, 1)
-			for i := range samples(3 * step) {
-				n := samples(at) + i
-				if n >= samples(to) || n >= len(m.pcm) {
-					break
-				}
-				x := float64(i) / 8000
-				m.pcm[n] += a * math.Exp(-2.5*x) * (math.Sin(2*math.Pi*f*x) + 0.5*math.Sin(4*math.Pi*f*x) + 0.25*math.Sin(6*math.Pi*f*x))
+			from := samples(at)
+			for n := from; n < min(from+samples(3*step), samples(to), len(m.pcm)); n++ {
+				sin, cos := math.Sincos(2 * math.Pi * f * float64(n-from) / 8000)
+				m.pcm[n] += a * sin * (1 + cos) // with an octave
+				a *= fade
 			}
 		}
 	}

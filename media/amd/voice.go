@@ -29,7 +29,7 @@ const (
 	groundPrior = -60.0 // until something is known
 	behind      = 20.0  // decibels by which what is heard besides a voice is below its loudest
 	louder      = 12.0  // by which who speaks is louder than what was heard before
-	clearlyOver = 3.0   // decibels by which a word is over the threshold at its loudest
+	clearlyOver = 6.5   // decibels by which a word is over the threshold at its loudest
 )
 
 // ground follows the noise of the line: the quietest of the latest 0.6 s.
