@@ -41,7 +41,10 @@ func (r *Runner) make(k key, s *pbx.Campaign, c candidate, id pbx.CallID, limits
 		Kind: s.Kind, Mode: s.Mode, Began: at}
 	caller, _ := s.CallerFor(c.number)
 	held, err := r.begin(k, s, a, limits)
-	if err != nil {
+	switch {
+	case pbx.KindOf(err) == pbx.Conflict:
+		return ended{} // it is not there to be called any more
+	case err != nil:
 		return ended{err: fmt.Errorf("begin attempt: %w", err)}
 	}
 	if held != pbx.HeldWaits {

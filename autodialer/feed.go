@@ -87,7 +87,7 @@ func (r *Runner) facts(ctx context.Context, t pbx.TenantID, s *pbx.Campaign, lis
 	if err != nil {
 		return nil, err
 	}
-	contacts, err := r.Store.Contacts(ctx, t, numbers, at.Add(-contactsBack))
+	contacts, err := r.Store.Contacted(ctx, t, numbers, at.Add(-contactsBack))
 	if err != nil {
 		return nil, err
 	}
