@@ -52,7 +52,11 @@ func (r *Runner) make(k key, s *pbx.Campaign, c candidate, id pbx.CallID, limits
 	}
 	call := pbx.CampaignCall{Attempt: a, Settings: s, Key: t.Key, Name: t.Name, Variables: t.Variables, Caller: caller, Operator: t.Operator}
 	cdr, err := r.Dialer.Dial(r.ctx, call)
-	if err != nil {
+	switch kind := pbx.KindOf(err); {
+	case kind == pbx.Invalid || kind == pbx.NotFound: // it would be no better the next time
+		r.Log.Error("attempt without a call", "tenant", k.tenant, "campaign", k.name, "target", t.ID, "error", err)
+		return r.conclude(k, s, t, a, pbx.CDR{Ended: time.Now(), Campaign: &pbx.InCampaign{Outcome: pbx.AttemptFailed}})
+	case err != nil:
 		r.Log.Warn("attempt taken back", "tenant", k.tenant, "campaign", k.name, "target", t.ID, "error", err)
 		t.State, t.Next = pbx.TargetWaiting, time.Now().Add(withdrawnWait)
 		return ended{err: r.settled(pbx.Settlement{Attempt: a, Target: t, Withdrawn: true})}
