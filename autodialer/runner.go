@@ -98,7 +98,7 @@ func (r *Runner) Start(ctx context.Context) error {
 			r.aside(func() { r.expire(k) })
 		}
 	}
-	go r.loop()
+	r.aside(r.loop)
 	return nil
 }
 
