@@ -126,6 +126,8 @@ type Settlement struct {
 	Target  Target        // State, Reason, Next, Turn and Operator as they are to be
 	Stop    *Stop         // the number opted out
 	Notify  *Notification // for the company's CRM; nil: none
+	// Withdrawn takes the attempt back: no call was begun for it, so it counts for nothing.
+	Withdrawn bool
 }
 
 // Deferral is a target that is due and may not be called: now, or at all.
