@@ -139,7 +139,7 @@ func TestA18DebtCounters(t *testing.T) {
 	}{
 		{"nobody", pbx.DialPredictive, nil, "", ""},
 		{"a call today", pbx.DialPredictive, talks(at, pbx.DialPreview, pbx.AttemptConnected, 1), "2027-03-03 11:00", pbx.HeldDebtDay},
-		{"a call yesterday evening", pbx.DialPredictive, talks(at, pbx.DialPreview, pbx.AttemptConnected, 16), "2027-03-03 08:00", pbx.HeldDebtDay},
+		{"a call yesterday evening", pbx.DialPredictive, talks(at, pbx.DialPreview, pbx.AttemptConnected, 16), "2027-03-02 20:00", pbx.HeldDebtDay},
 		{"a day ago", pbx.DialPredictive, talks(at, pbx.DialPreview, pbx.AttemptConnected, 24), "", ""},
 		{"one that goes on", pbx.DialPredictive, talks(at, pbx.DialPreview, "", 0), "2027-03-03 12:00", pbx.HeldDebtDay},
 		{"one that a crash left", pbx.DialPredictive, talks(at, pbx.DialPredictive, pbx.AttemptInterrupted, 3), "2027-03-03 09:00", pbx.HeldDebtDay},
@@ -157,7 +157,7 @@ func TestA18DebtCounters(t *testing.T) {
 		{"two messages today", pbx.DialMessage, talks(at, pbx.DialMessage, pbx.AttemptAnswered, 1, 2), "2027-03-03 10:00", pbx.HeldDebtDay},
 		{"two on a machine", pbx.DialMessage, talks(at, pbx.DialMessage, pbx.AttemptMachine, 1, 2), "2027-03-03 10:00", pbx.HeldDebtDay},
 		{"four messages this week", pbx.DialMessage, talks(at, pbx.DialMessage, pbx.AttemptAnswered, 25, 50, 75, 100), "2027-03-05 08:00", pbx.HeldDebtWeek},
-		{"sixteen messages in 31 days", pbx.DialMessage, every(pbx.DialMessage, 16, 31), "2027-03-03 11:00", pbx.HeldDebtMonth},
+		{"sixteen messages in 31 days", pbx.DialMessage, every(pbx.DialMessage, 16, 31), "2027-03-03 19:00", pbx.HeldDebtMonth},
 	} {
 		k := debtor(at, kamchatka)
 		k.Mode, k.Operator, k.History, k.Reserved = c.mode, c.mode.OperatorMode(), c.history, true
@@ -263,7 +263,8 @@ func TestJudge(t *testing.T) {
 		{"no label in America", func(c *Case) { c.Label, c.Number, c.Zone = "", "+12125550100", "Europe/Moscow" }, Dial, ""},
 		{"an own zone", func(c *Case) { c.Zone = "Asia/Kamchatka" }, Wait, pbx.HeldWindow},
 		{"a zone that is none", func(c *Case) { c.Zone, c.At = "Moscow", at.Add(-2*time.Hour) }, Dial, ""},
-		{"a company's own hours", func(c *Case) { c.Own = Own(Demand{Hours: &LegalHours{Week: schedule(t, "13:00-14:00").Hours}}) }, Skip, pbx.HeldNoWindow},
+		{"a company's own hours", func(c *Case) { c.Own = Own(Demand{Hours: &LegalHours{Week: schedule(t, "13:00-14:00").Hours}}) }, Wait, pbx.HeldWindow},
+		{"a company's own hours, at night", func(c *Case) { c.Own = Own(Demand{Hours: &LegalHours{Week: schedule(t, "04:00-05:00").Hours}}) }, Skip, pbx.HeldNoWindow},
 		{"the campaign is over first", func(c *Case) { c.Zone, c.End = "Asia/Kamchatka", at.Add(time.Hour) }, Skip, pbx.HeldWindow},
 	} {
 		k := good

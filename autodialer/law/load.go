@@ -61,7 +61,9 @@ const anywhere = "ANY"
 // Load reads the rules that are part of the program, once.
 func Load() (*Law, error) { return loaded() }
 
-var loaded = sync.OnceValues(func() (*Law, error) {
+var loaded = sync.OnceValues(loadAll)
+
+func loadAll() (*Law, error) {
 	var texts [][]byte
 	for _, name := range []string{"ru", "us", "gb", "eu", "other"} {
 		text, err := data.ReadFile("data/" + name + ".yaml")
@@ -75,7 +77,7 @@ var loaded = sync.OnceValues(func() (*Law, error) {
 		return nil, fmt.Errorf("read the holidays: %w", err)
 	}
 	return read(texts, holidays)
-})
+}
 
 // read makes a Law of the texts of its sets, that of all countries among them.
 func read(texts [][]byte, holidays []byte) (*Law, error) {

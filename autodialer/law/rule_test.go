@@ -1,8 +1,6 @@
 package law
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -231,38 +229,52 @@ func TestBadSets(t *testing.T) {
 
 // FuzzRead: no text of rules or holidays panics, and what is read can be asked.
 func FuzzRead(f *testing.F) {
-	files, err := filepath.Glob("data/*.yaml")
-	if err != nil || len(files) == 0 {
-		f.Fatal(err)
+	for _, demand := range []string{`hours: {week: ["09:00-12:00"], closed_on_holidays: true}}`, `hours: {week: ["mon-fri 09:00-12:00"], holidays: ["10:00-11:00"]}}`,
+		`kinds: [debt], modes: [message], countries: [FR], contacts: {of: calls, most: 1, within: 24h, reason: debt_day, outcomes: [answered]}}`,
+		`abandoned: {share: 0.03, within: 24h}}`, `cooldown: {after: silent, wait: 24h}}`, `label: 32}`} {
+		f.Add([]byte("set: X\ncountries: [FR]\nrules: ["+goodRule+demand+"]"),
+			[]byte("first: 2026-01-01\nlast: 2026-12-31\ncalendars: [{country: FR, source: s, decreed: [2026-01-01..2026-02-01], assumed: [2026-01-05]}]"))
 	}
-	holidays, err := os.ReadFile("data/holidays.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text, holidays)
-	}
-	f.Add([]byte("set: X\ncountries: [FR]\nrules: ["+goodRule+"hours: {week: [\"09:00-12:00\"], closed_on_holidays: true}}]"),
-		[]byte("first: 2026-01-01\nlast: 2026-12-31\ncalendars: [{country: FR, source: s, decreed: [2026-01-01..2026-02-01], assumed: [2026-01-05]}]"))
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, rules, holidays []byte) {
 		l, err := read([][]byte{rules}, holidays)
 		if err != nil {
 			return
 		}
-		for _, country := range []string{"RU", "FR", "US", "XX"} {
-			for _, term := range l.Terms(country, pbx.CampaignDebt, pbx.DialPredictive, at) {
-				if term.Schedule == nil {
-					continue
-				}
-				if until := term.Schedule.At(at).Until; !until.IsZero() && !until.After(at) {
-					t.Fatalf("%s: until %s", term.ID, until)
-				}
+		for _, country := range []string{"FR", "XX"} {
+			terms := l.Terms(country, pbx.CampaignDebt, pbx.DialMessage, at)
+			if next, ok := NewWindow(terms, []*time.Location{time.UTC}, nil, nil).Next(at); ok && next.Before(at) {
+				t.Fatalf("next at %s", next)
 			}
 		}
 	})
+}
+
+// TestHoursByClock compares the quick reading of the hours of the law with that of a schedule.
+func TestHoursByClock(t *testing.T) {
+	l := load(t)
+	rapid.Check(t, func(t *rapid.T) {
+		place := l.byPlace[rapid.SampledFrom([]string{"RU", "US", "GB", "FR", "ES", "IT", "DE", ""}).Draw(t, "country")]
+		place = slices.DeleteFunc(slices.Clone(place), func(t Term) bool { return t.Schedule == nil })
+		s := rapid.SampledFrom(place).Draw(t, "rule").Schedule
+		zone, _ := pbx.ParseZone(rapid.SampledFrom([]string{"Asia/Kamchatka", "America/New_York", "Europe/London", "Australia/Lord_Howe"}).Draw(t, "zone"))
+		at := time.Date(2025, 12, 1, 0, 0, rapid.IntRange(0, 1500*24*3600).Draw(t, "second"), 0, time.UTC).In(zone)
+		opens, ok := opensByClock(s, at)
+		want := at
+		if !s.Open(at) {
+			want = s.At(at).Until
+		}
+		if !ok || !opens.Equal(want) {
+			t.Fatalf("%s at %s: %s, %v, want %s", s.Name, at, opens, ok, want)
+		}
+	})
+}
+
+func BenchmarkLoad(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := loadAll(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -41,7 +41,7 @@ func (l *Law) CheckStart(f Facts) []Problem {
 			}
 		}
 	}
-	if f.Schedule == nil || f.Schedule.At(f.At.In(home(f))) == (pbx.State{}) {
+	if neverOpen(f) {
 		add(Problem{Field: "when", English: "The campaign has no hours in which it calls.", Russian: "У кампании нет часов для звонков."})
 	}
 	for _, k := range f.Campaign.Callers {
@@ -57,6 +57,11 @@ func (l *Law) CheckStart(f Facts) []Problem {
 		add(l.hours(f, country, terms)...)
 	}
 	return list
+}
+
+// neverOpen tells whether the campaign has no hours at all.
+func neverOpen(f Facts) bool {
+	return f.Schedule == nil || f.Schedule.At(f.At.In(home(f))) == (pbx.State{})
 }
 
 func home(f Facts) *time.Location {
@@ -140,7 +145,7 @@ func (l *Law) hours(f Facts, country string, terms Terms) []Problem {
 				Russian: fmt.Sprintf("Праздники страны %s известны только до %s; нужна новая версия программы.", country, l.holidays.Last)})
 		}
 	}
-	if f.Schedule == nil {
+	if neverOpen(f) {
 		return list
 	}
 	for _, zone := range locations(pbx.ZonesOf(country)) {
