@@ -9,10 +9,10 @@ import (
 const (
 	most      = 32    // launches that are looked at in one simulation
 	few       = 2     // launches that are looked at first
-	work      = 30000 // calls and talks that all draws of a simulation follow
-	fewDraws  = 150
-	manyDraws = 600
-	beliefs   = 50 // different chances and lengths of talks that are drawn for them
+	work      = 20000 // calls and talks that all draws of a simulation follow
+	fewDraws  = 60
+	manyDraws = 200
+	beliefs   = 40 // different chances and lengths of talks that are drawn for them
 )
 
 // horizon simulates the seconds that come: which of the calls that ring are answered and
@@ -22,19 +22,21 @@ const (
 //
 // Someone who answers and finds no operator within the time allowed is lost at once and
 // takes nobody from others: so the losses of one draw are by how much the answers ever
-// exceed the operators that were free before, or became so.
+// exceed the operators that were free before, or became so. What one more launch adds to them
+// is taken on average over when it is answered, if it is: that needs few draws.
 type horizon struct {
-	z [grains]float64 // of the normal distribution
+	source rand.PCG
+	z      [grains]float64 // of the normal distribution
 
-	ring    [grains]uint8  // seconds until an answer
-	rung    [slots]float64 // share of the answers that have come until a second
-	odds    [slots]float64 // chance of having rung so long without an answer, as a call nobody answers to one that somebody does
+	ring    [grains]uint8      // seconds until an answer
+	rung    [slots + 1]float64 // share of the answers that have come until a second
+	odds    [slots]float64     // chance of having rung so long without an answer, as a call nobody answers to one that somebody does
 	talk    [grains]float64
 	flights [slots]int // calls that ring, by the seconds that they have
 	talks   []talking
 	count   int // flights
 
-	lost [most + 1]int // by launches, in all draws
+	costs [most]float64 // abandoned calls that each further launch adds, in all draws
 }
 
 // talking is a talk that goes on.
@@ -60,6 +62,7 @@ func (h *horizon) rings(x *ringing) {
 		not += x.not[s]
 	}
 	sumLive, sumNot, grain := 0.0, 0.0, 0
+	h.rung[slots] = 1
 	for s := range slots {
 		h.rung[s] = sumLive / live
 		h.odds[s] = max(1-sumNot/not, 0.001) / max(1-sumLive/live, 0.001)
@@ -108,14 +111,14 @@ func (h *horizon) serve(so time.Duration) {
 	h.talks = append(h.talks, t)
 }
 
-// run simulates and fills in lost. It gives the number of draws.
+// run simulates and fills in costs. It gives the number of draws.
 func (h *horizon) run(r *rand.Rand, s scene) int {
 	draws := min(max(work/(h.count+len(h.talks)+s.answers+1), fewDraws), manyDraws)
-	h.lost = [most + 1]int{}
+	h.costs = [most]float64{}
 	for done := 0; done < draws; {
 		p, scale := s.answer.draw(r), math.Exp(s.sure*r.NormFloat64())
 		for range min(max(1, draws/beliefs), draws-done) {
-			h.draw(r, s, p, scale)
+			h.draw(s, p, scale)
 			done++
 		}
 	}
@@ -123,49 +126,61 @@ func (h *horizon) run(r *rand.Rand, s scene) int {
 }
 
 // draw is one future.
-func (h *horizon) draw(r *rand.Rand, s scene, p, scale float64) {
+func (h *horizon) draw(s scene, p, scale float64) {
 	var room [slots]int // change of the operators free, by second
-	h.releases(r, &room, scale, int(s.wait/time.Second))
+	h.releases(&room, scale, int(s.wait/time.Second))
 	for e, n := range h.flights {
 		if n == 0 {
 			continue
 		}
 		chance := p / (p + (1-p)*h.odds[e])
 		for range n {
-			if r.Float64() < chance {
-				room[max(h.second(r, h.rung[e])-e, 0)]--
+			if u := h.uniform(); u < chance {
+				room[max(h.second(u/chance, h.rung[e])-e, 0)]--
 			}
 		}
 	}
-	sum, least := s.free, 0
+	// least is how few operators are ever left, if that is none or less, and last is when
+	// that is so for the last time: who answers until then takes one from somebody.
+	sum, least, last := s.free, 0, -1
 	for i, d := range room {
 		sum += d
 		room[i] = sum
-		least = min(least, sum)
+		if sum <= least {
+			least, last = sum, i
+		}
 	}
-	h.lost[0] -= least
-	for k := 1; k <= s.answers; k++ {
-		if r.Float64() < p {
-			for i := h.second(r, 0); i < slots; i++ {
-				room[i]--
-				least = min(least, room[i])
+	for k := range s.answers {
+		h.costs[k] += p * h.rung[last+1]
+		u := h.uniform()
+		if u >= p {
+			continue
+		}
+		for i := h.second(u/p, 0); i < slots; i++ {
+			room[i]--
+			if room[i] <= least {
+				least, last = room[i], i
 			}
 		}
-		h.lost[k] -= least
 	}
 }
 
-// second draws when a call is answered that was not until a share of the answers.
-func (h *horizon) second(r *rand.Rand, rung float64) int {
-	return int(h.ring[min(int((rung+r.Float64()*(1-rung))*grains), grains-1)])
+// uniform draws a number below 1. It is most of what a simulation does, and so does not
+// go through an interface.
+func (h *horizon) uniform() float64 { return float64(h.source.Uint64()>>11) / (1 << 53) }
+
+// second is when a call is answered that was not until a share of the answers; u is
+// uniform.
+func (h *horizon) second(u, rung float64) int {
+	return int(h.ring[min(int((rung+u*(1-rung))*grains), grains-1)])
 }
 
 // releases draws when the talks are over. An operator who comes within the time allowed
 // after an answer is in time for it.
-func (h *horizon) releases(r *rand.Rand, room *[slots]int, scale float64, wait int) {
+func (h *horizon) releases(room *[slots]int, scale float64, wait int) {
 	for _, t := range h.talks {
-		left := scale * (h.talk[t.from+r.IntN(grains-t.from)] - t.so)
-		if left < slots {
+		grain := t.from + int(h.uniform()*float64(grains-t.from))
+		if left := scale * (h.talk[grain] - t.so); left < slots {
 			room[max(int(left)-wait, 0)]++
 		}
 	}

@@ -28,7 +28,7 @@ type Now struct {
 }
 
 const (
-	ask      = 2 * time.Second        // after which time alone has changed the odds
+	ask      = 3 * time.Second        // after which time alone has changed the odds
 	replan   = 200 * time.Millisecond // a simulation is good for so long
 	retarget = 30 * time.Second       // a target is
 	settle   = 15 * time.Second       // without dialling ahead after operators have left
@@ -98,6 +98,7 @@ func NewPredictive(s Settings) *Predictive {
 	}
 	p := &Predictive{set: s, r: rand.New(rand.NewPCG(s.Seed, 1)), ring: newRinging(), calls: newFlights(), price: 1}
 	p.horizon.z = quantiles()
+	p.horizon.source.Seed(s.Seed, 3)
 	p.dirty = true
 	return p
 }
@@ -274,8 +275,8 @@ func (p *Predictive) look(at time.Time, now Now, ringing, waiting int) {
 func (p *Predictive) worth(s scene, costs []float64) []float64 {
 	draws := float64(p.horizon.run(p.r, s))
 	allowed := p.price * p.target * s.answer.mean()
-	for k := 1; k <= s.answers; k++ {
-		cost := p.bias() * float64(p.horizon.lost[k]-p.horizon.lost[k-1]) / draws
+	for _, sum := range p.horizon.costs[:s.answers] {
+		cost := p.bias() * sum / draws
 		if cost > allowed {
 			break
 		}

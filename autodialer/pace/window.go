@@ -108,5 +108,8 @@ func exceeds(n, mean float64) float64 {
 	}
 	k := n + 1
 	z := (math.Cbrt(mean/k) - 1 + 1/(9*k)) * 3 * math.Sqrt(k)
+	if z < -6 {
+		return 0
+	}
 	return math.Erfc(-z/math.Sqrt2) / 2
 }
