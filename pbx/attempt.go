@@ -19,7 +19,7 @@ const (
 	AttemptInvalid     AttemptOutcome = "invalid"         // the number does not exist: final
 	AttemptCongestion  AttemptOutcome = "congestion"      // no trunk had room for it
 	AttemptFailed      AttemptOutcome = "failed"          // anything else
-	AttemptInterrupted AttemptOutcome = "interrupted"     // the process died under it
+	AttemptInterrupted AttemptOutcome = "interrupted"     // the process died under it, or it was ended from our side before anybody answered
 	AttemptMissed      AttemptOutcome = "operator_missed" // the operator did not take the call that was to be made: nobody was dialled
 )
 
@@ -126,6 +126,8 @@ type Settlement struct {
 	Target  Target        // State, Reason, Next, Turn and Operator as they are to be
 	Stop    *Stop         // the number opted out
 	Notify  *Notification // for the company's CRM; nil: none
+	// Withdrawn takes the attempt back: no call was begun for it, so it counts for nothing.
+	Withdrawn bool
 }
 
 // Deferral is a target that is due and may not be called: now, or at all.
