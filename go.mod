@@ -30,6 +30,8 @@ require (
 	github.com/wneessen/go-mail v0.8.1
 )
 
+require pgregory.net/rapid v1.3.0 // indirect
+
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect

@@ -39,6 +39,9 @@ type Store interface {
 	// OpenCampaigns gives the states of all campaigns that are not over; it is asked
 	// once, at the start.
 	OpenCampaigns(ctx context.Context) ([]pbx.CampaignState, error)
+	// CampaignState gives the state of a campaign; NotFound when nothing has become of
+	// it yet.
+	CampaignState(ctx context.Context, t pbx.TenantID, campaign string) (pbx.CampaignState, error)
 	// SaveCampaign keeps a state unless one of a later version is kept.
 	SaveCampaign(ctx context.Context, t pbx.TenantID, s pbx.CampaignState) error
 	// LeftAttempts gives the attempts that were begun and never settled, of all
@@ -73,6 +76,8 @@ type Store interface {
 	// Abandonment counts the live answers of a campaign since a time, and those of
 	// them that were abandoned.
 	Abandonment(ctx context.Context, t pbx.TenantID, campaign string, since time.Time) (live, abandoned int, err error)
+	// Call gives the record of a call; NotFound when there is none.
+	Call(ctx context.Context, t pbx.TenantID, id pbx.CallID) (pbx.CDR, []pbx.CallEvent, error)
 	// CountTargets counts targets by state.
 	CountTargets(ctx context.Context, t pbx.TenantID, campaign string) (map[pbx.TargetState]int, error)
 }

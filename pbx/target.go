@@ -71,16 +71,23 @@ type Target struct {
 	Consent   *Consent          `json:"consent,omitempty"`
 	Line      int               `json:"line,omitempty"` // of the list
 
-	State    TargetState    `json:"state"`
-	Reason   HoldReason     `json:"reason,omitempty"`
-	Next     time.Time      `json:"next"`               // not dialled before
-	Attempts int            `json:"attempts"`           // made
-	Turn     int            `json:"turn"`               // place in Numbers of the next
-	Outcome  AttemptOutcome `json:"outcome,omitempty"`  // of the last
-	Operator string         `json:"operator,omitempty"` // reserved for the next attempt
-	Added    time.Time      `json:"added"`
-	Updated  time.Time      `json:"updated"`
+	State    TargetState            `json:"state"`
+	Reason   HoldReason             `json:"reason,omitempty"`
+	Next     time.Time              `json:"next"`               // not dialled before
+	Attempts int                    `json:"attempts"`           // made
+	Turn     int                    `json:"turn"`               // place in Numbers of the next
+	Outcome  AttemptOutcome         `json:"outcome,omitempty"`  // of the last
+	Operator string                 `json:"operator,omitempty"` // with whom the next attempt is made: an extension, [AnyOperator]; "": whoever is free when it is answered
+	Tried    map[string]int         `json:"tried,omitempty"`    // attempts that are over, by number
+	Came     map[AttemptOutcome]int `json:"came,omitempty"`     // and by what they came to
+	Dead     map[string]HoldReason  `json:"dead,omitempty"`     // numbers that are not called any more
+	Added    time.Time              `json:"added"`
+	Updated  time.Time              `json:"updated"`
 }
+
+// AnyOperator in the place of an extension asks for an operator who is reserved before
+// the number is dialled, whoever that is.
+const AnyOperator = "any"
 
 // TargetQuery selects targets of a campaign in the order of their ids.
 type TargetQuery struct {

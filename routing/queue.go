@@ -50,13 +50,7 @@ func CallBack(req Request, queue string) Forwarded {
 	case to[0] == '*', c.Inside(to), c.Numbers[c.E164(to)] != nil, pbx.Emergency(to): // who calls from outside may show any number
 		p.reject(pbx.Forbidden, to+" cannot be called back")
 	default:
-		dial, reason, why := p.outside(to, MaxRing/2)
-		p.why(why)
-		if reason != "" {
-			p.Steps = append(p.Steps, Reject{pbx.NewCause(pbx.PartyPBX, reason)})
-		} else {
-			p.Steps = append(p.Steps, dial)
-		}
+		p.callOut(to, MaxRing/2)
 	}
 	p.finish()
 	return Forwarded{Steps: p.Steps, Record: p.Record, Notice: p.Notice, Why: p.Why}

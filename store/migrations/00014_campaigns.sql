@@ -17,7 +17,7 @@ CREATE TABLE target_ids (
     last   BIGINT NOT NULL
 );
 
--- The body is what does not change.
+-- The body is what does not change, past what came of earlier attempts.
 CREATE TABLE targets (
     tenant   TEXT   NOT NULL,
     campaign TEXT   NOT NULL,
@@ -32,6 +32,7 @@ CREATE TABLE targets (
     outcome  TEXT   NOT NULL,
     operator TEXT   NOT NULL,
     updated  BIGINT NOT NULL,
+    past     TEXT   NOT NULL DEFAULT '',
     leaving  BIGINT NOT NULL DEFAULT 0, -- 1: somebody took it out while it was dialled
     body     TEXT   NOT NULL,
     PRIMARY KEY (tenant, campaign, id)
