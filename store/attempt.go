@@ -275,6 +275,9 @@ func (t *txn) endAttempt(tenant pbx.TenantID, a pbx.Attempt, e ending, withdrawn
 		n, err = t.exec(`UPDATE attempts SET ended = $6, outcome = $7, answerer = $8, talk = $9, waited = $10, opted = $11, answers = $12, body = $13`+
 			this+` AND ended = 0`, append(id, max(1, micros(*a.Ended)), string(a.Outcome), e.answerer, e.talk, e.waited, e.opted, e.answers, e.body)...)
 	}
+	if err == nil && n > 0 && !withdrawn {
+		err = t.addHour(tenant, a, e)
+	}
 	if err != nil || n > 0 {
 		return n > 0, err
 	}

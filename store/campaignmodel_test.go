@@ -173,6 +173,11 @@ func (m *campaignModel) settle(t *rapid.T) {
 	} else {
 		ended := m.at
 		a.Ended, a.Outcome = &ended, rapid.SampledFrom([]pbx.AttemptOutcome{pbx.AttemptAnswered, pbx.AttemptBusy, pbx.AttemptInterrupted, pbx.AttemptMachine}).Draw(t, "outcome")
+		a.Talk = float64(rapid.IntRange(0, 9).Draw(t, "talk"))
+		a.Result = &pbx.InCampaign{Outcome: a.Outcome}
+		for range rapid.IntRange(0, 2).Draw(t, "keys") {
+			a.Result.Answers = append(a.Result.Answers, pbx.Answer{Block: "b", Key: fmt.Sprint(len(a.Result.Answers))})
+		}
 		if rapid.IntRange(0, 7).Draw(t, "opts out") == 0 {
 			e.Stop = &pbx.Stop{Number: a.Number, Source: "key"}
 			m.stop("", a.Number)
@@ -341,6 +346,7 @@ func (m *campaignModel) check(t *rapid.T) {
 			SELECT campaign, state, reason, outcome, 1 AS n, 0 AS counted FROM targets WHERE tenant = $1
 			UNION ALL SELECT campaign, state, reason, outcome, 0, amount FROM target_counts WHERE tenant = $1)
 		GROUP BY campaign, state, reason, outcome HAVING sum(n) <> sum(counted)`, string(m.tenant)))
+	m.checkHours(t)
 	var attempts, open, numbers, most int
 	m.must(t, s.rows(t.Context(), func(rows *sql.Rows) error { return rows.Scan(&attempts, &open, &numbers) },
 		`SELECT count(*), count(CASE WHEN ended = 0 THEN 1 END), count(DISTINCT CASE WHEN ended = 0 THEN number END) FROM attempts WHERE tenant = $1`, string(m.tenant)))
@@ -348,6 +354,34 @@ func (m *campaignModel) check(t *rapid.T) {
 		`SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM attempts WHERE tenant = $1 GROUP BY campaign, number)`, string(m.tenant)))
 	if attempts != len(m.made) || open != numbers || most > 2 {
 		t.Fatalf("%d attempts of %d; %d go on to %d numbers; %d to one number", attempts, len(m.made), open, numbers, most)
+	}
+}
+
+// checkHours compares what is counted by hour with the attempts.
+func (m *campaignModel) checkHours(t *rapid.T) {
+	for _, campaign := range modelCampaigns {
+		first := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+		since := first.Add(time.Duration(rapid.IntRange(-60, 180).Draw(t, "since")) * time.Minute)
+		until := since.Add(time.Duration(rapid.IntRange(0, 180).Draw(t, "long")) * time.Minute)
+		if rapid.IntRange(0, 3).Draw(t, "all") == 0 {
+			since, until = time.Time{}, time.Time{}
+		}
+		want := map[pbx.AttemptOutcome]int{}
+		keys, talk, sum := 0, 0, 0
+		for _, a := range m.made {
+			if a.Campaign == campaign && a.Ended != nil && (since.IsZero() || !a.Began.Before(since) && a.Began.Before(until)) {
+				want[a.Outcome]++
+				talk += int(a.Talk)
+				keys += len(a.Result.Answers)
+			}
+		}
+		report, err := (*m.s).CampaignReport(t.Context(), m.tenant, campaign, since, until)
+		for _, k := range report.Answers {
+			sum += k.Count
+		}
+		if err != nil || !maps.Equal(report.Outcomes, want) || report.Talk != float64(talk) || sum != keys {
+			t.Fatalf("from %v until %v: report %+v, %v; want %v, %d seconds, %d keys", since, until, report, err, want, talk, keys)
+		}
 	}
 }
 
@@ -397,7 +431,7 @@ func TestCampaignModel(t *testing.T) {
 			"pause":   m.switchStatus,
 			"crash":   m.crash,
 			"later": func(t *rapid.T) {
-				m.at = m.at.Add(time.Duration(rapid.IntRange(1, 300).Draw(t, "seconds")) * time.Second)
+				m.at = m.at.Add(time.Duration(rapid.IntRange(1, 900).Draw(t, "seconds")) * time.Second)
 			},
 		})
 	})
