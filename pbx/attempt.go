@@ -19,7 +19,7 @@ const (
 	AttemptInvalid     AttemptOutcome = "invalid"         // the number does not exist: final
 	AttemptCongestion  AttemptOutcome = "congestion"      // no trunk had room for it
 	AttemptFailed      AttemptOutcome = "failed"          // anything else
-	AttemptInterrupted AttemptOutcome = "interrupted"     // the process died under it
+	AttemptInterrupted AttemptOutcome = "interrupted"     // the process died under it, or it was ended from our side before anybody answered
 	AttemptMissed      AttemptOutcome = "operator_missed" // the operator did not take the call that was to be made: nobody was dialled
 )
 
