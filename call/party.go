@@ -231,7 +231,7 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	c.parties = append(c.parties, p)
 	c.keep(p)
 	kind := pbx.Dialled
-	if c.caller.leg == nil && c.into == nil {
+	if c.caller.leg == nil && c.into == nil && c.campaign == nil {
 		kind = pbx.CallerDialled
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: p.who, Leg: p.leg.ID, Trunk: p.trunk})

@@ -74,6 +74,7 @@ type Dial struct {
 	Weights []int
 	By      string        // the extension that is answerable for the call, "" when the company itself is
 	Caller  string        // number to show, "" when none is configured
+	Label   string        // shown with Caller as its name, "": none
 	Hidden  bool          // the number is withheld
 	Strip   int           // first characters taken off the number before it is dialled
 	Add     string        // put before what is left

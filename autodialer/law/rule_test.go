@@ -1,6 +1,10 @@
 package law
 
 import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +81,38 @@ func TestRules(t *testing.T) {
 	}
 	if n := len(sets[0].Countries); sets[0].Name != "EU" || n != 27 {
 		t.Errorf("%s has %d countries", sets[0].Name, n)
+	}
+}
+
+var rewrite = flag.Bool("rewrite", false, "write the list of rules in docs/law.md anew")
+
+// TestDocs: the list in docs/law.md is that of the rules.
+func TestDocs(t *testing.T) {
+	const name, mark = "../../docs/law.md", "<!-- made by go test ./autodialer/law -run TestDocs -rewrite -->\n"
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, found := strings.Cut(string(text), mark)
+	if !found {
+		t.Fatal("no mark")
+	}
+	var b strings.Builder
+	for _, s := range load(t).Sets() {
+		fmt.Fprintf(&b, "\n### %s\n\n", cmp.Or(strings.Join(s.Countries, ", "), "Everywhere"))
+		b.WriteString("| rule | it asks | source | since | sure |\n|---|---|---|---|---|\n")
+		for _, r := range s.Rules {
+			fmt.Fprintf(&b, "| `%s` | %s %s | %s | %s | %s |\n", r.ID, r.English, r.Russian, r.Source, r.InForce, r.Confidence)
+		}
+	}
+	if *rewrite {
+		if err := os.WriteFile(name, []byte(before+mark+b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if after != b.String() {
+		t.Error("the list of rules is another one: go test ./autodialer/law -run TestDocs -rewrite")
 	}
 }
 

@@ -76,8 +76,6 @@ func (t Terms) Consent() bool { return len(t.find(needsConsent)) > 0 }
 
 func needsConsent(r *Rule) bool  { return r.Consent }
 func needsOperator(r *Rule) bool { return r.Operator }
-func needsOptOut(r *Rule) bool   { return r.OptOut }
-func needsTold(r *Rule) bool     { return r.ToldWithin > 0 }
 
 // Ring is how long a number rings at least; 0 when that is not laid down.
 func (t Terms) Ring() time.Duration {
