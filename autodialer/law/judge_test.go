@@ -91,7 +91,7 @@ func TestA17NoConsentRecord(t *testing.T) {
 		{mobile, "inform", "message", &pbx.Consent{Source: "form", At: at.Add(time.Hour)}, nil, "ru-mass-consent"}, // not yet
 		{mobile, "operators", "predictive", nil, nil, "ru-mass-consent"},
 		{mobile, "operators", "preview", nil, nil, ""}, // a person dials one number
-		{mobile, "operators", "preview", nil, Own(Demand{Consent: true}), "company"},
+		{mobile, "operators", "preview", nil, OwnOf(&pbx.Campaign{Consent: pbx.ConsentNeeded}), "company"},
 		{mobile, "debt", "message", nil, nil, ""},
 		{"+12125550100", "advertising", "message", nil, nil, "us-advertising-written-consent"},
 		{"+12125550100", "advertising", "preview", nil, nil, "us-advertising-consent"},
