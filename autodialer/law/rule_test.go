@@ -70,7 +70,8 @@ func TestRules(t *testing.T) {
 				!strings.HasSuffix(r.English, ".") || !strings.HasSuffix(r.Russian, ".") {
 				t.Errorf("%s: %s / %s", r.ID, r.English, r.Russian)
 			}
-			if r.Checked.Compare(date(t, "2026-11-22")) < 0 || r.InForce.Compare(r.Checked) > 0 {
+			checked := date(t, "2026-11-22")
+			if r.Confidence != "C" && r.Checked.Compare(checked) < 0 || r.InForce.Compare(checked) > 0 {
 				t.Errorf("%s: in force %s, checked %s", r.ID, r.InForce, r.Checked)
 			}
 			if prefix, _, _ := strings.Cut(r.ID, "-"); len(r.Countries) == 1 && prefix != strings.ToLower(r.Countries[0]) ||
@@ -231,6 +232,11 @@ func TestBadSets(t *testing.T) {
 		_, err := readSet([]byte("set: X\ncountries: [FR]\nrules: [" + goodRule + rule + "]"))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", rule, err, want)
+		}
+	}
+	for _, change := range [][2]string{{"confidence: A", "confidence: C"}, {"confidence: A", "confidence: E"}, {"checked: 2026-01-02, ", ""}, {"source: s", "source: ''"}, {"in_force: 2026-01-01, ", ""}} {
+		if _, err := readSet([]byte("set: X\ncountries: [FR]\nrules: [" + strings.Replace(goodRule, change[0], change[1], 1) + "ring: 15s}]")); err == nil {
+			t.Errorf("%s is made %q, and read", change[0], change[1])
 		}
 	}
 	holidays := "first: 2026-01-01\nlast: 2026-12-31\ncalendars: []"
