@@ -105,6 +105,8 @@ func exceeds(n, mean float64) float64 {
 		return 1
 	case mean <= 0:
 		return 0
+	case n == 0:
+		return -math.Expm1(-mean)
 	}
 	k := n + 1
 	z := (math.Cbrt(mean/k) - 1 + 1/(9*k)) * 3 * math.Sqrt(k)
