@@ -277,7 +277,7 @@ func (c *Call) ringAgents(v *visit, agents []string) bool {
 		c.music = music
 		c.lullWaiting(v)
 	}
-	cut := time.Since(began) < v.g.Ring && !time.Now().Before(v.deadline)
+	cut := time.Since(began) < v.g.Ring && (c.campaign.late() || !time.Now().Before(v.deadline))
 	c.unanswered(v, agents, mark, cut)
 	return false
 }

@@ -5,6 +5,12 @@ import "time"
 // MaxTargetNumbers is how many numbers a target has at most.
 const MaxTargetNumbers = 5
 
+// Bounds of the targets of a campaign. Those of the highest priority are called first.
+const (
+	MaxTargets        = 2_000_000
+	MaxTargetPriority = 100 // and -100 the lowest
+)
+
 // TargetState says how far a target is.
 type TargetState string
 
@@ -50,6 +56,9 @@ const (
 	HeldReserved  HoldReason = "operator_reserved" // it waits for the operator who is reserved for it
 	HeldCarrier   HoldReason = "refused_mass"      // its subscriber has refused mass calls
 	HeldInvalid   HoldReason = "invalid"           // the number does not exist
+	HeldCountry   HoldReason = "country_unknown"   // and so is the law
+	HeldLabel     HoldReason = "label"             // the number shown has none, or one that is too long
+	HeldContacts  HoldReason = "contacts"          // reached, or tried, as often as the law lets it be
 	HeldWaits     HoldReason = ""
 )
 
@@ -65,16 +74,23 @@ type Target struct {
 	Consent   *Consent          `json:"consent,omitempty"`
 	Line      int               `json:"line,omitempty"` // of the list
 
-	State    TargetState    `json:"state"`
-	Reason   HoldReason     `json:"reason,omitempty"`
-	Next     time.Time      `json:"next"`               // not dialled before
-	Attempts int            `json:"attempts"`           // made
-	Turn     int            `json:"turn"`               // place in Numbers of the next
-	Outcome  AttemptOutcome `json:"outcome,omitempty"`  // of the last
-	Operator string         `json:"operator,omitempty"` // reserved for the next attempt
-	Added    time.Time      `json:"added"`
-	Updated  time.Time      `json:"updated"`
+	State    TargetState            `json:"state"`
+	Reason   HoldReason             `json:"reason,omitempty"`
+	Next     time.Time              `json:"next"`               // not dialled before
+	Attempts int                    `json:"attempts"`           // made
+	Turn     int                    `json:"turn"`               // place in Numbers of the next
+	Outcome  AttemptOutcome         `json:"outcome,omitempty"`  // of the last
+	Operator string                 `json:"operator,omitempty"` // with whom the next attempt is made: an extension, [AnyOperator]; "": whoever is free when it is answered
+	Tried    map[string]int         `json:"tried,omitempty"`    // attempts that are over, by number
+	Came     map[AttemptOutcome]int `json:"came,omitempty"`     // and by what they came to
+	Dead     map[string]HoldReason  `json:"dead,omitempty"`     // numbers that are not called any more
+	Added    time.Time              `json:"added"`
+	Updated  time.Time              `json:"updated"`
 }
+
+// AnyOperator in the place of an extension asks for an operator who is reserved before
+// the number is dialled, whoever that is.
+const AnyOperator = "any"
 
 // TargetQuery selects targets of a campaign in the order of their ids.
 type TargetQuery struct {
@@ -84,6 +100,14 @@ type TargetQuery struct {
 	Key     string         // "": all
 	Limit   int
 	Cursor  string
+}
+
+// TargetPick names targets of a campaign, in one way.
+type TargetPick struct {
+	IDs    []int64
+	Number string
+	Key    string
+	State  TargetState
 }
 
 // Added says what came of adding targets.

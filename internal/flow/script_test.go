@@ -53,6 +53,7 @@ var forms = map[string]form{
 	"speech":  {"", "takes status timeout hangs html huge", false},
 	"link":    {"NAME", "loss delay jitter reorder", false},
 	"call":    {"FROM to NUMBER", "talk patience no-sdp noack hide session refresher via times every from codecs silent supported replaces mirrored early-only to-tag require", true},
+	"attempt": {"NUMBER", "name label caller values operator cancelled tells", true},
 	"stop":    {"", "", true},
 	"start":   {"", "", true},
 	"kill":    {"", "", true},

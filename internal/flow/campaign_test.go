@@ -1,0 +1,76 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"vpbx/pbx"
+)
+
+// durations are those in the JSON of a campaign, which is written with numbers.
+var durations = regexp.MustCompile(`"([0-9.]+(ms|s|m|h))"`)
+
+// attempt makes one call of a campaign, which the block describes in JSON, without anybody
+// who runs it: what a call does is here, which calls are made is for the campaigns
+// themselves.
+func (w *world) attempt(c *command) error {
+	k := pbx.Campaign{Name: "autumn", Kind: pbx.CampaignInform, Mode: pbx.DialMessage, Ring: 20 * time.Second,
+		Script: []pbx.ScriptBlock{{Name: "hello", Play: []string{"welcome"}}}}
+	block := durations.ReplaceAllStringFunc(c.block, func(s string) string {
+		d, err := time.ParseDuration(strings.Trim(s, `"`))
+		if err != nil {
+			return s
+		}
+		return strconv.FormatInt(int64(d), 10)
+	})
+	if block != "" {
+		d := json.NewDecoder(strings.NewReader(block))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&k); err != nil {
+			return fmt.Errorf("line %d: %w", c.line, err)
+		}
+	}
+	o := pbx.CampaignCall{Attempt: pbx.Attempt{Tenant: "acme", Campaign: k.Name, Target: 7, N: 1, Number: c.args[0], Call: pbx.NewCallID(time.Now()), Kind: k.Kind, Mode: k.Mode, Began: time.Now()},
+		Settings: &k, Key: "client-7", Name: c.opts["name"], Variables: map[string]string{}, Operator: c.opts["operator"],
+		Caller: pbx.CampaignCaller{Number: "+74950000000", Label: c.opts["label"]}}
+	if shown, given := c.opts["caller"]; given {
+		o.Caller.Number = shown
+	}
+	for pair := range strings.SplitSeq(c.opts["values"], ",") {
+		if name, value, ok := strings.Cut(pair, ":"); ok {
+			o.Variables[name] = value
+		}
+	}
+	ctx := w.ctx
+	if c.has("cancelled") {
+		after, err := c.duration("cancelled", 0)
+		if err != nil {
+			return err
+		}
+		limited, cancel := context.WithTimeout(ctx, after)
+		defer cancel()
+		ctx = limited
+	}
+	w.log.add("campaign", "calls %s", c.args[0])
+	cdr, err := w.engine.app.Dial(ctx, o)
+	if err != nil {
+		w.log.add("campaign", "does not call: %v", err)
+		return nil
+	}
+	told, err := json.Marshal(cdr.Campaign)
+	if err != nil {
+		return err
+	}
+	w.log.add("campaign", "has called %s: %s", c.args[0], cdr.Campaign.Outcome)
+	if c.has("tells") {
+		w.log.add("campaign", "in the record: %s", told)
+		w.log.add("campaign", "%s", cdr.Explained.EN)
+		w.log.add("campaign", "%s", cdr.Explained.RU)
+	}
+	return nil
+}
