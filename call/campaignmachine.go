@@ -57,7 +57,7 @@ func (c *Call) detected(rule pbx.MachineRule, v amd.Verdict, why string) bool {
 	if machine {
 		taken = pbx.AnswererMachine
 	}
-	c.note(pbx.CallEvent{Kind: pbx.Detected, Who: c.caller.who, Text: v.String(), Name: taken, Why: []string{why}})
+	c.note(pbx.CallEvent{Kind: pbx.Detected, Who: c.caller.who, Text: v.String(), Name: taken, Why: []string{"who answered: " + v.String() + " (" + why + ")"}})
 	return machine
 }
 
