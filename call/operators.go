@@ -7,5 +7,12 @@ func (c *Call) toOperator(dial routing.Dial) {
 	if c.reachTarget(dial) != nil {
 		return
 	}
-	_ = c.connectTarget(c.campaign.order.Settings.Operators.Queue)
+	machine, err := c.metMachine()
+	switch {
+	case err != nil:
+	case machine:
+		c.leaveMessage()
+	default:
+		_ = c.connectTarget(c.campaign.order.Settings.Operators.Queue)
+	}
 }
