@@ -70,7 +70,7 @@ const (
 func (c *Call) holdLine() {
 	l := &operatorLine{call: c.id, mail: c.mail, gone: c.gone, leg: c.caller.leg}
 	taken := false
-	c.m.desks.see(c.company.ID, func(k *desk) {
+	c.m.desks.with(c.company.ID, func(k *desk) {
 		a := k.agent(c.caller.number)
 		if taken = a.line != nil; !taken {
 			a.line = l
