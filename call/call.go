@@ -441,7 +441,7 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
-		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)), nil
+		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)) || c.campaign.waits(c.sounding(e.S)), nil
 	case result:
 		return e.n == c.awaits, nil
 	case hangup:

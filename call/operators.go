@@ -82,6 +82,7 @@ func (c *Call) bringOperator() {
 		k.operator = nil
 		c.parties = append(c.parties, p)
 		p.seat = c.seat
+		p.media.StopPlay()
 		if c.join(p) == nil {
 			c.operatorTalks(w, p)
 		} else if c.cause.Reason == "" {
@@ -104,6 +105,7 @@ func (c *Call) bringOperator() {
 			}
 			continue
 		}
+		c.caller.media.Play(c.m.prompts.quiet(), true)
 		timer := time.NewTimer(time.Until(k.deadline))
 		_, err := c.next(timer.C)
 		timer.Stop()

@@ -90,6 +90,8 @@ func (c *Call) reads(p *party) (skipped bool, err error) {
 		switch e := e.(type) {
 		case expired:
 			return false, nil
+		case media.PlayDone:
+			p.media.Play(c.m.prompts.quiet(), true)
 		case media.DTMF:
 			if e.S == p.media {
 				return e.Digit == skipKey, nil
