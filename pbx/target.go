@@ -5,6 +5,12 @@ import "time"
 // MaxTargetNumbers is how many numbers a target has at most.
 const MaxTargetNumbers = 5
 
+// Bounds of the targets of a campaign. Those of the highest priority are called first.
+const (
+	MaxTargets        = 2_000_000
+	MaxTargetPriority = 100 // and -100 the lowest
+)
+
 // TargetState says how far a target is.
 type TargetState string
 
@@ -50,6 +56,9 @@ const (
 	HeldReserved  HoldReason = "operator_reserved" // it waits for the operator who is reserved for it
 	HeldCarrier   HoldReason = "refused_mass"      // its subscriber has refused mass calls
 	HeldInvalid   HoldReason = "invalid"           // the number does not exist
+	HeldCountry   HoldReason = "country_unknown"   // and so is the law
+	HeldLabel     HoldReason = "label"             // the number shown has none, or one that is too long
+	HeldContacts  HoldReason = "contacts"          // reached, or tried, as often as the law lets it be
 	HeldWaits     HoldReason = ""
 )
 
@@ -91,6 +100,14 @@ type TargetQuery struct {
 	Key     string         // "": all
 	Limit   int
 	Cursor  string
+}
+
+// TargetPick names targets of a campaign, in one way.
+type TargetPick struct {
+	IDs    []int64
+	Number string
+	Key    string
+	State  TargetState
 }
 
 // Added says what came of adding targets.
