@@ -442,6 +442,12 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		return false, c.silent(e.S)
 	case media.PlayDone:
 		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)) || c.campaign.waits(c.sounding(e.S)), nil
+	case media.Detected:
+		return c.caller.media == e.S, nil
+	case media.Beep:
+		return c.caller.media == e.S, nil
+	case media.GreetingEnd:
+		return c.caller.media == e.S, nil
 	case result:
 		return e.n == c.awaits, nil
 	case hangup:

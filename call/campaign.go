@@ -238,6 +238,7 @@ func (c *Call) takeTarget(p *party) {
 	c.caller, c.parties = p, nil
 	c.seat = 1 - p.seat
 	c.note(pbx.CallEvent{Kind: pbx.Served, Who: p.who, Leg: p.leg.ID, Text: c.campaign.order.Campaign})
+	c.listenToTarget()
 	if c.decision.Record {
 		if err := p.media.Admit(media.Record); err != nil {
 			c.decision.Record = false

@@ -64,7 +64,19 @@ func (c *Call) toOperator(dial routing.Dial) {
 	if c.reachTarget(dial) != nil {
 		return
 	}
-	c.bringOperator()
+	if k.operator != nil { // it hears itself who has answered
+		c.bringOperator()
+		return
+	}
+	machine, err := c.metMachine()
+	switch {
+	case err != nil:
+	case machine:
+		c.m.withdraw(c.company.ID, k.bid)
+		c.leaveMessage()
+	default:
+		c.bringOperator()
+	}
 }
 
 // bringOperator joins the target, who has answered, with an operator, or tells it that

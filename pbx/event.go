@@ -58,7 +58,7 @@ const (
 // What can happen in the call of a campaign. It begins with Campaigned behind Arrived.
 const (
 	Campaigned EventKind = "campaign"        // the call is an attempt: Attempt; Name, Text: the caller's label
-	Detected   EventKind = "detected"        // who answered: Text: human, machine or unsure; Why
+	Detected   EventKind = "detected"        // who answered: Text: human, machine or unsure; Name: human or machine, what that is taken for; Why
 	Replied    EventKind = "replied"         // Who pressed Digit in the block Text; Name: the answer that stands for; no Digit: nothing was pressed
 	Told       EventKind = "told"            // the message was heard, or left, to its end
 	OptedOut   EventKind = "opted_out"       // Who does not want to be called any more
