@@ -56,7 +56,7 @@ type CampaignCall struct {
 	Key, Name string // of the target
 	Variables map[string]string
 	Caller    CampaignCaller
-	Operator  string // extension that the call is for: preview, and who was reserved; "": whoever is free
+	Operator  string // extension that the call is for, or [AnyOperator]; "": whoever is free, reserved where the mode wants it
 }
 
 // Reached tells whether an attempt of that outcome counts as one in which the callee was
