@@ -44,12 +44,13 @@ func (s *Store) SaveCampaign(ctx context.Context, t pbx.TenantID, c pbx.Campaign
 	return nil
 }
 
-// OpenCampaigns gives the states of the campaigns of all companies that are not over. It
-// is asked once, at the start.
+// OpenCampaigns gives the states of the campaigns of all companies that are not over, or
+// are and have targets that still wait. It is asked once, at the start.
 func (s *Store) OpenCampaigns(ctx context.Context) ([]pbx.CampaignState, error) {
 	var list []pbx.CampaignState
 	err := s.rows(ctx, func(rows *sql.Rows) error { return scanInto(rows, &list) },
-		`SELECT body FROM campaigns WHERE status NOT IN ('finished', 'cancelled') ORDER BY tenant, campaign`)
+		`SELECT body FROM campaigns c WHERE status NOT IN ('finished', 'cancelled') OR EXISTS (SELECT 1 FROM target_counts n
+			WHERE n.tenant = c.tenant AND n.campaign = c.campaign AND n.state = 'waiting' AND n.amount > 0) ORDER BY tenant, campaign`)
 	if err != nil {
 		return nil, fmt.Errorf("read campaigns: %w", err)
 	}
