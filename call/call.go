@@ -71,14 +71,15 @@ type Call struct {
 
 	transfer    *transfer // of whom the caller talked with, until it has come to something
 	transfers   int
-	consult     *consult     // an attended transfer by keys
-	back        *transfer    // the last that failed: the transferor has the other side back
-	backAt      time.Time    // since when
-	seat        int          // side of the recording for those who are dialled
-	open        bool         // somebody may pick up: the caller waits for an answer
-	holder      *party       // who holds by the API
-	supervise   *supervision // what the call is for: to take part in another
-	supervisors []*party     // who takes part in this one
+	consult     *consult      // an attended transfer by keys
+	back        *transfer     // the last that failed: the transferor has the other side back
+	backAt      time.Time     // since when
+	seat        int           // side of the recording for those who are dialled
+	open        bool          // somebody may pick up: the caller waits for an answer
+	holder      *party        // who holds by the API
+	line        *operatorLine // that its caller holds for campaigns
+	supervise   *supervision  // what the call is for: to take part in another
+	supervisors []*party      // who takes part in this one
 	conference  *media.Conference
 	auto        bool // phones are asked to answer by themselves
 	tight       bool // nothing more can be transcoded on this machine, which would have given more codecs
@@ -405,13 +406,16 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	case media.DTMF:
 		p := c.sounding(e.S)
 		switch {
-		case c.typing(p, e.Digit):
+		case c.typing(p, e.Digit), c.campaign.waits(p):
 			return true, nil
 		case c.search.asking(p):
 			return true, nil
 		case p != nil && p == c.caller && c.guest != nil:
 			c.roomKey(e.Digit)
 			return false, nil
+		}
+		if c.endsTalk(p, e.Digit) {
+			return false, c.endedBy(p, pbx.NewCause(pbx.PartyCallee, pbx.Hangup))
 		}
 		c.pressed(p, e.Digit)
 		return c.moves(), nil
@@ -427,13 +431,23 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		return false, c.surrender(e)
 	case adopt:
 		return c.adopt(e)
+	case lend:
+		c.lend(e)
+	case lineNews:
+		return true, nil
 	case command:
 		e.reply <- e.do(c)
 		return c.moves() || c.sending != nil, nil
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
-		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)), nil
+		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)) || c.campaign.waits(c.sounding(e.S)), nil
+	case media.Detected:
+		return c.caller.media == e.S, nil
+	case media.Beep:
+		return c.caller.media == e.S, nil
+	case media.GreetingEnd:
+		return c.caller.media == e.S, nil
 	case result:
 		return e.n == c.awaits, nil
 	case hangup:
@@ -524,6 +538,9 @@ func (c *Call) finish() {
 	}
 	if c.into != nil {
 		c.into.report(c.cause)
+	}
+	if k := c.campaign; k != nil && k.operator != nil {
+		c.letGo(k.operator, c.cause)
 	}
 	if !c.caller.over && c.caller.leg != nil { // nil: none of the caller's own phones has answered
 		c.letGo(c.caller, c.cause)
@@ -620,6 +637,8 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		if i.Answered == nil {
 			i.Answered = &e.At
 		}
+	case pbx.Carded:
+		i.Card, i.With = e.Card, e.Who
 	case pbx.Held, pbx.Resumed, pbx.Transferring:
 		i.State = e.Kind
 	case pbx.Parked, pbx.Queued:

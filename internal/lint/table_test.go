@@ -18,7 +18,8 @@ var imports = map[string]string{
 	"routing":         "pbx",
 	"events":          "pbx",
 	"events/nats":     "pbx events",
-	"autodialer":      "pbx",
+	"autodialer":      "pbx autodialer/law autodialer/pace",
+	"autodialer/law":  "pbx internal/strict",
 	"tenants":         "pbx internal/strict speech/words",
 	"crm":             "pbx",
 	"crm/amocrm":      "pbx crm",
@@ -50,7 +51,7 @@ var imports = map[string]string{
 }
 
 // product is everything that internal/app wires together.
-const product = "pbx config web media/amd media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer " +
+const product = "pbx config web media/amd media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer autodialer/law autodialer/pace " +
 	"tenants crm crm/amocrm crm/rtk crm/webhook recordings mail speech speech/words sounds call store api internal/strict internal/pcap"
 
 // testImports is what _test.go files may import beyond the line above; kit is
@@ -58,6 +59,7 @@ const product = "pbx config web media/amd media/audio media/sdp media/webrtc med
 var testImports = map[string]string{
 	"store":          "store/storetest",
 	"media/amd":      "media/audio",
+	"autodialer":     "store",
 	"media/webrtc":   "media/sdp",
 	"api":            "recordings routing store media/audio speech",
 	"crm":            "store",

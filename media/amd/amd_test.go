@@ -169,6 +169,9 @@ func TestDone(t *testing.T) {
 
 // How the sound is cut into frames changes nothing.
 func TestFramesDoNotMatter(t *testing.T) {
+	if raced {
+		t.Skip("long, and nothing here is concurrent")
+	}
 	list := scenes(t, "tuning", 1)[:40]
 	rapid.Check(t, func(t *rapid.T) {
 		pcm := list[rapid.IntRange(0, len(list)-1).Draw(t, "scene")].pcm

@@ -87,7 +87,7 @@ func bounds(t *testing.T, all []outcome) {
 		t.Errorf("%.1f %% of the people at home are machines", 100*n)
 	}
 	for _, x := range all {
-		if human(x.kind) && x.After-x.voice[0] > 2500*time.Millisecond {
+		if human(x.kind) && x.After-x.voice[0] > 2200*time.Millisecond {
 			t.Errorf("%s waits from %v to %v", x.name, x.voice[0], x.After)
 		}
 		if x.After > 4*time.Second || x.Verdict == amd.Undecided {

@@ -10,6 +10,9 @@ import (
 
 // Beeps of every pitch and length are heard, in noise of the line that is 20 dB below.
 func TestBeeps(t *testing.T) {
+	if raced {
+		t.Skip("long, and nothing here is concurrent")
+	}
 	for _, noise := range []string{"silence 1", "noise 20 -40"} {
 		for freq := 350; freq <= 2500; freq += 70 {
 			for _, ms := range []int{100, 120, 200, 450, 1000, 2000} {
@@ -62,6 +65,9 @@ func TestTwoTones(t *testing.T) {
 
 // Nobody's voice is a beep: that of no clip of the corpus, at any loudness.
 func TestVoicesAreNoBeeps(t *testing.T) {
+	if raced {
+		t.Skip("long, and nothing here is concurrent")
+	}
 	for _, part := range []string{"tuning", "held"} {
 		for _, c := range clips(t, part) {
 			for _, shift := range []int{0, 2} {
