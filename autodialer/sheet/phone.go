@@ -30,6 +30,9 @@ var (
 // of which a spreadsheet kept the beginning only.
 func phones(cell string) (list []string, extensions int, lost string) {
 	cell = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(cell), "'"))
+	if cell != "" && strings.Trim(cell, "+0123456789()- ") == "" {
+		return []string{cell}, 0, "" // as nearly all are
+	}
 	if m := scientific.FindStringSubmatch(cell); m != nil {
 		whole, ok := expand(m[1]+m[2], m[3])
 		if !ok {
