@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -41,11 +42,42 @@ func big(b *testing.B, kind Kind, rows int) *os.File {
 	return f
 }
 
+// bigShared makes a workbook as Excel does: texts, each once, in a part of their own.
+func bigShared(b *testing.B, _ Kind, rows int) *os.File {
+	b.Helper()
+	f, err := os.Create(filepath.Join(b.TempDir(), "list"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var sheet, shared strings.Builder
+	shared.WriteString("<sst><si><t>phone</t></si><si><t>name</t></si><si><t>zone</t></si><si><t>debt</t></si><si><t>Asia/Yekaterinburg</t></si>")
+	sheet.WriteString(`<sheetData><row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c><c r="C1" t="s"><v>2</v></c><c r="D1" t="s"><v>3</v></c></row>`)
+	for i := range rows {
+		cells := line(i)
+		fmt.Fprintf(&shared, "<si><t>%s</t></si><si><t>%s</t></si>", cells[0], cells[1])
+		fmt.Fprintf(&sheet, `<row r="%[1]d"><c r="A%[1]d" t="s"><v>%[2]d</v></c><c r="B%[1]d" t="s"><v>%[3]d</v></c><c r="C%[1]d" t="s"><v>4</v></c><c r="D%[1]d"><v>%[4]v</v></c></row>`, i+2, 5+2*i, 6+2*i, cells[3])
+	}
+	if _, err := f.Write(smallest(b, sheet.String()+"</sheetData>", shared.String()+"</sst>")); err != nil {
+		b.Fatal(err)
+	}
+	return f
+}
+
 func BenchmarkImport(b *testing.B) {
-	for _, kind := range []Kind{CSV, XLSX} {
-		rows := map[Kind]int{CSV: million, XLSX: maxSheetRows - 1}[kind]
-		b.Run(string(kind), func(b *testing.B) {
-			f := big(b, kind, rows)
+	tests := []struct {
+		name string
+		kind Kind
+		rows int
+		file func(*testing.B, Kind, int) *os.File
+	}{
+		{"csv", CSV, million, big},
+		{"xlsx", XLSX, maxSheetRows - 1, big},
+		{"xlsx-shared", XLSX, maxSheetRows - 1, bigShared},
+	}
+	for _, tt := range tests {
+		rows := tt.rows
+		b.Run(tt.name, func(b *testing.B) {
+			f := tt.file(b, tt.kind, rows)
 			defer func() { _ = f.Close() }()
 			b.ReportAllocs()
 			var peak uint64

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/charmap"
+
+	"vpbx/speech/words"
 )
 
 const list = `Телефон;ФИО;Часовой пояс;Сумма долга;Дата
@@ -269,6 +271,17 @@ func TestMappingIsFound(t *testing.T) {
 	}
 	if _, report, err := read(t, []byte("phone;89160000002\n89160000003;\n"), Options{Header: &no}); err != nil || report.Read != 2 {
 		t.Error("a row was taken for a header", report, err)
+	}
+}
+
+// TestVariables are names that can stand in a spoken text.
+func TestVariables(t *testing.T) {
+	for _, header := range []string{"Сумма долга", "debt", "№ договора", "a:b{c}", "  x  ", "Дата (план)", "имя\nклиента", "=1+1", strings.Repeat("я ", 60), "é-1_2"} {
+		name := variable(header)
+		text, err := words.Parse("{" + name + "}")
+		if err != nil || !slices.Equal(text.Variables(), []string{name}) {
+			t.Errorf("%q is %q: %v", header, name, err)
+		}
 	}
 }
 

@@ -19,9 +19,8 @@ const (
 )
 
 // scanner cuts the XML of a sheet into tags and texts. It knows as much of XML as
-// workbooks have: no DTD, and nothing but UTF-8. Whether tags match sees the reader of rows,
-// who knows which there may be. It is some ten times as fast as encoding/xml, which
-// allocates for every tag, and a sheet has ten million of them.
+// workbooks have: no DTD, and nothing but UTF-8. It is some ten times as fast as
+// encoding/xml, which allocates for every tag, and a sheet has ten million of them.
 type scanner struct {
 	src *bufio.Reader
 
@@ -31,6 +30,8 @@ type scanner struct {
 	attrs []byte // as they stand in the tag
 	text  []byte
 
+	open   []byte // names of the tags that are open, one behind another
+	depths []int  // where each begins
 	buf    []byte // of a tag or text that does not fit into that of src
 	plain  []byte // of a text with entities
 	closed bool   // the start tag that was given is its end as well
@@ -39,12 +40,15 @@ type scanner struct {
 // next goes to the next event; [io.EOF] is the end.
 func (s *scanner) next() error {
 	if s.closed {
-		s.closed, s.event = false, endTag
-		return nil
+		s.closed = false
+		return s.leave(s.open[s.depths[len(s.depths)-1]:])
 	}
 	for {
 		first, err := s.src.Peek(1)
-		if err != nil {
+		switch {
+		case err == io.EOF && len(s.depths) > 0:
+			return io.ErrUnexpectedEOF
+		case err != nil:
 			return err
 		}
 		if first[0] != '<' {
@@ -164,26 +168,49 @@ func declared(raw []byte) error {
 	return nil
 }
 
+// maxDepth is how many tags are open at once; in sheets it is some ten.
+const maxDepth = 100
+
 // tag takes a tag apart.
 func (s *scanner) tag(raw []byte) error {
-	s.event = startTag
-	if rest, ok := bytes.CutPrefix(raw, []byte("/")); ok {
-		s.event, raw = endTag, rest
-	} else if rest, ok := bytes.CutSuffix(raw, []byte("/")); ok {
-		s.closed, raw = true, rest
+	if name, ok := bytes.CutPrefix(raw, []byte("/")); ok {
+		return s.leave(bytes.TrimRight(name, " \t\r\n"))
 	}
+	raw, s.closed = bytes.CutSuffix(raw, []byte("/"))
 	end := bytes.IndexAny(raw, " \t\r\n")
 	if end < 0 {
 		end = len(raw)
 	}
-	s.name, s.attrs = raw[:end], raw[end:]
-	if i := bytes.IndexByte(s.name, ':'); i >= 0 {
-		s.name = s.name[i+1:]
+	s.event, s.name, s.attrs = startTag, raw[:end], raw[end:]
+	if len(s.depths) == maxDepth {
+		return fmt.Errorf("more than %d tags in one another", maxDepth)
 	}
+	s.depths = append(s.depths, len(s.open))
+	s.open = append(s.open, s.name...)
+	s.name = bareName(s.name)
 	if len(s.name) == 0 || !letter(s.name[0]) || bytes.ContainsAny(s.name, "\"'=<&/") || bytes.IndexByte(s.attrs, '<') >= 0 {
 		return fmt.Errorf("a tag %q", short(string(raw)))
 	}
 	return nil
+}
+
+// leave ends the tag that was opened last; name is its own.
+func (s *scanner) leave(name []byte) error {
+	last := len(s.depths) - 1
+	if last < 0 || !bytes.Equal(s.open[s.depths[last]:], name) {
+		return fmt.Errorf("an end %q of what was not begun", short(string(name)))
+	}
+	s.event, s.name = endTag, bareName(s.open[s.depths[last]:])
+	s.open, s.depths = s.open[:s.depths[last]], s.depths[:last]
+	return nil
+}
+
+// bareName is a name without its prefix.
+func bareName(name []byte) []byte {
+	if i := bytes.IndexByte(name, ':'); i >= 0 {
+		return name[i+1:]
+	}
+	return name
 }
 
 // letter tells whether a name may begin with a byte.

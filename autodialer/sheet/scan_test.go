@@ -37,7 +37,7 @@ func theirs(text string) (string, error) {
 	d := xml.NewDecoder(strings.NewReader(text))
 	var l events
 	for {
-		t, err := d.RawToken()
+		t, err := d.Token()
 		if err == io.EOF {
 			return l.String(), nil
 		}
@@ -74,7 +74,7 @@ func (e *events) text(text string) { e.WriteString(text) }
 
 func TestScanner(t *testing.T) {
 	good := []string{
-		`<a/>`, `<a r="1" t='s'>x</a>`, `<x:a x:r="2" r="1"/>`, `<a r = "1">`, `<a r="x>y" t="/">z</a>`, `<?xml version="1.0" encoding="UTF-8"?>` + "\n<a>\n</a>",
+		`<a/>`, `<a r="1" t='s'>x</a>`, `<x:a xmlns:x="y" x:r="2" r="1"/>`, `<a r = "1"></a >`, `<a r="x>y" t="/">z</a>`, `<?xml version="1.0" encoding="UTF-8"?>` + "\n<a>\n</a>",
 		`<a><!-- <b> -- > --></a>`, `<a><![CDATA[<b>&amp;]]]]></a>`, `&lt;&#1080;&#x438;&amp;amp;`, "я", `<a` + strings.Repeat(" ", 100) + `r="` + strings.Repeat("1", 100) + `"/>`, "", `<?x > ?>`,
 	}
 	for _, text := range good {
@@ -86,7 +86,7 @@ func TestScanner(t *testing.T) {
 	}
 	bad := []string{
 		`<`, `<a`, `<a r="1`, `<>`, `< a>`, `<a<b>>`, `<!DOCTYPE a [<!ENTITY b "c">]>`, `&lol;`, `&amp`, `&#xZ;`, `&#1114112;`, `<!--`, `<![CDATA[`, `<?xml version="1.0" encoding="windows-1251"?>`,
-		`</>`, `<"a">`, `<a r="<"/>`, strings.Repeat("x", maxToken+1), `<a r="` + strings.Repeat(">", maxToken+1) + `"/>`,
+		`</>`, `</a>`, `<a>`, `<a></b>`, `<a><b></a></b>`, strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200), `<"a">`, `<a r="<"/>`, strings.Repeat("x", maxToken+1), `<a r="` + strings.Repeat(">", maxToken+1) + `"/>`,
 	}
 	for _, text := range bad {
 		if got, err := ours(text); err == nil {

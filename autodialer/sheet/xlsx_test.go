@@ -246,6 +246,8 @@ func TestDamagedWorkbooks(t *testing.T) {
 		"style of nonsense":  {`<sheetData><row r="1"><c r="A1" s="red"/></row></sheetData>`, `style "red"`},
 		"no rows":            {``, "damaged"},
 		"a long text":        {`<sheetData>` + good + `<row><c><v>` + strings.Repeat("1", 2*maxToken) + `</v></c></row></sheetData>`, "a text longer than"},
+		"a stray end":        {`<sheetData><row></c></row></sheetData>`, `an end "c" of what was not begun`},
+		"a cell outside":     {`<sheetData><c><v>1</v></c></row></sheetData>`, "damaged"},
 		"an entity":          {`<sheetData><row><c><v>&lol;</v></c></row></sheetData>`, "damaged"},
 	}
 	for name, tt := range tests {

@@ -80,7 +80,7 @@ func (t *xlsxTable) readRow() (record, error) {
 				}
 			case "f":
 				t.cell.formula = true
-			case "row", "sheetData":
+			case "row":
 				return record{}, damaged("row %d does not end", t.row)
 			}
 			t.cell.text.start(name)
@@ -93,8 +93,6 @@ func (t *xlsxTable) readRow() (record, error) {
 				t.put(t.value())
 			case "row":
 				return record{t.row, t.cells, t.faults}, nil
-			case "sheetData":
-				return record{}, damaged("row %d does not end", t.row)
 			}
 		}
 	}
