@@ -30,6 +30,8 @@ require (
 	github.com/wneessen/go-mail v0.8.1
 )
 
+require pgregory.net/rapid v1.3.0 // indirect
+
 require (
 	github.com/richardlehane/mscfb v1.0.7 // indirect
 	github.com/richardlehane/msoleps v1.0.6 // indirect

@@ -12,38 +12,20 @@ import (
 // agentCode does a feature code of an agent: it logs in or out, pauses or goes on.
 func (c *Call) agentCode(s routing.Feature) {
 	var x pbx.AgentChange
-	c.m.desks.see(c.company.ID, func(k *desk) { x = k.toggled(k.stateOf(c.caller.number), s) })
-	type changed struct{ err error }
-	r, err := await(c, func(ctx context.Context) changed {
-		ctx, cancel := context.WithTimeout(ctx, saveBound)
-		defer cancel()
-		_, err := c.m.ChangeAgent(ctx, c.company.ID, c.caller.number, x)
-		return changed{err}
-	})
-	if err != nil {
-		return
-	}
-	if r.err != nil {
-		c.log.Error("agent not changed", "extension", c.caller.number, "error", r.err)
-		c.why("the setting could not be saved")
-		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
-		return
-	}
-	c.why(didAgent(x))
-	if c.serve(s) != nil {
-		return
-	}
+	c.m.desks.see(c.company.ID, func(k *desk) { x = k.toggled(c.caller.number, s) })
 	tone := c.m.prompts.confirmation()
 	if x.Do == pbx.AgentLogout || x.Do == pbx.AgentPause {
 		tone = media.MutedPrompt() // who listens knows which of the two it was
 	}
-	if _, err := c.collect(collect{sounds: []sound{{"", tone}}}); err == nil {
-		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
-	}
+	c.set(s, didAgent(x), tone, func(ctx context.Context) error {
+		_, err := c.m.ChangeAgent(ctx, c.company.ID, c.caller.number, x)
+		return err
+	})
 }
 
-// toggled is what a code means for an agent in that state.
-func (k *desk) toggled(s pbx.AgentState, f routing.Feature) pbx.AgentChange {
+// toggled is what a code means for an agent as it is now.
+func (k *desk) toggled(number string, f routing.Feature) pbx.AgentChange {
+	s := k.stateOf(number)
 	if f.Code == routing.AgentPause {
 		if f.Number == "" && s.Paused != "" {
 			return pbx.AgentChange{Do: pbx.AgentResume}
@@ -55,7 +37,7 @@ func (k *desk) toggled(s pbx.AgentState, f routing.Feature) pbx.AgentChange {
 	case f.Number != "":
 		in = slices.Contains(s.Queues, f.Number)
 	case s.Logged == "": // where nobody has to log in it is in
-		in = k.works(s.Number)
+		in = k.works(number)
 	}
 	if in {
 		return pbx.AgentChange{Do: pbx.AgentLogout, Queue: f.Number}

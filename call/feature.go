@@ -22,6 +22,8 @@ func (c *Call) feature(s routing.Feature) bool {
 		c.echo()
 	case routing.AgentLogin, routing.AgentPause:
 		c.agentCode(s)
+	case routing.AgentLine:
+		c.holdLine()
 	case routing.OwnNumber:
 		c.ownNumber()
 	case routing.Mailbox:
@@ -32,9 +34,9 @@ func (c *Call) feature(s routing.Feature) bool {
 		c.retrieve(s)
 	case routing.DNDOn, routing.DNDOff:
 		on := s.Code == routing.DNDOn
-		c.set(s, func(e *pbx.Extension) { e.SetDND(on) })
+		c.setPhone(s, func(e *pbx.Extension) { e.SetDND(on) })
 	case routing.ForwardTo, routing.ForwardOff:
-		c.set(s, func(e *pbx.Extension) { e.SetForward(s.Number) })
+		c.setPhone(s, func(e *pbx.Extension) { e.SetForward(s.Number) })
 	default:
 		c.log.Error("unknown feature code", "code", s.Code)
 		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
@@ -42,37 +44,37 @@ func (c *Call) feature(s routing.Feature) bool {
 	return true
 }
 
-// set keeps a setting of the calling extension and confirms it with a tone.
-func (c *Call) set(s routing.Feature, change func(*pbx.Extension)) {
+// setPhone sets something of the calling extension.
+func (c *Call) setPhone(s routing.Feature, change func(*pbx.Extension)) {
+	c.set(s, done(s), c.m.prompts.confirmation(), func(ctx context.Context) error {
+		return c.m.Extensions.UpdateExtension(ctx, c.company.ID, c.caller.number, change)
+	})
+}
+
+// set saves what a feature code sets, and says by a tone that it has. did is what the
+// record says of it.
+func (c *Call) set(s routing.Feature, did string, tone *media.Prompt, save func(context.Context) error) {
 	type saved struct{ err error }
 	r, err := await(c, func(ctx context.Context) saved {
 		ctx, cancel := context.WithTimeout(ctx, saveBound)
 		defer cancel()
-		return saved{c.m.Extensions.UpdateExtension(ctx, c.company.ID, c.caller.number, change)}
+		return saved{save(ctx)}
 	})
 	if err != nil {
 		return
 	}
 	if r.err != nil {
-		c.log.Error("setting of a phone not saved", "extension", c.caller.number, "error", r.err)
+		c.log.Error("setting not saved", "code", s.Code, "extension", c.caller.number, "error", r.err)
 		c.why("the setting could not be saved")
 		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Broken))
 		return
 	}
-	c.why(done(s))
+	c.why(did)
 	if c.serve(s) != nil {
 		return
 	}
-	c.caller.media.Play(c.m.prompts.confirmation(), false)
-	for {
-		e, err := c.next(nil)
-		if err != nil {
-			return
-		}
-		if _, ok := e.(media.PlayDone); ok {
-			c.end(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
-			return
-		}
+	if _, err := c.collect(collect{sounds: []sound{{"", tone}}}); err == nil {
+		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
 	}
 }
 

@@ -207,7 +207,9 @@ func (c *Call) whileSpeaking(r *recordings.Recorder, longest, quiet time.Duratio
 		case err != nil:
 			return "the caller hung up", err
 		}
-		if slices.Contains(c.typed, '#') {
+		ends := slices.Contains(c.typed, '#')
+		c.typed = nil // of many keys the last would find no room
+		if ends {
 			return "ended by #", nil
 		}
 		if _, tick := e.(expired); !tick {

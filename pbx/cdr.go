@@ -46,6 +46,7 @@ type CDR struct {
 	CRM        *Lookup       `json:"crm"`
 	Conference *InConference `json:"conference,omitempty"` // it was in, the last of several
 	Queues     []InQueue     `json:"queues,omitempty"`     // it has waited in
+	Campaign   *InCampaign   `json:"campaign,omitempty"`   // the attempt of a campaign that it was
 	Identity   *Identity     `json:"identity,omitempty"`   // of a caller from outside, when its network says something
 	Callback   bool          `json:"callback,omitempty"`   // we called the caller first: click-to-call
 	Continued  CallID        `json:"continued,omitempty"`  // the call in which it goes on: an attended transfer, a pickup
@@ -95,6 +96,7 @@ type fold struct {
 	inRoom  bool      // it is in a conference
 	message bool      // one was left
 	queues  queueFold
+	attempt campaignFold
 	cause   Cause
 	last    time.Time
 }
@@ -104,6 +106,7 @@ func (f *fold) add(e CallEvent) {
 	f.last = e.At
 	c.Why = append(c.Why, e.Why...)
 	f.queues.add(e)
+	f.attempt.add(e)
 	switch e.Kind {
 	case Arrived:
 		c.Started, c.Direction, c.From, c.To, c.Trunk = e.At, e.Direction, e.From, e.To, e.Trunk
@@ -192,6 +195,7 @@ func (f *fold) finish() CDR {
 	}
 	f.unbridge(c.Ended)
 	c.Queues = f.queues.finish(c.Ended, f.cause)
+	c.Campaign = f.attempt.finish(f.cause)
 	end := c.Ended
 	if c.Answered != nil {
 		end = *c.Answered
@@ -230,7 +234,7 @@ func (f *fold) outcome() Outcome {
 	switch f.cause.Reason {
 	case Busy:
 		return OutcomeBusy
-	case Declined, Rejected, Forbidden, Premium, Spent, WrongPIN:
+	case Declined, Blocked, Rejected, Forbidden, Premium, Spent, WrongPIN:
 		return OutcomeRejected
 	case Cancelled, SentOn:
 		return OutcomeAbandoned
@@ -239,7 +243,7 @@ func (f *fold) outcome() Outcome {
 			return OutcomeAbandoned
 		}
 		return OutcomeMissed
-	case NoAnswer, NoChoice, Unconfirmed, Unregistered, Elsewhere:
+	case NoAnswer, NoChoice, Unconfirmed, Unregistered, Elsewhere, Unanswered:
 		return OutcomeMissed
 	case Joined: // whoever was called answered there
 		return OutcomeAnswered

@@ -26,6 +26,7 @@ type Company struct {
 	Schedules   map[string]*Schedule   // by name; nil when there is none
 	Lists       map[string]*List       // likewise
 	Menus       map[string]*Menu       // by name; nil when there is none
+	Campaigns   map[string]*Campaign   // by name; nil when there is none
 }
 
 // Trunk gives the trunk of that name, nil when there is none.

@@ -55,6 +55,18 @@ const (
 	QueueLeft    EventKind = "queue_left"    // Who has left the queue To: Position; Text: how, see [LeftQueue]
 )
 
+// What can happen in the call of a campaign. It begins with Campaigned behind Arrived.
+const (
+	Campaigned EventKind = "campaign"        // the call is an attempt: Attempt; Name, Text: the caller's label
+	Detected   EventKind = "detected"        // who answered: Text: human, machine or unsure; Name: human or machine, what that is taken for; Why
+	Replied    EventKind = "replied"         // Who pressed Digit in the block Text; Name: the answer that stands for; no Digit: nothing was pressed
+	Told       EventKind = "told"            // the message was heard, or left, to its end
+	OptedOut   EventKind = "opted_out"       // Who does not want to be called any more
+	Wanted     EventKind = "operator_wanted" // from now on an operator has to come
+	Carded     EventKind = "operator_card"   // Who is shown the target it is to talk with: Card
+	Sorry      EventKind = "sorry"           // none was there in time: Who is told so
+)
+
 // Direction says where a call comes from and goes to, seen from the company.
 type Direction string
 
@@ -68,28 +80,30 @@ const (
 // CallEvent is one line of the trace of a call. Which fields are set depends
 // on Kind; Why may be set on any: it is what a manager reads later.
 type CallEvent struct {
-	At        time.Time  `json:"at"`
-	Kind      EventKind  `json:"kind"`
-	Leg       LegID      `json:"leg,omitempty"`
-	Who       string     `json:"who,omitempty"`   // extension or outside number
-	Other     CallID     `json:"other,omitempty"` // the other call, where two have to do with each other
-	Trunk     string     `json:"trunk,omitempty"`
-	Direction Direction  `json:"direction,omitempty"`
-	From      string     `json:"from,omitempty"`
-	To        string     `json:"to,omitempty"`
-	Name      string     `json:"name,omitempty"` // display name the caller gave
-	Digit     string     `json:"digit,omitempty"`
-	Position  int        `json:"position,omitempty"` // in a queue: 1 is the next
-	Text      string     `json:"text,omitempty"`
-	Codec     string     `json:"codec,omitempty"`
-	SRTP      string     `json:"srtp,omitempty"` // how the sound was secured, as in the record
-	Why       []string   `json:"why,omitempty"`
-	Cause     *Cause     `json:"cause,omitempty"`
-	Quality   *Quality   `json:"quality,omitempty"`
-	Recording *Recording `json:"recording,omitempty"`
-	CRM       *Lookup    `json:"crm,omitempty"`
-	With      []string   `json:"with,omitempty"`     // LeftRoom: whom Who has met there
-	Identity  *Identity  `json:"identity,omitempty"` // Arrived: what the caller's network says of the number
+	At        time.Time   `json:"at"`
+	Kind      EventKind   `json:"kind"`
+	Leg       LegID       `json:"leg,omitempty"`
+	Who       string      `json:"who,omitempty"`   // extension or outside number
+	Other     CallID      `json:"other,omitempty"` // the other call, where two have to do with each other
+	Trunk     string      `json:"trunk,omitempty"`
+	Direction Direction   `json:"direction,omitempty"`
+	From      string      `json:"from,omitempty"`
+	To        string      `json:"to,omitempty"`
+	Name      string      `json:"name,omitempty"` // display name the caller gave
+	Digit     string      `json:"digit,omitempty"`
+	Position  int         `json:"position,omitempty"` // in a queue: 1 is the next
+	Text      string      `json:"text,omitempty"`
+	Codec     string      `json:"codec,omitempty"`
+	SRTP      string      `json:"srtp,omitempty"` // how the sound was secured, as in the record
+	Why       []string    `json:"why,omitempty"`
+	Cause     *Cause      `json:"cause,omitempty"`
+	Quality   *Quality    `json:"quality,omitempty"`
+	Recording *Recording  `json:"recording,omitempty"`
+	CRM       *Lookup     `json:"crm,omitempty"`
+	With      []string    `json:"with,omitempty"`     // LeftRoom: whom Who has met there
+	Attempt   *AttemptRef `json:"attempt,omitempty"`  // Campaigned
+	Card      *Card       `json:"card,omitempty"`     // Carded
+	Identity  *Identity   `json:"identity,omitempty"` // Arrived: what the caller's network says of the number
 }
 
 // Identity is what STIR/SHAKEN says of the number of a caller from outside.
@@ -139,4 +153,5 @@ type CallInfo struct {
 	State     EventKind  `json:"state"`               // the last thing that changed: arrived, ringing, bridged …
 	Recording string     `json:"recording,omitempty"` // [RecordingOn] or [RecordingPaused]; "": it is not recorded
 	With      string     `json:"with,omitempty"`
+	Card      *Card      `json:"card,omitempty"` // of the target of a campaign, for the operator With
 }

@@ -20,6 +20,7 @@ const (
 	NotifyEnded        NotificationKind = "ended"        // the call is over: Cause, Record
 	NotifyRecorded     NotificationKind = "recorded"     // a recording can be fetched: Recording
 	NotifyHistory      NotificationKind = "history"      // a history that was ordered is made: Order, Result; of no call
+	NotifyTarget       NotificationKind = "target"       // a campaign is done with a target: Target; of no call
 )
 
 // NotificationKinds are the kinds that are about calls, in the order of a call.
@@ -44,6 +45,7 @@ type Notification struct {
 	Cause     *CDRCause        `json:"cause,omitempty"`
 	Record    *CDR             `json:"record,omitempty"`
 	Recording *Recording       `json:"recording,omitempty"`
+	Target    *TargetNotice    `json:"target,omitempty"`
 	Order     string           `json:"order,omitempty"`
 	Result    int              `json:"result,omitempty"` // 0: the file is ready
 }

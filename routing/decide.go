@@ -90,13 +90,7 @@ func (p *plan) dialled() {
 		p.rule(func(*pbx.Rule) {})
 	default:
 		p.Direction = pbx.Out
-		dial, reason, why := p.outside(p.req.To, MaxRing)
-		if reason != "" {
-			p.reject(reason, why)
-			return
-		}
-		p.Steps = append(p.Steps, dial)
-		p.why(why)
+		p.callOut(p.req.To, MaxRing)
 	}
 }
 

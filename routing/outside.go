@@ -8,7 +8,18 @@ import (
 	"vpbx/pbx"
 )
 
-// outside lays out a call to the world: the outbound line with the longest
+// callOut lays out a call to the world, or why it is refused.
+func (p *plan) callOut(to string, d time.Duration) {
+	dial, reason, why := p.outside(to, d)
+	if reason != "" {
+		p.reject(reason, why)
+		return
+	}
+	p.Steps = append(p.Steps, dial)
+	p.why(why)
+}
+
+// outside finds the way of a call to the world: the outbound line with the longest
 // prefix carries it. National numbers are read as people of the company's
 // country write them; short ones (112) go as dialled. What must not or cannot
 // be called gives the reason for it, and no Dial.

@@ -50,13 +50,7 @@ func CallBack(req Request, queue string) Forwarded {
 	case to[0] == '*', c.Inside(to), c.Numbers[c.E164(to)] != nil, pbx.Emergency(to): // who calls from outside may show any number
 		p.reject(pbx.Forbidden, to+" cannot be called back")
 	default:
-		dial, reason, why := p.outside(to, MaxRing/2)
-		p.why(why)
-		if reason != "" {
-			p.Steps = append(p.Steps, Reject{pbx.NewCause(pbx.PartyPBX, reason)})
-		} else {
-			p.Steps = append(p.Steps, dial)
-		}
+		p.callOut(to, MaxRing/2)
 	}
 	p.finish()
 	return Forwarded{Steps: p.Steps, Record: p.Record, Notice: p.Notice, Why: p.Why}
@@ -74,6 +68,14 @@ func (p *plan) agentCode(dialled string) bool {
 			p.reject(pbx.UnknownNumber, queue+" is not a queue that one can log in to")
 		default:
 			p.Steps = append(p.Steps, Feature{AgentLogin, queue})
+		}
+		return true
+	}
+	if dialled == string(AgentLine) {
+		if !c.IsAgent(own) && !c.HasOpenQueue() {
+			p.reject(pbx.Forbidden, own+" is not an agent of any queue")
+		} else {
+			p.Steps = append(p.Steps, Feature{Code: AgentLine})
 		}
 		return true
 	}

@@ -29,13 +29,7 @@ func Invite(req Request, conference string) Forwarded {
 	case to[0] == '*', c.Inside(to), c.Numbers[c.E164(to)] != nil:
 		p.reject(pbx.Forbidden, to+" cannot be called into a conference")
 	default:
-		dial, reason, why := p.outside(to, MaxRing/2)
-		p.why(why)
-		if reason != "" {
-			p.Steps = append(p.Steps, Reject{pbx.NewCause(pbx.PartyPBX, reason)})
-		} else {
-			p.Steps = append(p.Steps, dial)
-		}
+		p.callOut(to, MaxRing/2)
 	}
 	p.why("called into " + conference)
 	p.finish()

@@ -11,6 +11,9 @@ import (
 // maxPhones is how many numbers a person has, and how many columns of them a list.
 const maxPhones = 5
 
+// maxPhoneCell bounds a cell with telephone numbers, in bytes: five, with words.
+const maxPhoneCell = 300
+
 // minDigits is from how many digits on something is taken for a number of its own.
 const minDigits = 5
 

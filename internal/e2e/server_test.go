@@ -177,6 +177,30 @@ func (s *server) check() {
 	}
 }
 
+// wantSecret fails when a secret is in the output.
+func (s *server) wantSecret(secret string) {
+	s.t.Helper()
+	for line := range strings.Lines(s.output.String()) {
+		if strings.Contains(line, secret) {
+			s.t.Errorf("vpbx printed %q in %s", secret, line)
+		}
+	}
+}
+
+// loggedKey is a field of a line of the log that can be a key: its text is one key, or
+// its name says what it is.
+var loggedKey = regexp.MustCompile(`":"[0-9*#]"|(?i)"(key|keys|digit|digits|dtmf|signal|typed)":|signal=|dtmf`)
+
+// wantNoKeys fails when keys that were pressed are in the output one by one.
+func (s *server) wantNoKeys() {
+	s.t.Helper()
+	for line := range strings.Lines(s.output.String()) {
+		if loggedKey.MatchString(line) {
+			s.t.Errorf("vpbx printed a key in %s", line)
+		}
+	}
+}
+
 // nothingLeft fails when a call or a session is left, a record was lost, or the
 // server met a fault of its own.
 func (s *server) nothingLeft() {

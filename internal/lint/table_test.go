@@ -5,19 +5,21 @@ package lint
 // yet is not.
 var imports = map[string]string{
 	"pbx":             "",
-	"config":          "internal/strict",
+	"config":          "internal/strict media/amd",
 	"web":             "",
 	"media/audio":     "",
+	"media/amd":       "",
 	"media/sdp":       "",
 	"media/webrtc":    "",
-	"media":           "media/audio media/sdp media/webrtc",
+	"media":           "media/amd media/audio media/sdp media/webrtc",
 	"sip":             "pbx",
 	"sip/hep":         "pbx",
 	"internal/pcap":   "pbx",
 	"routing":         "pbx",
 	"events":          "pbx",
 	"events/nats":     "pbx events",
-	"autodialer":      "pbx",
+	"autodialer":      "pbx autodialer/law autodialer/pace",
+	"autodialer/law":  "pbx internal/strict",
 	"tenants":         "pbx internal/strict speech/words",
 	"crm":             "pbx",
 	"crm/amocrm":      "pbx crm",
@@ -28,7 +30,7 @@ var imports = map[string]string{
 	"speech/words":    "",
 	"speech":          "media/audio",
 	"sounds":          "pbx media media/audio speech speech/words",
-	"call":            "pbx sip media media/audio routing recordings sounds",
+	"call":            "pbx sip media media/amd media/audio routing recordings sounds",
 	"store":           "pbx",
 	"store/storetest": "pbx store",
 	"api":             "pbx tenants events web sounds internal/pcap",
@@ -52,13 +54,14 @@ var imports = map[string]string{
 }
 
 // product is everything that internal/app wires together.
-const product = "pbx config web media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer autodialer/sheet " +
+const product = "pbx config web media/amd media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer autodialer/law autodialer/pace autodialer/sheet " +
 	"tenants crm crm/amocrm crm/rtk crm/webhook recordings mail speech speech/words sounds call store api internal/strict internal/pcap"
 
 // testImports is what _test.go files may import beyond the line above; kit is
 // for the tests of every package.
 var testImports = map[string]string{
 	"store":          "store/storetest",
+	"autodialer":     "store",
 	"media/webrtc":   "media/sdp",
 	"api":            "recordings routing store media/audio speech",
 	"crm":            "store",
@@ -134,6 +137,8 @@ var tenantless = map[string]string{
 	"Store.Spending":           "read once at start, for all tenants",
 	"Store.Agents":             "read once at start, for all tenants",
 	"Store.OpenCallbacks":      "read once at start, for all tenants",
+	"Store.OpenCampaigns":      "read once at start, for all tenants",
+	"Store.LeftAttempts":       "read once at start, for all tenants",
 	"Store.SweepAmo":           "forgets what is too old, of all tenants",
 	"Store.SweepExchanges":     "forgets what is too old, of all tenants",
 	"Store.SweepNotifications": "forgets what is too old, of all tenants",
