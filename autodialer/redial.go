@@ -35,7 +35,7 @@ func after(c *pbx.Campaign, t pbx.Target, a pbx.Attempt, at time.Time) pbx.Targe
 	} else {
 		rule, has := c.Redial.Rules[a.Outcome]
 		if !has || t.Came[a.Outcome] > rule.Times {
-			return ended(t, a.Outcome)
+			return spent(t, a.Outcome)
 		}
 		wait = max(wait, rule.After)
 		if c.Redial.ByTurn {
@@ -65,8 +65,8 @@ func again(c *pbx.Campaign, t pbx.Target, next time.Time) pbx.Target {
 	return over(t, pbx.TargetExhausted, pbx.HeldNumber)
 }
 
-// ended is a target whose last outcome is not followed by another attempt.
-func ended(t pbx.Target, o pbx.AttemptOutcome) pbx.Target {
+// spent is a target whose last outcome is not followed by another attempt.
+func spent(t pbx.Target, o pbx.AttemptOutcome) pbx.Target {
 	switch o {
 	case pbx.AttemptInterrupted:
 		return over(t, pbx.TargetInterrupted, pbx.HeldWaits)

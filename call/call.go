@@ -71,14 +71,15 @@ type Call struct {
 
 	transfer    *transfer // of whom the caller talked with, until it has come to something
 	transfers   int
-	consult     *consult     // an attended transfer by keys
-	back        *transfer    // the last that failed: the transferor has the other side back
-	backAt      time.Time    // since when
-	seat        int          // side of the recording for those who are dialled
-	open        bool         // somebody may pick up: the caller waits for an answer
-	holder      *party       // who holds by the API
-	supervise   *supervision // what the call is for: to take part in another
-	supervisors []*party     // who takes part in this one
+	consult     *consult      // an attended transfer by keys
+	back        *transfer     // the last that failed: the transferor has the other side back
+	backAt      time.Time     // since when
+	seat        int           // side of the recording for those who are dialled
+	open        bool          // somebody may pick up: the caller waits for an answer
+	holder      *party        // who holds by the API
+	line        *operatorLine // that its caller holds for campaigns
+	supervise   *supervision  // what the call is for: to take part in another
+	supervisors []*party      // who takes part in this one
 	conference  *media.Conference
 	auto        bool // phones are asked to answer by themselves
 	tight       bool // nothing more can be transcoded on this machine, which would have given more codecs
@@ -413,6 +414,9 @@ func (c *Call) handle(e any) (pass bool, err error) {
 			c.roomKey(e.Digit)
 			return false, nil
 		}
+		if c.endsTalk(p, e.Digit) {
+			return false, c.endedBy(p, pbx.NewCause(pbx.PartyCallee, pbx.Hangup))
+		}
 		c.pressed(p, e.Digit)
 		return c.moves(), nil
 	case media.KeyOut:
@@ -427,6 +431,10 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		return false, c.surrender(e)
 	case adopt:
 		return c.adopt(e)
+	case lend:
+		c.lend(e)
+	case lineNews:
+		return true, nil
 	case command:
 		e.reply <- e.do(c)
 		return c.moves() || c.sending != nil, nil

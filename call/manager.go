@@ -189,6 +189,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	m.mu.Lock()
 	m.draining = true
 	m.mu.Unlock()
+	m.desks.endLines()
 	ended := make(chan struct{})
 	go func() { m.wg.Wait(); close(ended) }()
 	select {

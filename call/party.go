@@ -36,6 +36,7 @@ type party struct {
 	keys       string        // what it presses for the PBX
 	recordKeys string        // likewise, for the recording
 	barges     bool          // it supervises, and is heard by both
+	line       *operatorLine // that its leg goes back to, nil: it is hung up
 	security   media.Security
 	tapped     *recordings.Recorder
 }
@@ -258,8 +259,12 @@ func (c *Call) alert(p *party) []sip.Header {
 	return list
 }
 
-// letGo hangs a party up, for a cause of ours, and notes its end.
+// letGo hangs a party up, for a cause of ours, and notes its end. An operator who has
+// come from its line goes back there.
 func (c *Call) letGo(p *party, cause pbx.Cause) {
+	if c.backToLine(p) {
+		return
+	}
 	if p.leg != nil {
 		p.leg.Hangup(cause)
 	}
@@ -366,6 +371,7 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 	c.note(e)
 	c.served(p)
 	c.paid(p, cause)
+	c.lostLine(p, cause)
 }
 
 // giveUp ends what p counts against; while another phone of the same extension

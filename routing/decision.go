@@ -98,6 +98,7 @@ const (
 	OwnNumber  Code = "*65" // which is said
 	AgentLogin Code = "*45" // in or out; with an open queue behind it: of that one
 	AgentPause Code = "*46" // or resume; with the place of a reason behind it: pause for that
+	AgentLine  Code = "*47" // a line on which calls of campaigns come
 )
 
 // Feature does what a feature code asks for, for the extension that dialled it,

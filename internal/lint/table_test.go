@@ -18,7 +18,7 @@ var imports = map[string]string{
 	"routing":         "pbx",
 	"events":          "pbx",
 	"events/nats":     "pbx events",
-	"autodialer":      "pbx autodialer/law",
+	"autodialer":      "pbx autodialer/law autodialer/pace",
 	"autodialer/law":  "pbx internal/strict",
 	"tenants":         "pbx internal/strict speech/words",
 	"crm":             "pbx",
@@ -51,13 +51,14 @@ var imports = map[string]string{
 }
 
 // product is everything that internal/app wires together.
-const product = "pbx config web media/amd media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer autodialer/law " +
+const product = "pbx config web media/amd media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer autodialer/law autodialer/pace " +
 	"tenants crm crm/amocrm crm/rtk crm/webhook recordings mail speech speech/words sounds call store api internal/strict internal/pcap"
 
 // testImports is what _test.go files may import beyond the line above; kit is
 // for the tests of every package.
 var testImports = map[string]string{
 	"store":          "store/storetest",
+	"autodialer":     "store",
 	"media/webrtc":   "media/sdp",
 	"api":            "recordings routing store media/audio speech",
 	"crm":            "store",
