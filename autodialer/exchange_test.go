@@ -163,8 +163,8 @@ func (x *exchange) operator(c pbx.CampaignCall, talk time.Duration) pbx.AttemptO
 	return pbx.AttemptConnected
 }
 
-func (x *exchange) tell(c pbx.CampaignCall, k pbx.EventKind, text string) {
-	x.heard(pbx.Live{Tenant: c.Tenant, Call: c.Call, CallEvent: pbx.CallEvent{At: time.Now(), Kind: k, Text: text}})
+func (x *exchange) tell(c pbx.CampaignCall, k pbx.EventKind, who string) {
+	x.heard(pbx.Live{Tenant: c.Tenant, Call: c.Call, CallEvent: pbx.CallEvent{At: time.Now(), Kind: k, Text: who, Name: who}})
 }
 
 // number is the n-th number of a test: a landline of Moscow, whose zone is known.

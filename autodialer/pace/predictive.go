@@ -74,6 +74,7 @@ type plan struct {
 	launches int       // that are worth it
 	made     int       // of them
 	chance   float64   // of an answer
+	pending  float64   // abandoned calls that are expected of those that ring
 }
 
 // NewPredictive makes a pacer that has no evidence: it dials progressively until it has.
@@ -145,7 +146,7 @@ func (p *Predictive) mode(at time.Time, now Now) (Mode, string) {
 		return ModeProgressive, WhyEvidence
 	case p.day.reached(p.set.Limit) || p.month.reached(p.set.Limit):
 		return ModeProgressive, WhyLimit
-	case p.riskUp > p.set.Risk || p.target <= 0:
+	case p.target <= 0:
 		return ModeProgressive, WhyRisk
 	case p.settles.After(at):
 		return ModeProgressive, WhyOperators
@@ -189,26 +190,29 @@ func (p *Predictive) aim(at time.Time, now Now) {
 		return
 	}
 	p.targeted, p.targetOf = at, p.month
-	f := future{more: p.expected(at, now), trust: p.found}
+	f := future{more: p.expected(at, now), pending: p.plan.pending, trust: p.found}
 	d := f.drawn(p.r)
-	worst := func(target float64) (float64, float64) {
+	try := func(target float64) bool {
 		m1, b1 := f.risk(d, p.day, p.set.Limit, target)
 		m2, b2 := f.risk(d, p.month, p.set.Limit, target)
-		return max(m1, m2), max(b1, b2)
-	}
-	p.target = p.set.Limit
-	if p.risk, p.riskUp = worst(p.target); p.riskUp <= p.set.Risk {
-		return
+		fits := b1 <= p.set.Risk*f.part(p.day) && b2 <= p.set.Risk*f.part(p.month)
+		if fits || target == 0 {
+			p.risk, p.riskUp = max(m1, m2), max(b1, b2)
+		}
+		return fits
 	}
 	p.target = 0
-	if p.risk, p.riskUp = worst(0); p.riskUp > p.set.Risk {
+	if !try(0) {
+		return
+	}
+	if try(p.set.Limit) {
+		p.target = p.set.Limit
 		return
 	}
 	high := p.set.Limit
 	for range riskHalves {
-		middle := (p.target + high) / 2
-		if m, b := worst(middle); b <= p.set.Risk {
-			p.target, p.risk, p.riskUp = middle, m, b
+		if middle := (p.target + high) / 2; try(middle) {
+			p.target = middle
 		} else {
 			high = middle
 		}
@@ -261,7 +265,7 @@ func (p *Predictive) look(at time.Time, now Now, ringing, waiting int) {
 	}
 	room := min(most, max(0, int(math.Ceil(p.set.Ratio*float64(now.Operators)))-ringing))
 	p.plan = plan{at: at, chance: s.answer.mean(), costs: p.plan.costs[:0]}
-	for s.answers = min(few, room); s.answers > 0; s.answers = min(4*s.answers, room) {
+	for s.answers = min(few, room); ; s.answers = min(4*s.answers, room) {
 		p.plan.costs = p.worth(s, p.plan.costs[:0])
 		if len(p.plan.costs) < s.answers || s.answers == room {
 			break
@@ -274,6 +278,7 @@ func (p *Predictive) look(at time.Time, now Now, ringing, waiting int) {
 // other.
 func (p *Predictive) worth(s scene, costs []float64) []float64 {
 	draws := float64(p.horizon.run(p.r, s))
+	p.plan.pending = p.bias() * p.horizon.lost / draws
 	allowed := p.price * p.target * s.answer.mean()
 	for _, sum := range p.horizon.costs[:s.answers] {
 		cost := p.bias() * sum / draws
