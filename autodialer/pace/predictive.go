@@ -62,6 +62,7 @@ type Predictive struct {
 	target, risk, riskUp float64
 	targeted             time.Time // when target was found
 	targetOf             Tally     // and for what
+	drawn                draws     // to find it
 	dirty                bool      // estimates have changed since the last simulation
 	plan                 plan
 	state                State
@@ -191,7 +192,8 @@ func (p *Predictive) aim(at time.Time, now Now) {
 	}
 	p.targeted, p.targetOf = at, p.month
 	f := future{more: p.expected(at, now), pending: p.plan.pending, trust: p.found}
-	d := f.drawn(p.r)
+	d := &p.drawn
+	f.draw(p.r, d)
 	try := func(target float64) bool {
 		m1, b1 := f.risk(d, p.day, p.set.Limit, target)
 		m2, b2 := f.risk(d, p.month, p.set.Limit, target)
