@@ -406,7 +406,7 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	case media.DTMF:
 		p := c.sounding(e.S)
 		switch {
-		case c.typing(p, e.Digit):
+		case c.typing(p, e.Digit), c.campaign.waits(p):
 			return true, nil
 		case c.search.asking(p):
 			return true, nil
@@ -441,7 +441,13 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
-		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)), nil
+		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)) || c.campaign.waits(c.sounding(e.S)), nil
+	case media.Detected:
+		return c.caller.media == e.S, nil
+	case media.Beep:
+		return c.caller.media == e.S, nil
+	case media.GreetingEnd:
+		return c.caller.media == e.S, nil
 	case result:
 		return e.n == c.awaits, nil
 	case hangup:
@@ -532,6 +538,9 @@ func (c *Call) finish() {
 	}
 	if c.into != nil {
 		c.into.report(c.cause)
+	}
+	if k := c.campaign; k != nil && k.operator != nil {
+		c.letGo(k.operator, c.cause)
 	}
 	if !c.caller.over && c.caller.leg != nil { // nil: none of the caller's own phones has answered
 		c.letGo(c.caller, c.cause)
@@ -628,6 +637,8 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		if i.Answered == nil {
 			i.Answered = &e.At
 		}
+	case pbx.Carded:
+		i.Card, i.With = e.Card, e.Who
 	case pbx.Held, pbx.Resumed, pbx.Transferring:
 		i.State = e.Kind
 	case pbx.Parked, pbx.Queued:

@@ -24,10 +24,17 @@ type campaigning struct {
 	alerted  bool                     // and has said 180
 	told     bool                     // the message was heard to its end, or left
 	deadline time.Time                // an operator must be there before; zero: none is wanted
+	bid      *waiter                  // for an operator, nil: none is wanted yet
+	operator *party                   // who waits until the target answers: preview
+	reading  bool                     // it reads the card
 }
 
 // Dial makes the call of an attempt and returns its record once that is kept. The end of
 // ctx hangs up. An error, a [pbx.Error], means that there was no call, and so no record.
+//
+// In progressive and preview mode, and with an Operator, an operator is reserved before the
+// number is dialled: the one who is named, or, for "" and [pbx.AnyOperator], whoever is
+// free. Where none is free the error is of kind [pbx.Unavailable].
 func (m *Manager) Dial(ctx context.Context, o pbx.CampaignCall) (pbx.CDR, error) {
 	company := m.Directory().Company(o.Tenant)
 	if company == nil {
@@ -42,9 +49,14 @@ func (m *Manager) Dial(ctx context.Context, o pbx.CampaignCall) (pbx.CDR, error)
 	if err := m.open(); err != nil {
 		return pbx.CDR{}, err
 	}
+	bid, err := m.reserve(company, o)
+	if err != nil {
+		return pbx.CDR{}, err
+	}
+	defer m.withdraw(o.Tenant, bid)
 	c := m.newCall(company, time.Now())
 	c.id, c.log = o.Call, m.Log.With("tenant", company.ID, "call", o.Call, "campaign", o.Campaign)
-	c.campaign = &campaigning{order: o, prompts: map[string]*media.Prompt{}}
+	c.campaign = &campaigning{order: o, prompts: map[string]*media.Prompt{}, bid: bid}
 	c.caller = &party{who: o.Caller.Number, name: o.Caller.Label}
 	c.dialled, c.variables = o.Number, spokenOf(o)
 	m.metrics.campaigns.Inc()
@@ -226,6 +238,7 @@ func (c *Call) takeTarget(p *party) {
 	c.caller, c.parties = p, nil
 	c.seat = 1 - p.seat
 	c.note(pbx.CallEvent{Kind: pbx.Served, Who: p.who, Leg: p.leg.ID, Text: c.campaign.order.Campaign})
+	c.listenToTarget()
 	if c.decision.Record {
 		if err := p.media.Admit(media.Record); err != nil {
 			c.decision.Record = false

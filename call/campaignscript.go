@@ -21,7 +21,14 @@ func (c *Call) tellMessage(dial routing.Dial) {
 	if c.reachTarget(dial) != nil {
 		return
 	}
-	c.script()
+	machine, err := c.metMachine()
+	switch {
+	case err != nil:
+	case machine:
+		c.leaveMessage()
+	default:
+		c.script()
+	}
 }
 
 // script says the blocks of the script, from the first on, and ends the call.

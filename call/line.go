@@ -70,7 +70,7 @@ const (
 func (c *Call) holdLine() {
 	l := &operatorLine{call: c.id, mail: c.mail, gone: c.gone, leg: c.caller.leg}
 	taken := false
-	c.m.desks.see(c.company.ID, func(k *desk) {
+	c.m.desks.with(c.company.ID, func(k *desk) {
 		a := k.agent(c.caller.number)
 		if taken = a.line != nil; !taken {
 			a.line = l
@@ -125,7 +125,7 @@ func (c *Call) closeLine(l *operatorLine) {
 // knows that the call goes on.
 func (c *Call) rest() {
 	c.limit.Reset(c.m.MaxLength)
-	c.caller.media.Play(c.m.prompts.made("quiet", quietPrompt), true)
+	c.caller.media.Play(c.m.prompts.quiet(), true)
 	c.showLine()
 }
 
@@ -300,9 +300,11 @@ func (d *desks) endLines() {
 	}
 }
 
-// quietPrompt is the silence on a line, to be played in a loop.
-func quietPrompt() *media.Prompt {
-	return media.TonePrompt(audio.Cadence{Pattern: []time.Duration{0, time.Second}})
+// quiet is silence, to be played in a loop to who is to hear that the call goes on.
+func (p *prompts) quiet() *media.Prompt {
+	return p.made("quiet", func() *media.Prompt {
+		return media.TonePrompt(audio.Cadence{Pattern: []time.Duration{0, time.Second}})
+	})
 }
 
 // targetPrompt tells an operator that somebody is there. What is said to the operator

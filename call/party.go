@@ -52,6 +52,9 @@ func (c *Call) party(l *sip.Leg) *party {
 	if k := c.consult; k != nil && k.waits.leg == l {
 		return k.waits
 	}
+	if k := c.campaign; k != nil && k.operator != nil && k.operator.leg == l {
+		return k.operator
+	}
 	return c.callee(l)
 }
 
@@ -69,6 +72,9 @@ func (c *Call) callee(l *sip.Leg) *party {
 func (c *Call) sounding(s *media.Session) *party {
 	if c.caller.media == s && !c.caller.over {
 		return c.caller
+	}
+	if k := c.campaign; k != nil && k.operator != nil && k.operator.media == s {
+		return k.operator
 	}
 	i := slices.IndexFunc(c.parties, func(p *party) bool { return p.media == s })
 	if i < 0 {
@@ -289,6 +295,10 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		t.by, c.asked.Gone = nil, true
 		c.over(p, cause)
 		return false, nil
+	case c.campaign.waits(p):
+		err := c.operatorGone(p)
+		c.over(p, cause)
+		return false, err
 	case c.unheard(p):
 		c.over(p, cause)
 		return true, nil

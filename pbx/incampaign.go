@@ -92,6 +92,7 @@ type campaignFold struct {
 	target   LegID // that was dialled last
 	rang     bool
 	answered bool
+	machine  bool      // it is taken for one
 	wanted   time.Time // since when an operator is to come; zero: none is
 	sorry    bool
 }
@@ -113,7 +114,7 @@ func (f *campaignFold) add(e CallEvent) {
 	case Answered:
 		f.answered = f.answered || e.Leg == f.target && f.target != ""
 	case Detected:
-		f.of.Answerer = e.Text
+		f.of.Answerer, f.machine = e.Text, e.Name == AnswererMachine
 	case Replied:
 		if e.Digit != "" {
 			f.of.Answers = append(f.of.Answers, Answer{Block: e.Text, Key: e.Digit, Answer: e.Name})
@@ -162,7 +163,7 @@ func (f *campaignFold) finish(cause Cause) *InCampaign {
 		f.of.Outcome = AttemptConnected
 	case f.sorry:
 		f.of.Outcome = AttemptAbandoned
-	case f.of.Answerer == AnswererMachine:
+	case f.machine:
 		f.of.Outcome = AttemptMachine
 	case f.answered:
 		f.of.Outcome = AttemptAnswered

@@ -54,21 +54,15 @@ func (s *Store) Contacted(ctx context.Context, t pbx.TenantID, numbers []string,
 // later, and those of them that were abandoned.
 func (s *Store) Abandonment(ctx context.Context, t pbx.TenantID, campaign string, since time.Time) (live, abandoned int, err error) {
 	defer s.metrics.time("abandonment")()
-	err = s.rows(ctx, func(rows *sql.Rows) error {
-		var outcome pbx.AttemptOutcome
-		var n int
-		if err := rows.Scan(&outcome, &n); err != nil {
-			return err
-		}
+	from, to := span(since, time.Time{})
+	err = s.eachHour(ctx, t, campaign, from, to, func(_ int64, outcome pbx.AttemptOutcome, f figures) {
 		if outcome.Live() {
-			live += n
+			live += f.amount
 		}
 		if outcome == pbx.AttemptAbandoned {
-			abandoned += n
+			abandoned += f.amount
 		}
-		return nil
-	}, `SELECT outcome, count(*) FROM attempts WHERE tenant = $1 AND campaign = $2 AND began >= $3 GROUP BY outcome`,
-		string(t), column(campaign), micros(since))
+	})
 	if err != nil {
 		return 0, 0, fmt.Errorf("count abandoned calls of campaign %s of company %s: %w", campaign, t, err)
 	}

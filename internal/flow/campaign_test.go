@@ -4,13 +4,52 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"vpbx/media/audio"
 	"vpbx/pbx"
 )
+
+// voiceOf is what somebody says who answers: times of speech, of "pause:1s" and of "beep", one
+// behind the other.
+func voiceOf(text string) []int16 {
+	const rate = 8000
+	var all []int16
+	for part := range strings.SplitSeq(text, ",") {
+		switch d, err := time.ParseDuration(strings.TrimPrefix(part, "pause:")); {
+		case part == "beep":
+			tone := make([]int16, rate*4/10)
+			audio.Tone(tone, rate, 1000, 0.4, 0)
+			all = append(all, tone...)
+		case err != nil:
+		case strings.HasPrefix(part, "pause:"):
+			all = append(all, make([]int16, int(d.Seconds()*rate))...)
+		default:
+			all = append(all, babble(int(d.Seconds()*rate), rate)...)
+		}
+	}
+	return all
+}
+
+// babble sounds like speech to whoever looks at its energy: four syllables a second of a voice
+// whose pitch moves.
+func babble(samples, rate int) []int16 {
+	list, phase := make([]int16, samples), 0.0
+	for i := range list {
+		at := float64(i) / float64(rate)
+		phase += 2 * math.Pi * (140 + 25*math.Sin(2*math.Pi*1.7*at)) / float64(rate)
+		sum := 0.0
+		for n := 1; n <= 12; n++ {
+			sum += math.Sin(float64(n)*phase) / float64(n)
+		}
+		list[i] = int16(6000 * sum * math.Abs(math.Sin(2*math.Pi*2*at)))
+	}
+	return list
+}
 
 // durations are those in the JSON of a campaign, which is written with numbers.
 var durations = regexp.MustCompile(`"([0-9.]+(ms|s|m|h))"`)
@@ -57,7 +96,14 @@ func (w *world) attempt(c *command) error {
 		ctx = limited
 	}
 	w.log.add("campaign", "calls %s", c.args[0])
-	cdr, err := w.engine.app.Dial(ctx, o)
+	e := w.engine
+	if e == nil {
+		return fmt.Errorf("line %d: the PBX is down", c.line)
+	}
+	cdr, err := e.app.Dial(ctx, o)
+	if e.host.died() {
+		return nil // what a dead process comes to is nothing
+	}
 	if err != nil {
 		w.log.add("campaign", "does not call: %v", err)
 		return nil

@@ -44,7 +44,7 @@ type form struct {
 var forms = map[string]form{
 	"acme":    {"", "", false},
 	"config":  {"", "ports timeout external wildcard relay transcode mix record s3", false},
-	"phone":   {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants srtp suite rekeys plain forged", false},
+	"phone":   {"NAME", "answers busy declines never dead rejects reason says redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants srtp suite rekeys plain forged", false},
 	"crm":     {"NUMBER", "owner name takes status html hangs drips notfound error resets", false},
 	"told":    {"", "", false},
 	"mail":    {"", "refuses later hangs floods clear tls", false},
