@@ -20,6 +20,7 @@ var imports = map[string]string{
 	"events/nats":     "pbx events",
 	"autodialer":      "pbx autodialer/law autodialer/pace",
 	"autodialer/law":  "pbx internal/strict",
+	"autodialer/pace": "",
 	"tenants":         "pbx internal/strict speech/words",
 	"crm":             "pbx",
 	"crm/amocrm":      "pbx crm",
@@ -44,6 +45,9 @@ var imports = map[string]string{
 	"internal/e2e":    "internal/app internal/phone",
 	"internal/bench":  "internal/app internal/phone internal/simnet",
 	"cmd/vpbx":        "config pbx internal/app internal/demo",
+
+	// The simulated contact centre is no part of the program.
+	"autodialer/pace/sim": "autodialer/pace",
 
 	// The stand-in for amoCRM shares nothing with the client.
 	"crm/amocrm/amosim":   "internal/strict",
