@@ -200,5 +200,5 @@ func (r *Runner) over(e ended) {
 	default:
 		x.faults = 0
 	}
-	x.feedAt = time.Time{} // it may wait for another attempt, or have been the last
+	x.feedAt = at.Add(betweenFeed) // it may wait for another attempt, or have been the last
 }

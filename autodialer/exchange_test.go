@@ -40,6 +40,7 @@ type dialSeen struct {
 	c        pbx.CampaignCall
 	at       time.Time
 	answered time.Time
+	over     time.Time
 	outcome  pbx.AttemptOutcome
 }
 
@@ -126,7 +127,7 @@ func (x *exchange) Dial(ctx context.Context, c pbx.CampaignCall) (pbx.CDR, error
 	x.mu.Lock()
 	delete(x.busy, c.Number)
 	x.atNow[c.Campaign]--
-	x.seen = append(x.seen, dialSeen{c, began, answered, in.Outcome})
+	x.seen = append(x.seen, dialSeen{c, began, answered, cdr.Ended, in.Outcome})
 	x.mu.Unlock()
 	return cdr, nil
 }

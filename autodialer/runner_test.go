@@ -24,6 +24,7 @@ type world struct {
 	exchange *exchange
 	runner   *Runner
 	down     map[string]bool // trunks
+	targets  int             // of a simulated day
 }
 
 // company is acme with campaigns.
