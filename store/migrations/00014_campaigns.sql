@@ -39,7 +39,7 @@ CREATE TABLE targets (
 );
 CREATE INDEX targets_due ON targets (tenant, campaign, priority, next, id) WHERE state = 'waiting';
 CREATE INDEX targets_by_state ON targets (tenant, campaign, state, id);
-CREATE INDEX targets_by_key ON targets (tenant, campaign, key) WHERE key <> '';
+CREATE INDEX targets_by_key ON targets (tenant, campaign, key, id) WHERE key <> '';
 
 -- How many targets there are of each kind; written with the targets.
 CREATE TABLE target_counts (
