@@ -63,6 +63,7 @@ const product = "pbx config web media/amd media/audio media/sdp media/webrtc med
 var testImports = map[string]string{
 	"store":          "store/storetest",
 	"autodialer":     "store",
+	"media/amd":      "media/audio",
 	"media/webrtc":   "media/sdp",
 	"api":            "recordings routing store media/audio speech",
 	"crm":            "store",
@@ -149,4 +150,7 @@ var mayPanic = map[string]string{"internal/simnet": "an address that a test give
 
 // inBubbles are the packages whose tests all run inside a synctest bubble, where
 // sleeping is free.
-var inBubbles = map[string]string{"internal/flow": "the runner puts every flow and storm into one"}
+var inBubbles = map[string]string{
+	"internal/flow": "the runner puts every flow and storm into one",
+	"autodialer":    "every campaign of a test runs in one",
+}
