@@ -65,7 +65,6 @@ const product = "pbx config web media/amd media/audio media/sdp media/webrtc med
 // for the tests of every package.
 var testImports = map[string]string{
 	"store":          "store/storetest",
-	"media/amd":      "media/audio",
 	"autodialer":     "store",
 	"media/amd":      "media/audio",
 	"media/webrtc":   "media/sdp",
