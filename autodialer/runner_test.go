@@ -53,7 +53,7 @@ func campaign(name string) *pbx.Campaign {
 		Pace: pbx.CampaignPace{PerSecond: 5, AtOnce: 40, Abandoned: 0.03}, Consent: pbx.ConsentGiven,
 		Redial: pbx.Redial{Attempts: 3, PerNumber: 2, Spacing: time.Minute, Rules: map[pbx.AttemptOutcome]pbx.RedialRule{
 			pbx.AttemptBusy: {Times: 2, After: 5 * time.Minute}, pbx.AttemptNoAnswer: {Times: 1, After: time.Hour}, pbx.AttemptCongestion: {Times: 1, After: time.Minute}}},
-		Script: []pbx.ScriptBlock{{Name: "start", Play: []string{"hello"}}}}
+		Script: []pbx.ScriptBlock{{Name: "start", Play: []string{"hello"}, Keys: map[string]pbx.ScriptAction{"9": {OptOut: true}}}}}
 }
 
 // bubble runs f in a world, whose clock stands at at.

@@ -161,9 +161,16 @@ func (t *txn) heldByContacts(tenant pbx.TenantID, a pbx.Attempt, g pbx.AttemptGu
 	return "", nil
 }
 
-// counts tells whether an attempt counts for a limit.
+// counts tells whether an attempt counts for a limit. One that goes on may still become
+// either; a message that led to an operator was a call too.
 func counts(l pbx.ContactLimit, c pbx.Contacted) bool {
-	return (l.Kind == "" || l.Kind == c.Kind) && l.Message == !c.Mode.OperatorMode() && !c.At.Before(l.Since) && c.Outcome.Reached()
+	if l.Kind != "" && l.Kind != c.Kind || c.At.Before(l.Since) || !c.Outcome.Reached() {
+		return false
+	}
+	if l.Message {
+		return c.Outcome == "" || !c.Mode.OperatorMode()
+	}
+	return c.Outcome == "" || c.Mode.OperatorMode() || c.Outcome == pbx.AttemptConnected
 }
 
 // beginAttempt writes that a target is dialled.

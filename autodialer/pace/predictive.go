@@ -41,7 +41,7 @@ const (
 )
 
 // Predictive decides how many calls of one campaign are launched: see doc.go. One
-// goroutine uses it; the times that it is given must not go backwards.
+// goroutine uses it.
 type Predictive struct {
 	set     Settings
 	r       *rand.Rand
@@ -53,7 +53,7 @@ type Predictive struct {
 
 	day, month           Tally
 	dayFrom, monthFrom   time.Time
-	dayEnds              time.Time
+	dayEnds, rolled      time.Time
 	operators            int
 	settles              time.Time
 	lives                int     // answers that it has seen itself
@@ -62,6 +62,7 @@ type Predictive struct {
 	target, risk, riskUp float64
 	targeted             time.Time // when target was found
 	targetOf             Tally     // and for what
+	drawn                draws     // to find it
 	dirty                bool      // estimates have changed since the last simulation
 	plan                 plan
 	state                State
@@ -156,8 +157,11 @@ func (p *Predictive) mode(at time.Time, now Now) (Mode, string) {
 	return ModePredictive, WhyPredictive
 }
 
-// roll goes on to the windows and the hour of at.
+// roll goes on to the windows and the hour of at, and never back: what happened just
+// before may be told a little later.
 func (p *Predictive) roll(at time.Time) {
+	at = later(at, p.rolled)
+	p.rolled = at
 	if !at.Before(p.dayEnds) {
 		day, month := Windows(p.set.Since, at)
 		if !day.Equal(p.dayFrom) {
@@ -169,7 +173,7 @@ func (p *Predictive) roll(at time.Time) {
 		p.dayEnds = day.AddDate(0, 0, 1)
 		p.targeted = time.Time{}
 	}
-	p.answer.roll(at)
+	p.answer.roll(at.In(p.set.Since.Location()).Hour())
 	p.calls.forget(at)
 }
 
@@ -191,7 +195,8 @@ func (p *Predictive) aim(at time.Time, now Now) {
 	}
 	p.targeted, p.targetOf = at, p.month
 	f := future{more: p.expected(at, now), pending: p.plan.pending, trust: p.found}
-	d := f.drawn(p.r)
+	d := &p.drawn
+	f.draw(p.r, d)
 	try := func(target float64) bool {
 		m1, b1 := f.risk(d, p.day, p.set.Limit, target)
 		m2, b2 := f.risk(d, p.month, p.set.Limit, target)

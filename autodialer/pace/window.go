@@ -73,17 +73,15 @@ func (f future) part(t Tally) float64 { return f.more / max(1, f.more+float64(t.
 // never found to be less risky.
 type draws [riskDraws]struct{ share, factor float64 }
 
-// drawn draws how much of the rest there will be, for a campaign may be stopped at any
+// draw draws how much of the rest there will be, for a campaign may be stopped at any
 // moment, and by how much the forecast is wrong.
-func (f future) drawn(r *rand.Rand) *draws {
-	var d draws
+func (f future) draw(r *rand.Rand, d *draws) {
 	shape := 10 + f.trust
 	for i := range d {
 		// One in each of as many equal parts.
 		d[i].share = (float64(i) + r.Float64()) / riskDraws
 		d[i].factor = gamma(r, shape) / shape
 	}
-	return &d
 }
 
 // risk is the simulated probability that a limit is broken at the end of a window when

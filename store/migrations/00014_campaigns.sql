@@ -39,7 +39,7 @@ CREATE TABLE targets (
 );
 CREATE INDEX targets_due ON targets (tenant, campaign, priority, next, id) WHERE state = 'waiting';
 CREATE INDEX targets_by_state ON targets (tenant, campaign, state, id);
-CREATE INDEX targets_by_key ON targets (tenant, campaign, key) WHERE key <> '';
+CREATE INDEX targets_by_key ON targets (tenant, campaign, key, id) WHERE key <> '';
 
 -- How many targets there are of each kind; written with the targets.
 CREATE TABLE target_counts (
@@ -85,7 +85,7 @@ CREATE TABLE attempts (
     PRIMARY KEY (tenant, campaign, target, n)
 );
 CREATE INDEX attempts_by_number ON attempts (tenant, number, began);
-CREATE INDEX attempts_by_time ON attempts (tenant, campaign, began, target, n);
+CREATE INDEX attempts_by_time ON attempts (tenant, campaign, began, target, n, outcome);
 CREATE INDEX attempts_open ON attempts (tenant, number) WHERE ended = 0;
 
 -- What the attempts that began in an hour (of 1970) came to, and the keys pressed in them;
