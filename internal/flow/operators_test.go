@@ -1,10 +1,15 @@
 package flow
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"vpbx/pbx"
 )
 
 // operatorRaces are deeds that two do at nearly the same time while an operator is about
@@ -94,4 +99,72 @@ at 1s attempt +79160000001
 			})
 		}
 	}
+}
+
+// TestOperatorHeard measures, on the clock of the bubble, how long a target hears nothing
+// between its answer and the voice of the operator, where each way of the network takes
+// 5 ms: from a line the next packet of the operator's phone is the first it hears.
+func TestOperatorHeard(t *testing.T) {
+	const calls = 25
+	for _, c := range []struct {
+		name, line string
+		most       time.Duration
+	}{
+		{"line", "call 101 to *47 talk=10m\n", 30 * time.Millisecond},
+		{"phone", "", 45 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			script := `
+acme
+  groups:
+    - {number: "600", name: Продажи, members: ["101"], strategy: all, ring: 20s}
+    - {number: "700", name: Обзвон, kind: queue, members: ["101"]}
+phone 101 intercom
+phone +79160000001 answers=2s talk=3s
+` + c.line
+			for i := range calls { // at all places within a packet of 20 ms
+				script += fmt.Sprintf("at %v attempt +79160000001\n  {\"mode\": \"predictive\", \"operators\": {\"queue\": \"700\"}}\n", time.Duration(i)*20*time.Second+time.Second+time.Duration(i)*7*time.Millisecond)
+			}
+			s, err := parse(script)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1)
+				defer w.net.Close()
+				err := errors.Join(w.furnish(s), w.play(s))
+				var records []record
+				if err == nil {
+					records, err = w.records("acme")
+				}
+				heard := w.heardAfter(records)
+				w.close()
+				if err != nil || len(heard) != calls {
+					t.Fatalf("%d of %d targets heard somebody: %v\n%s", len(heard), calls, err, w.log.text())
+				}
+				slices.Sort(heard)
+				t.Logf("answer to the operator's voice: p50 %v, p95 %v, most %v", heard[calls/2], heard[calls*95/100], heard[calls-1])
+				if heard[calls-1] > c.most {
+					t.Errorf("it took up to %v, more than %v", heard[calls-1], c.most)
+				}
+			})
+		})
+	}
+}
+
+// heardAfter gives how long each target of the campaign waited for the first packet after it
+// had answered, in the order of the calls.
+func (w *world) heardAfter(records []record) (list []time.Duration) {
+	slices.SortFunc(records, func(a, b record) int { return a.Started.Compare(b.Started) })
+	legs := w.agents["+79160000001"].legs
+	for _, r := range records {
+		i := slices.IndexFunc(r.Trace, func(e pbx.CallEvent) bool { return e.Kind == pbx.Answered && e.Who == "+79160000001" })
+		if r.Campaign == nil || i < 0 || len(legs) == 0 {
+			continue
+		}
+		const way = 5 * time.Millisecond // its 200 has been
+		list = append(list, legs[0].RTP().First.Sub(r.Trace[i].At.Add(-way)))
+		legs = legs[1:]
+	}
+	return list
 }
