@@ -34,6 +34,10 @@
 // goroutine ends; after a round of the matcher nobody waits without an offer for whom
 // there is an idle agent. A callback is dialled only after its attempt is saved.
 //
+// The leg of an operator's line (line.go) is the line's or that of the one call it was lent
+// to; it goes back where that call would hang it up. Who is reserved for the call of a
+// campaign is free with its end at the latest (decision 33).
+//
 // Where the tests are: the behaviour is in the flows (internal/flow); pure
 // parts are tested beside their files.
 package call
