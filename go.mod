@@ -30,7 +30,7 @@ require (
 	github.com/wneessen/go-mail v0.8.1
 )
 
-require pgregory.net/rapid v1.3.0 // indirect
+require pgregory.net/rapid v1.3.0
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect

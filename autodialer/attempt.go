@@ -40,7 +40,7 @@ func (r *Runner) make(k key, s *pbx.Campaign, c candidate, id pbx.CallID, limits
 	a := pbx.Attempt{Tenant: k.tenant, Campaign: k.name, Target: t.ID, N: t.Attempts + 1, Number: c.number, Call: id,
 		Kind: s.Kind, Mode: s.Mode, Began: at}
 	caller, _ := s.CallerFor(c.number)
-	held, err := r.begin(k, s, a, limits)
+	held, err := r.begin(k, s, a, t.Came[pbx.AttemptMissed], limits)
 	switch {
 	case pbx.KindOf(err) == pbx.Conflict:
 		return ended{} // it is not there to be called any more
@@ -64,11 +64,11 @@ func (r *Runner) make(k key, s *pbx.Campaign, c candidate, id pbx.CallID, limits
 	return r.conclude(k, s, t, a, cdr)
 }
 
-// begin asks the store for leave to dial.
-func (r *Runner) begin(k key, s *pbx.Campaign, a pbx.Attempt, limits []pbx.ContactLimit) (pbx.HoldReason, error) {
+// begin asks the store for leave to dial. Attempts that operators missed dialled nobody.
+func (r *Runner) begin(k key, s *pbx.Campaign, a pbx.Attempt, missed int, limits []pbx.ContactLimit) (pbx.HoldReason, error) {
 	ctx, cancel := r.bounded()
 	defer cancel()
-	return r.Store.BeginAttempt(ctx, k.tenant, a, pbx.AttemptGuard{Attempts: s.Redial.Attempts, PerNumber: s.Redial.PerNumber,
+	return r.Store.BeginAttempt(ctx, k.tenant, a, pbx.AttemptGuard{Attempts: s.Redial.Attempts + missed, PerNumber: s.Redial.PerNumber + missed,
 		Spacing: s.Redial.Spacing, Limits: limits})
 }
 
@@ -200,5 +200,5 @@ func (r *Runner) over(e ended) {
 	default:
 		x.faults = 0
 	}
-	x.feedAt = time.Time{} // it may wait for another attempt, or have been the last
+	x.feedAt = at.Add(betweenFeed) // it may wait for another attempt, or have been the last
 }

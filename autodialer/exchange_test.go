@@ -40,6 +40,7 @@ type dialSeen struct {
 	c        pbx.CampaignCall
 	at       time.Time
 	answered time.Time
+	over     time.Time
 	outcome  pbx.AttemptOutcome
 }
 
@@ -126,7 +127,7 @@ func (x *exchange) Dial(ctx context.Context, c pbx.CampaignCall) (pbx.CDR, error
 	x.mu.Lock()
 	delete(x.busy, c.Number)
 	x.atNow[c.Campaign]--
-	x.seen = append(x.seen, dialSeen{c, began, answered, in.Outcome})
+	x.seen = append(x.seen, dialSeen{c, began, answered, cdr.Ended, in.Outcome})
 	x.mu.Unlock()
 	return cdr, nil
 }
@@ -162,8 +163,8 @@ func (x *exchange) operator(c pbx.CampaignCall, talk time.Duration) pbx.AttemptO
 	return pbx.AttemptConnected
 }
 
-func (x *exchange) tell(c pbx.CampaignCall, k pbx.EventKind, text string) {
-	x.heard(pbx.Live{Tenant: c.Tenant, Call: c.Call, CallEvent: pbx.CallEvent{At: time.Now(), Kind: k, Text: text}})
+func (x *exchange) tell(c pbx.CampaignCall, k pbx.EventKind, who string) {
+	x.heard(pbx.Live{Tenant: c.Tenant, Call: c.Call, CallEvent: pbx.CallEvent{At: time.Now(), Kind: k, Text: who, Name: who}})
 }
 
 // number is the n-th number of a test: a landline of Moscow, whose zone is known.

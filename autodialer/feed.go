@@ -23,7 +23,8 @@ type facts struct {
 type fed struct {
 	key
 	list []candidate
-	next time.Time // when more is due; zero: nothing waits
+	next time.Time // when more is due; zero: nothing more waits
+	all  bool      // are called: nothing waits, here or in the store
 	none bool      // of what was due nobody may be called now
 	err  error
 }
@@ -49,7 +50,7 @@ func (r *Runner) due(k key, company *pbx.Company, s *pbx.Campaign, known map[int
 	}
 	list = slices.DeleteFunc(list, func(t pbx.Target) bool { return known[t.ID] })
 	if len(list) == 0 {
-		return fed{next: next}, nil
+		return fed{next: next, all: len(known) == 0 && next.IsZero()}, nil
 	}
 	found, err := r.facts(ctx, k.tenant, s, list, at)
 	if err != nil {
@@ -153,7 +154,9 @@ func (r *Runner) took(f fed) {
 		x.feedAt = later(f.next, at.Add(betweenFeed))
 	default:
 		x.feedAt = at.Add(planEvery)
-		r.finished(f.key, x)
+		if f.all {
+			r.finished(f.key, x)
+		}
 	}
 }
 

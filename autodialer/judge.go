@@ -24,7 +24,7 @@ func (r *Runner) judge(company *pbx.Company, s *pbx.Campaign, c candidate, at ti
 	}
 	v := r.Law.Judge(law.Case{At: at, End: s.Until, Kind: s.Kind, Mode: s.Mode, Operator: s.Connects(), Reserved: c.target.Operator != "",
 		Number: c.number, Zone: c.target.Zone, Consent: c.facts.consent, Schedule: company.Schedules[s.When], Home: home(company, s),
-		Label: caller.Label, Unlabelled: s.Unlabelled, History: c.facts.contacts})
+		Label: caller.Label, Unlabelled: s.Unlabelled, History: c.facts.contacts, Own: law.OwnOf(s)})
 	switch v.Do {
 	case law.Dial:
 		return v.Limits, d, true

@@ -23,7 +23,7 @@ func (r *Runner) paced(k key, x *run, company *pbx.Company, s *pbx.Campaign, tru
 		r.limits.SetTrunk(pace.ID{Company: string(k.tenant), Name: trunk}, pace.Limit{AtOnce: t.Calls})
 	}
 	calls, next := len(x.waiting), time.Time{}
-	if s.Mode.OperatorMode() {
+	if s.Mode.OperatorMode() && calls > 0 {
 		x.online, x.free = r.Dialer.Operators(k.tenant, s.Operators.Queue)
 		calls = min(calls, r.dials(k, x, s, at))
 		next = at.Add(lookEvery)

@@ -2,6 +2,7 @@ package autodialer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +26,7 @@ type order struct {
 	do    verb
 	by    string
 	alert string          // why, where nobody has asked for it
+	late  bool            // toFinish: its time is over
 	reply chan<- ordering // has room for one; nil: nobody waits
 }
 
@@ -120,8 +122,12 @@ func (r *Runner) change(o order) saved {
 	}
 	company, settings := r.settings(o.key)
 	next, err := o.next(s)
-	if err == nil && next == pbx.CampaignRunning {
+	switch {
+	case err != nil:
+	case next == pbx.CampaignRunning:
 		err = r.mayRun(ctx, company, settings, s)
+	case o.do == toFinish && !o.late:
+		err = r.allCalled(ctx, o.key)
 	}
 	if err != nil {
 		return saved{order: o, ordering: ordering{s, err}}
@@ -145,6 +151,18 @@ func (r *Runner) change(o order) saved {
 		return saved{order: o, ordering: ordering{s, err}}
 	}
 	return saved{o, ordering{s, nil}, settings}
+}
+
+// errMore refuses to finish a campaign to which somebody was added meanwhile.
+var errMore = &pbx.Error{Kind: pbx.Conflict, Msg: "targets of the campaign wait to be called"}
+
+// allCalled is errMore when somebody still is to be called.
+func (r *Runner) allCalled(ctx context.Context, k key) error {
+	counts, err := r.Store.CountTargets(ctx, k.tenant, k.name)
+	if err == nil && counts[pbx.TargetWaiting]+counts[pbx.TargetDialling] > 0 {
+		return errMore
+	}
+	return err
 }
 
 // next is the status that an order leads to.
@@ -188,6 +206,8 @@ func (r *Runner) changed(m saved) {
 		if m.state.Status.Over() {
 			r.aside(func() { r.expire(m.key) })
 		}
+	case errors.Is(m.err, errMore):
+		x.feedAt = time.Time{}
 	case m.reply == nil:
 		r.Log.Error("campaign not changed", "tenant", m.tenant, "campaign", m.name, "to", m.do, "error", m.err)
 		x.holdUntil = time.Now().Add(retryStore)

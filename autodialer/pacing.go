@@ -156,7 +156,7 @@ func (r *Runner) listen(h heard) {
 			x.pacer.Abandoned(h.live.At, string(d.call))
 		}
 	case pbx.Detected:
-		if h.live.Text == "machine" {
+		if h.live.Name == "machine" {
 			d.done, d.settled = true, true
 			if x.pacer != nil {
 				x.pacer.Machine(h.live.At, string(d.call))

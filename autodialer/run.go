@@ -126,7 +126,7 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 		return next
 	case !s.Until.IsZero() && !at.Before(s.Until):
 		if len(x.open) == 0 {
-			r.ordered(order{key: k, do: toFinish})
+			r.ordered(order{key: k, do: toFinish, late: true})
 		}
 		x.waiting = nil
 		r.want(k, x, s, "", 0)

@@ -24,6 +24,7 @@ type world struct {
 	exchange *exchange
 	runner   *Runner
 	down     map[string]bool // trunks
+	targets  int             // of a simulated day
 }
 
 // company is acme with campaigns.
@@ -52,7 +53,7 @@ func campaign(name string) *pbx.Campaign {
 		Pace: pbx.CampaignPace{PerSecond: 5, AtOnce: 40, Abandoned: 0.03}, Consent: pbx.ConsentGiven,
 		Redial: pbx.Redial{Attempts: 3, PerNumber: 2, Spacing: time.Minute, Rules: map[pbx.AttemptOutcome]pbx.RedialRule{
 			pbx.AttemptBusy: {Times: 2, After: 5 * time.Minute}, pbx.AttemptNoAnswer: {Times: 1, After: time.Hour}, pbx.AttemptCongestion: {Times: 1, After: time.Minute}}},
-		Script: []pbx.ScriptBlock{{Name: "start", Play: []string{"hello"}}}}
+		Script: []pbx.ScriptBlock{{Name: "start", Play: []string{"hello"}, Keys: map[string]pbx.ScriptAction{"9": {OptOut: true}}}}}
 }
 
 // bubble runs f in a world, whose clock stands at at.
@@ -366,6 +367,75 @@ func TestA12ProgressiveOperators(t *testing.T) {
 		}
 		if n := len(w.exchange.seen); n < 100 {
 			t.Errorf("%d calls in an hour", n)
+		}
+	})
+}
+
+// TestEndIsTakenUp: a process that dies between the end of a campaign and that of its
+// targets leaves none that waits for ever.
+func TestEndIsTakenUp(t *testing.T) {
+	bubble(t, 7, monday, company(campaign("news")), func(w *world) {
+		t := w.t
+		w.add("news", 2500)
+		state := pbx.CampaignState{Tenant: "acme", Campaign: "news", Status: pbx.CampaignCancelled, Version: 7, Updated: time.Now()}
+		if err := w.store.SaveCampaign(t.Context(), "acme", state); err != nil {
+			t.Fatal(err)
+		}
+		w.close()
+		w.open()
+		w.start()
+		time.Sleep(time.Minute)
+		if c := w.counts("news"); c[pbx.TargetExpired] != 2500 {
+			t.Errorf("targets %v", c)
+		}
+	})
+}
+
+// TestInterrupted: an attempt that a dead process left is not made again: by the record of
+// its call where there is one, as interrupted otherwise.
+func TestInterrupted(t *testing.T) {
+	bubble(t, 8, monday, company(campaign("news")), func(w *world) {
+		t := w.t
+		w.add("news", 3)
+		ctx := t.Context()
+		if err := w.store.SaveCampaign(ctx, "acme", pbx.CampaignState{Tenant: "acme", Campaign: "news", Status: pbx.CampaignRunning, Version: 1, Updated: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := w.store.DueTargets(ctx, "acme", "news", time.Now(), 10)
+		if err != nil || len(list) != 3 {
+			t.Fatalf("%d targets, %v", len(list), err)
+		}
+		var made []pbx.Attempt
+		for _, x := range list[:2] {
+			a := pbx.Attempt{Tenant: "acme", Campaign: "news", Target: x.ID, N: 1, Number: x.Numbers[0], Call: pbx.NewCallID(time.Now()), Kind: pbx.CampaignInform,
+				Mode: pbx.DialMessage, Began: time.Now()}
+			if held, err := w.store.BeginAttempt(ctx, "acme", a, pbx.AttemptGuard{Attempts: 3, PerNumber: 3}); err != nil || held != "" {
+				t.Fatal(held, err)
+			}
+			made = append(made, a)
+		}
+		answered := time.Now()
+		cdr := pbx.CDR{ID: made[0].Call, Tenant: "acme", Direction: pbx.Out, Started: answered, Answered: &answered, Ended: answered.Add(30 * time.Second), Talk: 30,
+			Outcome: pbx.OutcomeAnswered, Campaign: &pbx.InCampaign{Outcome: pbx.AttemptAnswered, Told: true}}
+		if err := w.store.SaveCall(ctx, "acme", cdr, []pbx.CallEvent{{At: answered, Kind: pbx.Arrived}}); err != nil {
+			t.Fatal(err)
+		}
+		w.close()
+		w.open()
+		w.start()
+		time.Sleep(10 * time.Minute)
+		first, err := w.store.Target(ctx, "acme", "news", made[0].Target)
+		if err != nil || first.State != pbx.TargetDone || first.Outcome != pbx.AttemptAnswered {
+			t.Errorf("with a record: %+v, %v", first, err)
+		}
+		second, err := w.store.Target(ctx, "acme", "news", made[1].Target)
+		if err != nil || second.State != pbx.TargetInterrupted {
+			t.Errorf("without a record: %+v, %v", second, err)
+		}
+		for _, d := range w.exchange.seen {
+			if d.c.Number == made[0].Number || d.c.Number == made[1].Number {
+				t.Errorf("%s is dialled again", d.c.Number)
+			}
 		}
 	})
 }

@@ -141,7 +141,8 @@ func (c *Call) leaveQueue(v *visit, how pbx.LeftQueue) {
 		if c.cause.Reason == "" {
 			return // the step says why
 		}
-		if how = pbx.LeftEnded; c.cause.Party == pbx.PartyCaller && c.cause.Reason != pbx.SentOn {
+		waiter := c.cause.Party == pbx.PartyCaller || c.campaign != nil && c.hungUp == c.caller.who
+		if how = pbx.LeftEnded; waiter && c.cause.Reason != pbx.SentOn {
 			how = pbx.LeftAbandoned
 		}
 	}

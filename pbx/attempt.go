@@ -131,7 +131,7 @@ type Contacted struct {
 // Settlement is what is written when an attempt is over, at once.
 type Settlement struct {
 	Attempt Attempt       // with Ended, Outcome and Result
-	Target  Target        // State, Reason, Next, Turn and Operator as they are to be
+	Target  Target        // State, Reason, Next, Turn, Operator, Tried, Came and Dead as they are to be
 	Stop    *Stop         // the number opted out
 	Notify  *Notification // for the company's CRM; nil: none
 	// Withdrawn takes the attempt back: no call was begun for it, so it counts for nothing.

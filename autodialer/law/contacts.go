@@ -103,7 +103,8 @@ func silent(h pbx.Contacted) bool {
 }
 
 // limits are the caps of contacts as the store checks them once more when an attempt begins,
-// but those of attempts in any form, which a pbx.ContactLimit cannot say.
+// but those of attempts in any form, which a pbx.ContactLimit cannot say. An attempt counts
+// from Since on, and one that is as old as the span no more.
 func limits(c *Case, terms Terms) []pbx.ContactLimit {
 	var list []pbx.ContactLimit
 	for _, t := range terms {
@@ -116,7 +117,7 @@ func limits(c *Case, terms Terms) []pbx.ContactLimit {
 			kinds = []pbx.CampaignKind{""} // any
 		}
 		for _, kind := range kinds {
-			list = append(list, pbx.ContactLimit{Kind: kind, Message: k.Of == FormMessages, Since: c.At.Add(-k.Within), Max: k.Most, Reason: k.Reason})
+			list = append(list, pbx.ContactLimit{Kind: kind, Message: k.Of == FormMessages, Since: c.At.Add(time.Microsecond - k.Within), Max: k.Most, Reason: k.Reason})
 		}
 	}
 	return list

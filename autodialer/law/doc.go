@@ -10,8 +10,8 @@
 // Who owns which goroutine: nobody; there are none. A [Law] is read-only once loaded, and
 // everything is a pure function of its arguments.
 //
-// Invariants: a rule has a source, the date from which it holds and the date on which that
-// was looked up, and makes one demand. Rules only add up: [Merge] and what a company demands
+// Invariants: a rule has a source, the date from which it holds and, unless it says that it
+// was not, the date on which that was looked up, and makes one demand. Rules only add up: [Merge] and what a company demands
 // besides can make a verdict stricter, never laxer. Where it is unknown in which zone
 // somebody is, what is asked holds in all zones in which they may be. Where two readings of a
 // law differ the stricter one is taken, and docs/law.md says so.

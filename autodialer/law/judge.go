@@ -37,7 +37,7 @@ type Case struct {
 	// LastAbandoned and LastSilent are known besides History; zero: they are not.
 	LastAbandoned, LastSilent time.Time
 
-	Own Terms // what the company demands besides
+	Own Terms // what the company demands besides: [OwnOf] the campaign
 }
 
 // Decision is what may be done about a number.

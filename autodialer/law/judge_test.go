@@ -91,7 +91,7 @@ func TestA17NoConsentRecord(t *testing.T) {
 		{mobile, "inform", "message", &pbx.Consent{Source: "form", At: at.Add(time.Hour)}, nil, "ru-mass-consent"}, // not yet
 		{mobile, "operators", "predictive", nil, nil, "ru-mass-consent"},
 		{mobile, "operators", "preview", nil, nil, ""}, // a person dials one number
-		{mobile, "operators", "preview", nil, Own(Demand{Consent: true}), "company"},
+		{mobile, "operators", "preview", nil, OwnOf(&pbx.Campaign{Consent: pbx.ConsentNeeded}), "company"},
 		{mobile, "debt", "message", nil, nil, ""},
 		{"+12125550100", "advertising", "message", nil, nil, "us-advertising-written-consent"},
 		{"+12125550100", "advertising", "preview", nil, nil, "us-advertising-consent"},
@@ -144,6 +144,7 @@ func TestA18DebtCounters(t *testing.T) {
 		{"one that goes on", pbx.DialPredictive, talks(at, pbx.DialPreview, "", 0), "2027-03-03 12:00", pbx.HeldDebtDay},
 		{"one that a crash left", pbx.DialPredictive, talks(at, pbx.DialPredictive, pbx.AttemptInterrupted, 3), "2027-03-03 09:00", pbx.HeldDebtDay},
 		{"one that was abandoned", pbx.DialPreview, talks(at, pbx.DialPredictive, pbx.AttemptAbandoned, 3), "2027-03-03 09:00", pbx.HeldDebtDay},
+		{"a machine, which may have been nobody", pbx.DialPreview, talks(at, pbx.DialPredictive, pbx.AttemptMachine, 3), "2027-03-03 09:00", pbx.HeldDebtDay},
 		{"nobody answered", pbx.DialPredictive, talks(at, pbx.DialPreview, pbx.AttemptNoAnswer, 1, 2, 3), "", ""},
 		{"another kind", pbx.DialPredictive, []pbx.Contacted{{Number: kamchatka, At: at, Kind: pbx.CampaignInform, Mode: pbx.DialPreview, Outcome: pbx.AttemptConnected}}, "", ""},
 		{"two calls in six days", pbx.DialPredictive, talks(at, pbx.DialPreview, pbx.AttemptConnected, 30, 6*24), "2027-03-03 12:00", pbx.HeldDebtWeek},
@@ -180,9 +181,9 @@ func TestA18DebtCounters(t *testing.T) {
 	// What the store is to check again.
 	v := l.Judge(with(debtor(at, kamchatka), func(c *Case) { c.Mode = pbx.DialPreview }))
 	want := []pbx.ContactLimit{
-		{Kind: pbx.CampaignDebt, Since: at.Add(-24 * time.Hour), Max: 1, Reason: pbx.HeldDebtDay},
-		{Kind: pbx.CampaignDebt, Since: at.Add(-168 * time.Hour), Max: 2, Reason: pbx.HeldDebtWeek},
-		{Kind: pbx.CampaignDebt, Since: at.Add(-744 * time.Hour), Max: 8, Reason: pbx.HeldDebtMonth},
+		{Kind: pbx.CampaignDebt, Since: at.Add(time.Microsecond - 24*time.Hour), Max: 1, Reason: pbx.HeldDebtDay},
+		{Kind: pbx.CampaignDebt, Since: at.Add(time.Microsecond - 168*time.Hour), Max: 2, Reason: pbx.HeldDebtWeek},
+		{Kind: pbx.CampaignDebt, Since: at.Add(time.Microsecond - 744*time.Hour), Max: 8, Reason: pbx.HeldDebtMonth},
 	}
 	if v.Do != Dial || !slices.Equal(v.Limits, want) {
 		t.Errorf("%+v", v)

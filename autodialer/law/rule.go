@@ -19,11 +19,11 @@ type Rule struct {
 	Elsewhere  bool               `yaml:"elsewhere" json:"-"` // only for countries that have no set
 	English    string             `yaml:"en" json:"en"`
 	Russian    string             `yaml:"ru" json:"ru"`
-	Source     string             `yaml:"source" json:"source"`         // the law and its article, or why it is ours
-	Ours       bool               `yaml:"ours" json:"ours,omitempty"`   // no law asks for it
-	InForce    pbx.Date           `yaml:"in_force" json:"in_force"`     // the first day
-	Checked    pbx.Date           `yaml:"checked" json:"checked"`       // when the source was looked up
-	Confidence string             `yaml:"confidence" json:"confidence"` // A: the text itself or its regulator, to D: hearsay
+	Source     string             `yaml:"source" json:"source"`            // the law and its article, or why it is ours
+	Ours       bool               `yaml:"ours" json:"ours,omitempty"`      // no law asks for it
+	InForce    pbx.Date           `yaml:"in_force" json:"in_force"`        // the first day
+	Checked    pbx.Date           `yaml:"checked" json:"checked,omitzero"` // when the source was looked up; zero: it was not yet
+	Confidence string             `yaml:"confidence" json:"confidence"`    // A: the text, or its authority; B: reports that agree; C: not looked up; D: ours, or hearsay
 	Demand                        // exactly one
 }
 
@@ -111,8 +111,8 @@ func (r *Rule) check() error {
 		return fmt.Errorf("a rule without an id")
 	case r.English == "" || r.Russian == "" || r.Source == "":
 		return fmt.Errorf("rule %s lacks en, ru or source", r.ID)
-	case r.InForce == pbx.Date{} || r.Checked == pbx.Date{}:
-		return fmt.Errorf("rule %s lacks in_force or checked", r.ID)
+	case r.InForce == pbx.Date{} || (r.Checked == pbx.Date{}) != (r.Confidence == "C"):
+		return fmt.Errorf("rule %s lacks in_force or checked, or was checked and has confidence C", r.ID)
 	case len(r.Confidence) != 1 || r.Confidence < "A" || r.Confidence > "D":
 		return fmt.Errorf("rule %s: confidence is A, B, C or D", r.ID)
 	}

@@ -1,6 +1,10 @@
 package law
 
 import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -66,7 +70,8 @@ func TestRules(t *testing.T) {
 				!strings.HasSuffix(r.English, ".") || !strings.HasSuffix(r.Russian, ".") {
 				t.Errorf("%s: %s / %s", r.ID, r.English, r.Russian)
 			}
-			if r.Checked.Compare(date(t, "2026-11-22")) < 0 || r.InForce.Compare(r.Checked) > 0 {
+			checked := date(t, "2026-11-22")
+			if r.Confidence != "C" && r.Checked.Compare(checked) < 0 || r.InForce.Compare(checked) > 0 {
 				t.Errorf("%s: in force %s, checked %s", r.ID, r.InForce, r.Checked)
 			}
 			if prefix, _, _ := strings.Cut(r.ID, "-"); len(r.Countries) == 1 && prefix != strings.ToLower(r.Countries[0]) ||
@@ -77,6 +82,38 @@ func TestRules(t *testing.T) {
 	}
 	if n := len(sets[0].Countries); sets[0].Name != "EU" || n != 27 {
 		t.Errorf("%s has %d countries", sets[0].Name, n)
+	}
+}
+
+var rewrite = flag.Bool("rewrite", false, "write the list of rules in docs/law.md anew")
+
+// TestDocs: the list in docs/law.md is that of the rules.
+func TestDocs(t *testing.T) {
+	const name, mark = "../../docs/law.md", "<!-- made by go test ./autodialer/law -run TestDocs -rewrite -->\n"
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, found := strings.Cut(string(text), mark)
+	if !found {
+		t.Fatal("no mark")
+	}
+	var b strings.Builder
+	for _, s := range load(t).Sets() {
+		fmt.Fprintf(&b, "\n### %s\n\n", cmp.Or(strings.Join(s.Countries, ", "), "Everywhere"))
+		b.WriteString("| rule | it asks | source | since | sure |\n|---|---|---|---|---|\n")
+		for _, r := range s.Rules {
+			fmt.Fprintf(&b, "| `%s` | %s %s | %s | %s | %s |\n", r.ID, r.English, r.Russian, r.Source, r.InForce, r.Confidence)
+		}
+	}
+	if *rewrite {
+		if err := os.WriteFile(name, []byte(before+mark+b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if after != b.String() {
+		t.Error("the list of rules is another one: go test ./autodialer/law -run TestDocs -rewrite")
 	}
 }
 
@@ -195,6 +232,11 @@ func TestBadSets(t *testing.T) {
 		_, err := readSet([]byte("set: X\ncountries: [FR]\nrules: [" + goodRule + rule + "]"))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", rule, err, want)
+		}
+	}
+	for _, change := range [][2]string{{"confidence: A", "confidence: C"}, {"confidence: A", "confidence: E"}, {"checked: 2026-01-02, ", ""}, {"source: s", "source: ''"}, {"in_force: 2026-01-01, ", ""}} {
+		if _, err := readSet([]byte("set: X\ncountries: [FR]\nrules: [" + strings.Replace(goodRule, change[0], change[1], 1) + "ring: 15s}]")); err == nil {
+			t.Errorf("%s is made %q, and read", change[0], change[1])
 		}
 	}
 	holidays := "first: 2026-01-01\nlast: 2026-12-31\ncalendars: []"

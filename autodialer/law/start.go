@@ -18,7 +18,7 @@ type Facts struct {
 	Home      *time.Location // whose clock it is by; nil: the callee's
 	Countries []string       // of the targets' numbers, ISO codes
 	Consented bool           // some target has a record of consent
-	Own       Terms          // what the company demands besides
+	Own       Terms          // what the company demands besides, and the campaign does not say
 }
 
 // Problem is why a campaign must not start.
@@ -51,7 +51,7 @@ func (l *Law) CheckStart(f Facts) []Problem {
 		}
 	}
 	for _, country := range f.Countries {
-		terms := slices.Concat(l.Terms(country, f.Campaign.Kind, f.Campaign.Mode, f.At), f.Own)
+		terms := slices.Concat(l.Terms(country, f.Campaign.Kind, f.Campaign.Mode, f.At), OwnOf(f.Campaign), f.Own)
 		add(settings(f.Campaign, country, terms, f.Consented)...)
 		add(callers(f.Campaign, country, terms)...)
 		add(l.hours(f, country, terms)...)

@@ -73,7 +73,8 @@ func TestA16AdvertisingWithoutOperator(t *testing.T) {
 	expect(t, "no key to opt out", start(t, "RU US KZ", func(c *pbx.Campaign, f *Facts) {
 		message(c, f)
 		c.Script = nil
-	}), "mode ru-advertising-operator", "script ru-advertising-stop", "script us-message-opt-out", "script any-advertising-opt-out")
+	}), "mode ru-advertising-operator", "script ru-advertising-stop", "script any-message-opt-out", "script us-message-opt-out", "script any-message-opt-out")
+	expect(t, "a debt needs none", start(t, "RU DE", func(c *pbx.Campaign, f *Facts) { c.Kind, c.Mode, c.Script = pbx.CampaignDebt, pbx.DialMessage, nil }))
 }
 
 // TestA19 refuses a label of more than 32 characters anywhere, and in Russia a number without
@@ -107,12 +108,18 @@ func TestCheckStart(t *testing.T) {
 	expect(t, "some have", start(t, "RU", func(c *pbx.Campaign, f *Facts) { c.Consent, f.Consented = pbx.ConsentLaw, true }))
 	expect(t, "nobody has to", start(t, "GB", func(c *pbx.Campaign, _ *Facts) { c.Consent = pbx.ConsentLaw }))
 	expect(t, "the company wants it", start(t, "GB", func(c *pbx.Campaign, f *Facts) { c.Consent, f.Own = pbx.ConsentLaw, Own(Demand{Consent: true}) }), "consent company")
+	expect(t, "the campaign wants it", start(t, "GB", func(c *pbx.Campaign, _ *Facts) { c.Consent = pbx.ConsentNeeded }), "consent company")
 	expect(t, "5 % abandoned", start(t, "RU US", func(c *pbx.Campaign, _ *Facts) { c.Pace.Abandoned = 0.05 }),
 		"pace.abandoned any-abandoned-day", "pace.abandoned any-abandoned-month", "pace.abandoned us-abandoned")
 	expect(t, "2 % abandoned", start(t, "RU US", func(c *pbx.Campaign, _ *Facts) { c.Pace.Abandoned = 0.02 }))
 	expect(t, "behind the calendar", start(t, "FR", func(c *pbx.Campaign, f *Facts) {
 		c.Kind, f.At = pbx.CampaignAdvertising, local(t, "Europe/Paris", "2029-01-08 12:00")
 	}), "when eu-advertising-hours", "when fr-advertising-hours")
+	for countries, want := range map[string][]AbandonedCap{"US": {{0.03, 720 * time.Hour}}, "GB US": {{0.03, 24 * time.Hour}, {0.03, 720 * time.Hour}}, "": nil} {
+		if got := load(t).Abandoned(strings.Fields(countries), pbx.CampaignSurvey, pbx.DialPredictive, monday(t)); !slices.Equal(got, want) {
+			t.Errorf("%s: %v", countries, got)
+		}
+	}
 	list := load(t).Terms("RU", pbx.CampaignAdvertising, pbx.DialPreview, monday(t)).Notices()
 	if len(list) != 2 || list[0].ID != "ru-advertising-fines" {
 		t.Errorf("notices: %v", list)

@@ -60,6 +60,24 @@ func Own(demands ...Demand) Terms {
 	return terms
 }
 
+// OwnOf gives what the settings of a campaign demand besides the law.
+func OwnOf(c *pbx.Campaign) Terms {
+	if c.Consent == pbx.ConsentNeeded {
+		return Own(Demand{Consent: true})
+	}
+	return nil
+}
+
+// Abandoned gives the limits of abandoned calls for a campaign that calls several countries,
+// as [Terms.Abandoned] does for one.
+func (l *Law) Abandoned(countries []string, kind pbx.CampaignKind, mode pbx.DialMode, at time.Time) []AbandonedCap {
+	var all Terms
+	for _, country := range countries {
+		all = append(all, l.Terms(country, kind, mode, at)...)
+	}
+	return all.Abandoned()
+}
+
 // find gives the ids of the rules with a demand.
 func (t Terms) find(has func(*Rule) bool) []string {
 	var ids []string
@@ -76,8 +94,6 @@ func (t Terms) Consent() bool { return len(t.find(needsConsent)) > 0 }
 
 func needsConsent(r *Rule) bool  { return r.Consent }
 func needsOperator(r *Rule) bool { return r.Operator }
-func needsOptOut(r *Rule) bool   { return r.OptOut }
-func needsTold(r *Rule) bool     { return r.ToldWithin > 0 }
 
 // Ring is how long a number rings at least; 0 when that is not laid down.
 func (t Terms) Ring() time.Duration {

@@ -71,6 +71,7 @@ func TestWindow(t *testing.T) {
 	closed.Except = []pbx.Exception{{First: date(t, "2026-11-23"), Last: date(t, "2026-11-24")}}
 	night := schedule(t, "22:00-06:00")
 	moscow, _ := pbx.ParseZone("Europe/Moscow")
+	berlin, _ := pbx.ParseZone("Europe/Berlin")
 	for _, c := range []struct {
 		name, number, kind, mode string
 		zone, at, want           string
@@ -95,6 +96,7 @@ func TestWindow(t *testing.T) {
 		{"a mobile, when it is Saturday in Kamchatka", mobile, "debt", "preview", "Europe/Moscow", "2026-11-27 13:00", "2026-11-28 10:00", nil, nil},
 		{"a mobile and an office", mobile, "debt", "preview", "Europe/Moscow", "2026-11-23 12:00", "never", office, nil},
 		{"a mobile and an office by Moscow's clock", mobile, "debt", "preview", "Europe/Moscow", "2026-11-23 08:00", "2026-11-23 10:00", office, moscow},
+		{"hours that begin in the hour that is left out", kamchatka, "debt", "preview", "Europe/Berlin", "2027-03-28 01:00", "2027-03-28 03:00", schedule(t, "02:15-04:00"), berlin},
 		{"New York", "+12125550100", "survey", "preview", "America/New_York", "2026-11-26 21:00", "2026-11-27 08:00", nil, nil},
 		{"spring in New York", "+12125550100", "survey", "preview", "America/New_York", "2027-03-13 21:00", "2027-03-14 08:00", nil, nil},
 		{"autumn in New York", "+12125550100", "survey", "preview", "America/New_York", "2027-11-06 21:00", "2027-11-07 08:00", nil, nil},

@@ -86,17 +86,17 @@ type answering struct {
 	recent beta
 }
 
-// roll goes on to the hour of the day of at.
-func (x *answering) roll(at time.Time) {
-	if h := at.Hour(); h != x.hour {
+// roll goes on to an hour of the day.
+func (x *answering) roll(h int) {
+	if h != x.hour {
 		old := x.hours[x.hour]
 		x.hours[x.hour] = beta{old.a / 2, old.b / 2}.plus(x.since).least(hourMemory)
 		x.hour, x.since, x.recent = h, beta{}, x.recent.least(kept)
 	}
 }
 
-func (x *answering) add(at time.Time, live bool) {
-	x.roll(at)
+// add counts a result in the hour of the last roll.
+func (x *answering) add(live bool) {
 	x.since = x.since.add(live)
 	x.recent = x.recent.add(live).least(recentCalls)
 }

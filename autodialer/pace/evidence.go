@@ -108,7 +108,7 @@ func (p *Predictive) Answered(at time.Time, call string) {
 	p.lives++
 	if known {
 		p.ring.add(at.Sub(since), true)
-		p.answer.add(at, true)
+		p.answer.add(true)
 		p.dirty = true
 		p.calls.set(at, call, waits)
 	}
@@ -120,7 +120,7 @@ func (p *Predictive) Failed(at time.Time, call string) {
 	p.roll(at)
 	if since, ok := p.calls.find(call, rings); ok {
 		p.ring.add(at.Sub(since), false)
-		p.answer.add(at, false)
+		p.answer.add(false)
 		p.dirty = true
 	}
 	p.calls.drop(call)

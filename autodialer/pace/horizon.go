@@ -36,6 +36,7 @@ type horizon struct {
 	talks   []talking
 	count   int // flights
 
+	lost  float64       // abandoned calls of those that ring, in all draws
 	costs [most]float64 // abandoned calls that each further launch adds, in all draws
 }
 
@@ -111,10 +112,10 @@ func (h *horizon) serve(so time.Duration) {
 	h.talks = append(h.talks, t)
 }
 
-// run simulates and fills in costs. It gives the number of draws.
+// run simulates and fills in lost and costs. It gives the number of draws.
 func (h *horizon) run(r *rand.Rand, s scene) int {
 	draws := min(max(work/(h.count+len(h.talks)+s.answers+1), fewDraws), manyDraws)
-	h.costs = [most]float64{}
+	h.lost, h.costs = 0, [most]float64{}
 	for done := 0; done < draws; {
 		p, scale := s.answer.draw(r), math.Exp(s.sure*r.NormFloat64())
 		for range min(max(1, draws/beliefs), draws-done) {
@@ -150,6 +151,7 @@ func (h *horizon) draw(s scene, p, scale float64) {
 			least, last = sum, i
 		}
 	}
+	h.lost -= float64(least)
 	for k := range s.answers {
 		h.costs[k] += p * h.rung[last+1]
 		u := h.uniform()

@@ -41,7 +41,7 @@ const (
 )
 
 // Predictive decides how many calls of one campaign are launched: see doc.go. One
-// goroutine uses it; the times that it is given must not go backwards.
+// goroutine uses it.
 type Predictive struct {
 	set     Settings
 	r       *rand.Rand
@@ -53,7 +53,7 @@ type Predictive struct {
 
 	day, month           Tally
 	dayFrom, monthFrom   time.Time
-	dayEnds              time.Time
+	dayEnds, rolled      time.Time
 	operators            int
 	settles              time.Time
 	lives                int     // answers that it has seen itself
@@ -62,6 +62,7 @@ type Predictive struct {
 	target, risk, riskUp float64
 	targeted             time.Time // when target was found
 	targetOf             Tally     // and for what
+	drawn                draws     // to find it
 	dirty                bool      // estimates have changed since the last simulation
 	plan                 plan
 	state                State
@@ -74,6 +75,7 @@ type plan struct {
 	launches int       // that are worth it
 	made     int       // of them
 	chance   float64   // of an answer
+	pending  float64   // abandoned calls that are expected of those that ring
 }
 
 // NewPredictive makes a pacer that has no evidence: it dials progressively until it has.
@@ -145,7 +147,7 @@ func (p *Predictive) mode(at time.Time, now Now) (Mode, string) {
 		return ModeProgressive, WhyEvidence
 	case p.day.reached(p.set.Limit) || p.month.reached(p.set.Limit):
 		return ModeProgressive, WhyLimit
-	case p.riskUp > p.set.Risk || p.target <= 0:
+	case p.target <= 0:
 		return ModeProgressive, WhyRisk
 	case p.settles.After(at):
 		return ModeProgressive, WhyOperators
@@ -155,8 +157,11 @@ func (p *Predictive) mode(at time.Time, now Now) (Mode, string) {
 	return ModePredictive, WhyPredictive
 }
 
-// roll goes on to the windows and the hour of at.
+// roll goes on to the windows and the hour of at, and never back: what happened just
+// before may be told a little later.
 func (p *Predictive) roll(at time.Time) {
+	at = later(at, p.rolled)
+	p.rolled = at
 	if !at.Before(p.dayEnds) {
 		day, month := Windows(p.set.Since, at)
 		if !day.Equal(p.dayFrom) {
@@ -168,7 +173,7 @@ func (p *Predictive) roll(at time.Time) {
 		p.dayEnds = day.AddDate(0, 0, 1)
 		p.targeted = time.Time{}
 	}
-	p.answer.roll(at)
+	p.answer.roll(at.In(p.set.Since.Location()).Hour())
 	p.calls.forget(at)
 }
 
@@ -189,26 +194,30 @@ func (p *Predictive) aim(at time.Time, now Now) {
 		return
 	}
 	p.targeted, p.targetOf = at, p.month
-	f := future{more: p.expected(at, now), trust: p.found}
-	d := f.drawn(p.r)
-	worst := func(target float64) (float64, float64) {
+	f := future{more: p.expected(at, now), pending: p.plan.pending, trust: p.found}
+	d := &p.drawn
+	f.draw(p.r, d)
+	try := func(target float64) bool {
 		m1, b1 := f.risk(d, p.day, p.set.Limit, target)
 		m2, b2 := f.risk(d, p.month, p.set.Limit, target)
-		return max(m1, m2), max(b1, b2)
-	}
-	p.target = p.set.Limit
-	if p.risk, p.riskUp = worst(p.target); p.riskUp <= p.set.Risk {
-		return
+		fits := b1 <= p.set.Risk*f.part(p.day) && b2 <= p.set.Risk*f.part(p.month)
+		if fits || target == 0 {
+			p.risk, p.riskUp = max(m1, m2), max(b1, b2)
+		}
+		return fits
 	}
 	p.target = 0
-	if p.risk, p.riskUp = worst(0); p.riskUp > p.set.Risk {
+	if !try(0) {
+		return
+	}
+	if try(p.set.Limit) {
+		p.target = p.set.Limit
 		return
 	}
 	high := p.set.Limit
 	for range riskHalves {
-		middle := (p.target + high) / 2
-		if m, b := worst(middle); b <= p.set.Risk {
-			p.target, p.risk, p.riskUp = middle, m, b
+		if middle := (p.target + high) / 2; try(middle) {
+			p.target = middle
 		} else {
 			high = middle
 		}
@@ -261,7 +270,7 @@ func (p *Predictive) look(at time.Time, now Now, ringing, waiting int) {
 	}
 	room := min(most, max(0, int(math.Ceil(p.set.Ratio*float64(now.Operators)))-ringing))
 	p.plan = plan{at: at, chance: s.answer.mean(), costs: p.plan.costs[:0]}
-	for s.answers = min(few, room); s.answers > 0; s.answers = min(4*s.answers, room) {
+	for s.answers = min(few, room); ; s.answers = min(4*s.answers, room) {
 		p.plan.costs = p.worth(s, p.plan.costs[:0])
 		if len(p.plan.costs) < s.answers || s.answers == room {
 			break
@@ -274,6 +283,7 @@ func (p *Predictive) look(at time.Time, now Now, ringing, waiting int) {
 // other.
 func (p *Predictive) worth(s scene, costs []float64) []float64 {
 	draws := float64(p.horizon.run(p.r, s))
+	p.plan.pending = p.bias() * p.horizon.lost / draws
 	allowed := p.price * p.target * s.answer.mean()
 	for _, sum := range p.horizon.costs[:s.answers] {
 		cost := p.bias() * sum / draws

@@ -59,25 +59,29 @@ func Windows(since, at time.Time) (day, month time.Time) {
 
 // future is what the rest of a window may bring.
 type future struct {
-	more  float64 // live answers that are expected
-	trust float64 // abandoned calls that say how good the forecast of them is
+	more    float64 // live answers that are expected
+	pending float64 // abandoned calls that are expected of those that ring
+	trust   float64 // abandoned calls that say how good the forecast of them is
 }
+
+// part is how much of a window is to come, by its answers. The risk that is allowed is
+// spent evenly over the window: were all of it allowed anew at every moment that has gone
+// well, the sum would be several times as much.
+func (f future) part(t Tally) float64 { return f.more / max(1, f.more+float64(t.Live)) }
 
 // draws are those of one search, the same for each target, so that a higher target is
 // never found to be less risky.
 type draws [riskDraws]struct{ share, factor float64 }
 
-// drawn draws how much of the rest there will be, for a campaign may be stopped at any
+// draw draws how much of the rest there will be, for a campaign may be stopped at any
 // moment, and by how much the forecast is wrong.
-func (f future) drawn(r *rand.Rand) *draws {
-	var d draws
+func (f future) draw(r *rand.Rand, d *draws) {
 	shape := 10 + f.trust
 	for i := range d {
 		// One in each of as many equal parts.
 		d[i].share = (float64(i) + r.Float64()) / riskDraws
 		d[i].factor = gamma(r, shape) / shape
 	}
-	return &d
 }
 
 // risk is the simulated probability that a limit is broken at the end of a window when
@@ -88,7 +92,7 @@ func (f future) risk(d *draws, t Tally, limit, target float64) (mean, bound floa
 	for _, x := range d {
 		more := f.more * x.share
 		left := math.Floor(limit*(float64(t.Live)+more) - float64(t.Abandoned))
-		p := exceeds(left, target*x.factor*more)
+		p := exceeds(left, (target*more+f.pending)*x.factor)
 		sum += p
 		square += p * p
 	}
@@ -105,6 +109,8 @@ func exceeds(n, mean float64) float64 {
 		return 1
 	case mean <= 0:
 		return 0
+	case n == 0:
+		return -math.Expm1(-mean)
 	}
 	k := n + 1
 	z := (math.Cbrt(mean/k) - 1 + 1/(9*k)) * 3 * math.Sqrt(k)

@@ -96,7 +96,14 @@ func (w *world) attempt(c *command) error {
 		ctx = limited
 	}
 	w.log.add("campaign", "calls %s", c.args[0])
-	cdr, err := w.engine.app.Dial(ctx, o)
+	e := w.engine
+	if e == nil {
+		return fmt.Errorf("line %d: the PBX is down", c.line)
+	}
+	cdr, err := e.app.Dial(ctx, o)
+	if e.host.died() {
+		return nil // what a dead process comes to is nothing
+	}
 	if err != nil {
 		w.log.add("campaign", "does not call: %v", err)
 		return nil

@@ -20,6 +20,7 @@ var imports = map[string]string{
 	"events/nats":     "pbx events",
 	"autodialer":      "pbx autodialer/law autodialer/pace",
 	"autodialer/law":  "pbx internal/strict",
+	"autodialer/pace": "",
 	"tenants":         "pbx internal/strict speech/words",
 	"crm":             "pbx",
 	"crm/amocrm":      "pbx crm",
@@ -45,6 +46,9 @@ var imports = map[string]string{
 	"internal/bench":  "internal/app internal/phone internal/simnet",
 	"cmd/vpbx":        "config pbx internal/app internal/demo",
 
+	// The simulated contact centre is no part of the program.
+	"autodialer/pace/sim": "autodialer/pace",
+
 	// The stand-in for amoCRM shares nothing with the client.
 	"crm/amocrm/amosim":   "internal/strict",
 	"cmd/vpbx-amocrm-sim": "crm/amocrm/amosim",
@@ -59,6 +63,7 @@ const product = "pbx config web media/amd media/audio media/sdp media/webrtc med
 var testImports = map[string]string{
 	"store":          "store/storetest",
 	"autodialer":     "store",
+	"media/amd":      "media/audio",
 	"media/webrtc":   "media/sdp",
 	"api":            "recordings routing store media/audio speech",
 	"crm":            "store",
@@ -145,4 +150,7 @@ var mayPanic = map[string]string{"internal/simnet": "an address that a test give
 
 // inBubbles are the packages whose tests all run inside a synctest bubble, where
 // sleeping is free.
-var inBubbles = map[string]string{"internal/flow": "the runner puts every flow and storm into one"}
+var inBubbles = map[string]string{
+	"internal/flow": "the runner puts every flow and storm into one",
+	"autodialer":    "every campaign of a test runs in one",
+}

@@ -32,7 +32,7 @@ func New(o Options) *Detector {
 	if o == (Options{}) {
 		o = Default()
 	}
-	d := &Detector{opt: o, voice: voice{first: -1, last: -1}}
+	d := &Detector{opt: o, voice: voice{first: -1, last: -1, loudest: silent}}
 	d.ground.begin()
 	return d
 }
@@ -85,9 +85,9 @@ func count(t time.Duration) int { return int((t + blockTime - 1) / blockTime) }
 // look looks at the block that is whole.
 func (d *Detector) look() {
 	level := d.ground.hear(d.tail[windowSize-blockSize:])
-	threshold := d.ground.threshold(&d.opt)
+	threshold := d.ground.threshold(&d.opt, d.voice.loudest)
 	over, ended := d.tone.hear(&d.tail, level > toneLevel, d.now)
-	d.voice.hear(level, threshold, d.tone.on(), d.now, &d.opt)
+	d.voice.hear(level, threshold, d.tone.suspected(), d.now, &d.opt)
 	if ended {
 		d.toned(over)
 	}
@@ -106,8 +106,9 @@ func (d *Detector) look() {
 // judge comes to a verdict when there is enough.
 func (d *Detector) judge() {
 	v, o := &d.voice, &d.opt
+	d.net.machine = d.net.machine || v.first < 0 && d.tone.now.fax()
 	switch {
-	case d.tone.tooLong(), d.net.machine:
+	case d.net.machine, d.tone.long():
 		d.decide(Machine, Tone)
 	case d.beeps > 0:
 		d.decide(Machine, Beep)
@@ -117,7 +118,7 @@ func (d *Detector) judge() {
 		d.decide(Machine, Words)
 	case v.first >= 0 && !v.speaking && !d.tone.on() && d.now-max(v.last, d.tone.end) >= count(d.pause()):
 		d.decide(Human, SilenceAfterGreeting)
-	case v.first >= 0 && d.now-v.first >= count(o.Bound):
+	case v.first >= 0 && d.now-v.first >= count(o.Bound), d.now >= 2*count(o.Bound):
 		d.decide(Unsure, Timeout)
 	case v.first >= 0 || d.now < count(o.Bound):
 	case d.net.progress || d.tone.on():
@@ -141,14 +142,16 @@ func (d *Detector) decide(v Verdict, r Reason) {
 
 // toned takes a tone that is over.
 func (d *Detector) toned(t toneSound) {
-	if t.blocks < count(d.opt.Beep)-windowSize/blockSize+1 {
-		return
+	least := count(d.opt.Beep) - windowSize/blockSize + 1
+	if t.deep() {
+		least += deepMore
 	}
 	waiting := d.decision.Verdict == Undecided && d.voice.first < 0
-	if !d.net.hear(t, waiting, d.now) && !t.key() && t.blocks <= beepMost {
-		d.beeps++
-		d.beepEnd = d.tone.end
+	if t.blocks < least || t.blocks > beepMost || t.key() || waiting && d.net.hear(t, d.now) || d.net.machine {
+		return
 	}
+	d.beeps++
+	d.beepEnd = d.tone.end
 }
 
 // listenOn waits for the end of a machine's greeting.

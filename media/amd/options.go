@@ -9,7 +9,7 @@ import (
 // Options are the thresholds of a Detector. Times are of the sound itself.
 type Options struct {
 	// Bound is when there is a verdict at the latest: so long after the first voice or, where
-	// nobody speaks, after the answer.
+	// nobody speaks, after the answer. So it is never later than twice that after the answer.
 	Bound time.Duration `yaml:"bound"`
 	// Unsure is what the verdict Unsure is taken for: Human or Machine. The detector itself
 	// does not look at it: see Treat.

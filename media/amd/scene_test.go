@@ -21,6 +21,7 @@ type scene struct {
 	pcm   []int16
 	voice [2]time.Duration // from when to when the greeting lasts
 	beep  time.Duration    // the end of the beep after it, 0: none
+	place string           // what is heard besides
 }
 
 // clip is a file of the corpus.
@@ -139,19 +140,18 @@ func (m *stage) sine(at, d time.Duration, level float64, freqs ...float64) time.
 
 // music plays chords of plucked strings with a beat.
 func (m *stage) music(from, to time.Duration, level float64) {
+	const fade = 0.9997 // a sample
 	root := m.between(130, 260)
 	step := time.Duration(m.between(0.2, 0.45) * float64(time.Second))
 	for at := from; at < to; at += step {
 		for range 3 {
 			f := root * math.Pow(2, float64([]int{0, 3, 4, 5, 7, 9, 12, 14, 16}[m.IntN(9)])/12)
 			a := amplitude(level) * m.between(0.3, 1)
-			for i := range samples(3 * step) {
-				n := samples(at) + i
-				if n >= samples(to) || n >= len(m.pcm) {
-					break
-				}
-				x := float64(i) / 8000
-				m.pcm[n] += a * math.Exp(-2.5*x) * (math.Sin(2*math.Pi*f*x) + 0.5*math.Sin(4*math.Pi*f*x) + 0.25*math.Sin(6*math.Pi*f*x))
+			from := samples(at)
+			for n := from; n < min(from+samples(3*step), samples(to), len(m.pcm)); n++ {
+				sin, cos := math.Sincos(2 * math.Pi * f * float64(n-from) / 8000)
+				m.pcm[n] += a * sin * (1 + cos) // with an octave
+				a *= fade
 			}
 		}
 	}
@@ -166,7 +166,7 @@ func (m *stage) voice(c clip, all []clip, k int) scene {
 		s.voice[1] = m.add(s.voice[0], c.pcm, gain)
 		m.handset(s.voice[0])
 		m.people(&s, c, all, gain)
-		m.place(0.8)
+		s.place = m.place(0.8)
 	} else {
 		s.voice[0] = m.wait(0.05, 0.35, 1.8)
 		if c.kind == "network" && m.chance(0.5) {
@@ -176,7 +176,7 @@ func (m *stage) voice(c clip, all []clip, k int) scene {
 		if c.kind != "network" {
 			s.beep = m.beep(s.voice[1] + m.wait(0.1, 0.4, 1.8))
 		}
-		m.place(0.4)
+		s.place = m.place(0.4)
 	}
 	s.pcm = m.line()
 	return s
@@ -210,21 +210,24 @@ func (m *stage) people(s *scene, c clip, all []clip, gain float64) {
 }
 
 // place is what is heard of where somebody is, or where a greeting was recorded.
-func (m *stage) place(p float64) {
+func (m *stage) place(p float64) string {
 	if !m.chance(p) {
-		return
+		return "nothing"
 	}
 	switch m.IntN(4) {
 	case 0:
 		m.noise(0, sceneTime, m.between(-68, -48), false)
+		return "a line"
 	case 1:
 		m.noise(0, sceneTime, m.between(-55, -38), true)
+		return "a street"
 	case 2:
 		m.music(0, sceneTime, m.between(-58, -44))
-	case 3:
-		m.noise(0, sceneTime, m.between(-60, -45), false)
-		m.sine(0, sceneTime, m.between(-55, -40), 50)
+		return "music"
 	}
+	m.noise(0, sceneTime, m.between(-60, -45), false)
+	m.sine(0, sceneTime, m.between(-55, -40), 50)
+	return "a hum"
 }
 
 // beep is one of those that machines have, and says when it ends.
@@ -266,7 +269,7 @@ func (m *stage) tones(kind string, k int) scene {
 			m.sine(at, 350*time.Millisecond, -16, f...)
 		}
 	}
-	m.place(0.3)
+	s.place = m.place(0.3)
 	s.pcm = m.line()
 	return s
 }

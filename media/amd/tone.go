@@ -4,20 +4,22 @@ import "math"
 
 const (
 	windowSize = 160   // samples in which a tone is looked for
-	lags       = 8     // distances at which the window is compared with itself
+	lags       = 16    // distances at which the window is compared with itself
 	toneLevel  = -42.0 // decibels of full scale
 
 	toneLow   = 340.0 // hertz: below are voices
 	toneHigh  = 2550.0
 	tonePure  = 0.80  // of the energy that is in the tones
-	toneMatch = 0.06  // by which the window may differ from one of the tones alone, at all lags
-	toneDrift = 0.012 // share by which a frequency moves
+	toneMatch = 0.04  // by which the window may differ from one of the tones alone, at all lags
+	toneDrift = 0.006 // share by which a frequency moves
 	toneSwell = 4.0   // factor by which the power moves
-	toneMiss  = 2     // blocks in a row without the tone before it is over
+	toneMiss  = 4     // blocks in a row without the tone before it is over
 	weakest   = 0.06  // of the energy in the weaker of two tones
 
-	beepMost = 250 // blocks: what is longer is no beep
-	longTone = 150 // blocks of a tone that is a machine's
+	deepTop  = 500.0 // hertz
+	deepMore = 3     // blocks by which such a beep is longer
+	beepMost = 250   // blocks: what is longer is no beep
+	longTone = 150   // blocks of a tone that is a machine's
 )
 
 // toneSound is a tone, or two, as they are in a window or have been.
@@ -38,6 +40,9 @@ func (t toneSound) same(w toneSound) bool {
 	return near(w.low, t.low, toneDrift) && (t.high == 0 || near(w.high, t.high, toneDrift))
 }
 
+// deep reports whether it is as low as a voice, or a note of a melody, may be.
+func (t toneSound) deep() bool { return t.high == 0 && t.low < deepTop }
+
 // key reports whether it is a key of a telephone (ITU-T Q.23).
 func (t toneSound) key() bool {
 	low, high := false, false
@@ -48,7 +53,7 @@ func (t toneSound) key() bool {
 	return low && high
 }
 
-const keyOff = 0.025
+const keyOff = 0.02
 
 var (
 	keyLow  = [4]float64{697, 770, 852, 941}
@@ -68,9 +73,12 @@ const toneLeast = 4
 // on reports whether a tone is there.
 func (r *toneRun) on() bool { return r.now.blocks >= toneLeast }
 
-// tooLong reports whether it is there for longer than any beep, and is not one that tells of the progress of
-// a call.
-func (r *toneRun) tooLong() bool { return r.now.blocks >= longTone && !r.now.progress() }
+// suspected reports whether one may just have begun.
+func (r *toneRun) suspected() bool { return r.now.blocks >= 2 }
+
+// long reports whether it is there for longer than beeps as a rule are, and does not tell of the progress
+// of a call.
+func (r *toneRun) long() bool { return r.now.blocks >= longTone && !r.now.progress() }
 
 // hear takes the window that ends with the block now. A tone that is over is given back.
 func (r *toneRun) hear(w *[windowSize]float64, loud bool, now int) (over toneSound, ended bool) {
@@ -102,11 +110,14 @@ func (r *toneRun) hear(w *[windowSize]float64, loud bool, now int) (over toneSou
 	return over, ended
 }
 
-// findTone looks for one tone or two in a window that have nearly all of its energy. For a sum of
-// sines of angles w the products of the window with itself at the distance k, to both sides, are the sum
-// of their energies times cos(kw); noise adds to the distance 0 alone.
+// products are those of a window with itself at the distances 0 to lags, to both sides. For a sum of
+// sines of angles w, the one of distance k is the sum of their energies times cos(kw); noise adds to
+// the distance 0 alone.
+type products [lags + 1]float64
+
+// findTone looks for one tone or two in a window that have nearly all of its energy.
 func findTone(w *[windowSize]float64) (toneSound, bool) {
-	var r [lags + 1]float64
+	var r products
 	mid := w[lags : windowSize-lags]
 	for k := range r {
 		later, before := w[lags+k:windowSize-lags+k], w[lags-k:windowSize-lags-k]
@@ -116,73 +127,84 @@ func findTone(w *[windowSize]float64) (toneSound, bool) {
 		}
 		r[k] = sum / 2
 	}
-	if r[0] <= 0 {
-		return toneSound{}, false
-	}
 	power := r[0] / float64(len(mid))
-	if f, ok := single(&r); ok {
+	if f, ok := r.single(); ok {
 		return toneSound{low: f, power: power}, true
 	}
-	if low, high, ok := double(&r); ok {
+	if low, high, ok := r.double(); ok {
 		return toneSound{low: low, high: high, power: power}, true
 	}
 	return toneSound{}, false
 }
 
-// single finds one tone, by Pisarenko's way: from the distances 1 and 2.
-func single(r *[lags + 1]float64) (freq float64, ok bool) {
-	if r[1] == 0 {
-		return 0, false
+// single finds one tone: its cosine c is in r[k+1] + r[k-1] = 2c·r[k].
+func (r *products) single() (freq float64, ok bool) {
+	var top, bottom float64
+	for k := 2; k < lags; k++ {
+		top += r[k] * (r[k+1] + r[k-1])
+		bottom += r[k] * r[k]
 	}
-	c := (r[2] + math.Sqrt(r[2]*r[2]+8*r[1]*r[1])) / (4 * r[1])
+	c := top / (2 * bottom)
 	if !(c > -1 && c < 1) {
 		return 0, false
 	}
-	energy := r[1] / c
 	freq = math.Acos(c) * rate / (2 * math.Pi)
-	if energy < tonePure*r[0] || freq < toneLow || freq > toneHigh {
+	if freq < toneLow || freq > toneHigh {
 		return 0, false
 	}
-	return freq, matches(r, energy, c, 0, 0)
+	return freq, r.matches(c, c)
 }
 
-// double finds two, by Prony's way: the cosines of their angles are the nodes of the moments that the distances
-// 0 to 3 give.
-func double(r *[lags + 1]float64) (low, high float64, ok bool) {
-	m0, m1 := r[0], r[1]
-	m2, m3 := (r[2]+m0)/2, (r[3]+3*m1)/4
-	det := m1*m1 - m0*m2
-	if math.Abs(det) < 1e-6*m0*m0 {
+// double finds two: the sum a and the product b of their cosines are in
+// r[k+2] + r[k-2] + 2r[k] = 2a(r[k+1] + r[k-1]) - 4b·r[k].
+func (r *products) double() (low, high float64, ok bool) {
+	var uu, uv, vv, uy, vy float64
+	for k := 3; k <= lags-2; k++ {
+		u, v, y := 2*(r[k+1]+r[k-1]), -4*r[k], r[k+2]+r[k-2]+2*r[k]
+		uu, uv, vv, uy, vy = uu+u*u, uv+u*v, vv+v*v, uy+u*y, vy+v*y
+	}
+	det := uu*vv - uv*uv
+	a, b := (uy*vv-vy*uv)/det, (vy*uu-uy*uv)/det
+	root := math.Sqrt(a*a/4 - b)
+	c1, c2 := a/2+root, a/2-root // c1 is that of the lower tone
+	if !(root > 0 && c1 < 1 && c2 > -1) {
 		return 0, 0, false
 	}
-	p, q := (m0*m3-m1*m2)/det, (m2*m2-m1*m3)/det
-	disc := p*p/4 - q
-	if disc <= 0 {
+	low, high = math.Acos(c1)*rate/(2*math.Pi), math.Acos(c2)*rate/(2*math.Pi)
+	if low < toneLow || high > toneHigh {
 		return 0, 0, false
 	}
-	root := math.Sqrt(disc)
-	a, b := -p/2+root, -p/2-root // a is that of the lower tone
-	if a >= 1 || b <= -1 {
-		return 0, 0, false
-	}
-	ea := (m1 - b*m0) / (a - b)
-	eb := m0 - ea
-	low, high = math.Acos(a)*rate/(2*math.Pi), math.Acos(b)*rate/(2*math.Pi)
-	if min(ea, eb) < weakest*m0 || low < toneLow || high > toneHigh {
-		return 0, 0, false
-	}
-	return low, high, matches(r, ea, a, eb, b)
+	return low, high, r.matches(c1, c2)
 }
 
-// matches reports whether the window is like tones of these energies and cosines at all distances.
-func matches(r *[lags + 1]float64, ea, a, eb, b float64) bool {
-	a0, a1, b0, b1 := 1.0, a, 1.0, b // cos(kw) of k-1 and k
+// matches reports whether the window is like tones of these cosines at all distances. For a single one
+// they are the same.
+func (r *products) matches(c1, c2 float64) bool {
+	var t1, t2 products // cosines of multiples of the angles
+	t1[0], t1[1], t2[0], t2[1] = 1, c1, 1, c2
+	var p11, p12, p22, y1, y2 float64
+	for k := 1; k <= lags; k++ {
+		if k > 1 {
+			t1[k], t2[k] = 2*c1*t1[k-1]-t1[k-2], 2*c2*t2[k-1]-t2[k-2]
+		}
+		p11, p12, p22 = p11+t1[k]*t1[k], p12+t1[k]*t2[k], p22+t2[k]*t2[k]
+		y1, y2 = y1+t1[k]*r[k], y2+t2[k]*r[k]
+	}
+	e1, e2 := y1/p11, 0.0 // energies of the two
+	if c1 != c2 {
+		det := p11*p22 - p12*p12
+		e1, e2 = (y1*p22-y2*p12)/det, (y2*p11-y1*p12)/det
+		if !(min(e1, e2) > weakest*r[0]) {
+			return false
+		}
+	}
+	if !(e1+e2 > tonePure*r[0]) {
+		return false
+	}
 	var off float64
 	for k := 1; k <= lags; k++ {
-		diff := (r[k] - ea*a1 - eb*b1) / r[0]
-		off += diff * diff
-		a0, a1 = a1, 2*a*a1-a0
-		b0, b1 = b1, 2*b*b1-b0
+		d := (r[k] - e1*t1[k] - e2*t2[k]) / r[0]
+		off += d * d
 	}
 	return off <= lags*toneMatch*toneMatch
 }

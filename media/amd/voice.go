@@ -1,9 +1,6 @@
 package amd
 
-import (
-	"math"
-	"time"
-)
+import "math"
 
 // highpass takes away what is below voices on a telephone: a hum of the mains and constant
 // voltage. It is a filter of second order with its corner at 200 Hz.
@@ -25,10 +22,14 @@ func (h *highpass) pass(x float64) float64 {
 const (
 	fullScale   = 32767 * 32767 / 2 // power of the loudest sine
 	groundSpan  = 60                // blocks: in so much speech there is a moment of quiet
+	groundSoon  = 30                // blocks after which nothing is supposed any more
 	groundLeast = -70.0             // decibels
 	groundMost  = -40.0             // what is louder is no noise of a line
-	groundPrior = -60.0             // until something is known
-	clearlyOver = 3.0               // decibels by which a word is over the threshold at its loudest
+	silent      = -90.0
+	groundPrior = -60.0 // until something is known
+	behind      = 20.0  // decibels by which what is heard besides a voice is below its loudest
+	louder      = 12.0  // by which who speaks is louder than what was heard before
+	clearlyOver = 6.5   // decibels by which a word is over the threshold at its loudest
 )
 
 // ground follows the noise of the line: the quietest of the latest 0.6 s.
@@ -41,7 +42,11 @@ type ground struct {
 func (g *ground) begin() {
 	for i := range g.levels {
 		g.levels[i] = groundPrior
+		if i >= groundSoon {
+			g.levels[i] = groundMost
+		}
 	}
+	g.at = groundSoon
 }
 
 // hear takes a block and says how loud it is, smoothed, in decibels of full scale.
@@ -58,13 +63,13 @@ func (g *ground) hear(block []float64) float64 {
 	return level
 }
 
-// threshold is how loud voice is at least.
-func (g *ground) threshold(o *Options) float64 {
+// threshold is how loud voice is at least, where somebody has been so loud.
+func (g *ground) threshold(o *Options, loudest float64) float64 {
 	least := g.levels[0]
 	for _, l := range g.levels[1:] {
 		least = min(least, l)
 	}
-	return max(o.Level, min(max(least, groundLeast), groundMost)+o.Over)
+	return max(o.Level, loudest-behind, min(max(least, groundLeast), groundMost)+o.Over)
 }
 
 // voice follows when somebody speaks. Times are in blocks; a word is what is spoken without a gap.
@@ -79,6 +84,8 @@ type voice struct {
 	quiet    int     // blocks since the last of them
 	peak     float64 // its loudest
 	before   int     // last, before it
+
+	loudest float64 // of all words
 }
 
 // length is how long the greeting is, from the first word to the latest.
@@ -112,10 +119,13 @@ func (v *voice) hear(level, threshold float64, tone bool, now int, o *Options) {
 		v.speaking = true
 		v.words++
 		v.last = now
-		if v.first < 0 {
-			v.first = v.begun
-		}
+	default:
+		return
 	}
+	if v.first < 0 || v.peak > v.loudest+louder {
+		v.first, v.words = v.begun, 1
+	}
+	v.loudest = max(v.loudest, v.peak)
 }
 
 // end ends a word. One that was not clearly louder than what is there without it, as is known
@@ -125,11 +135,8 @@ func (v *voice) end(threshold float64) {
 		v.words--
 		v.last = v.before
 		if v.words == 0 {
-			v.first = -1
+			v.first, v.loudest = -1, silent
 		}
 	}
 	v.speaking, v.loud, v.quiet = false, 0, 0
 }
-
-// wait is a time in blocks, as a duration.
-func (v *voice) wait(now int) time.Duration { return since(now - v.last) }
