@@ -32,6 +32,7 @@ const (
 	nounCRM       = "crm"
 	nounSchedule  = "schedule"
 	nounList      = "list"
+	nounCampaign  = "campaign"
 	nounAmo       = "amocrm" // the account that is connected, by its name and by its id
 )
 
@@ -315,6 +316,7 @@ func rowsOf(c *pbx.Company) ([]row, error) {
 	addAll(&b, nounSchedule, c.Schedules)
 	addAll(&b, nounList, c.Lists)
 	addAll(&b, nounMenu, c.Menus)
+	addAll(&b, nounCampaign, c.Campaigns)
 	for i, t := range c.Trunks {
 		b.add(nounTrunk, t.Name, i, t)
 	}
@@ -385,6 +387,8 @@ func addRow(c *pbx.Company, r row) error {
 		return decodeInto(&c.Lists, r.key, body)
 	case nounMenu:
 		return decodeInto(&c.Menus, r.key, body)
+	case nounCampaign:
+		return decodeInto(&c.Campaigns, r.key, body)
 	case nounTrunk:
 		return decodeNext(&c.Trunks, body)
 	case nounOutbound:
