@@ -48,9 +48,9 @@ type Store interface {
 	// priority first, then those due first; at most limit. With none it gives when
 	// the next will be, zero when none waits.
 	DueTargets(ctx context.Context, t pbx.TenantID, campaign string, at time.Time, limit int) ([]pbx.Target, time.Time, error)
-	// Contacts gives the attempts to any of the numbers since a time, by all campaigns
+	// Contacted gives the attempts to any of the numbers since a time, by all campaigns
 	// of the company, those that go on too.
-	Contacts(ctx context.Context, t pbx.TenantID, numbers []string, since time.Time) ([]pbx.Contacted, error)
+	Contacted(ctx context.Context, t pbx.TenantID, numbers []string, since time.Time) ([]pbx.Contacted, error)
 	// Consents gives the consent records of the numbers that have one.
 	Consents(ctx context.Context, t pbx.TenantID, numbers []string) (map[string]pbx.Consent, error)
 	// DeferTargets writes when targets that may not be called now are due again, or
@@ -58,9 +58,14 @@ type Store interface {
 	DeferTargets(ctx context.Context, t pbx.TenantID, campaign string, list []pbx.Deferral) error
 	// BeginAttempt takes a target out of waiting and keeps the attempt, if all of g
 	// holds, the number is on no stop list, and nobody else of the company dials it;
-	// otherwise it tells why not.
+	// otherwise it tells why not. The error is a Conflict when the target is not there
+	// to be called now (the campaign does not run, the target no longer waits, is not due
+	// or had another attempt meanwhile): it is to be read again. The same attempt begun
+	// again is granted, so that it can be asked for anew when the answer was lost.
 	BeginAttempt(ctx context.Context, t pbx.TenantID, a pbx.Attempt, g pbx.AttemptGuard) (pbx.HoldReason, error)
-	// SettleAttempt keeps what an attempt came to, once.
+	// SettleAttempt keeps what an attempt came to, once: the second time it changes
+	// nothing. A target that would wait is over instead when it was removed meanwhile, is
+	// on a stop list, or its campaign is over.
 	SettleAttempt(ctx context.Context, t pbx.TenantID, s pbx.Settlement) error
 	// ExpireTargets ends the targets that still wait, in portions, and gives how many
 	// it has ended: 0 when none is left.

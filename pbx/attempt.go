@@ -59,6 +59,12 @@ type CampaignCall struct {
 	Operator  string // extension that the call is for: preview, and who was reserved; "": whoever is free
 }
 
+// Reached tells whether an attempt of that outcome counts as one in which the callee was
+// reached: somebody or something answered, or nobody knows.
+func (o AttemptOutcome) Reached() bool {
+	return o.Live() || o == AttemptMachine || o == AttemptInterrupted || o == ""
+}
+
 // AttemptRef says of which attempt a call is.
 type AttemptRef struct {
 	Campaign string       `json:"campaign"`
@@ -92,7 +98,8 @@ type Answer struct {
 	Answer string `json:"answer,omitempty"`
 }
 
-// AttemptGuard is what must hold in the moment in which an attempt is begun.
+// AttemptGuard is what must hold in the moment in which an attempt is begun. Its bounds
+// count that attempt too: none is begun under a bound of 0.
 type AttemptGuard struct {
 	Attempts  int            // to the target at most
 	PerNumber int            // to the number within the campaign at most
@@ -100,8 +107,9 @@ type AttemptGuard struct {
 	Limits    []ContactLimit // of the law
 }
 
-// ContactLimit bounds how often a number is reached by a company's campaigns of one
-// kind.
+// ContactLimit bounds how often the numbers of a target, taken together, are reached by a
+// company's campaigns of one kind: a person or a machine has answered, or the attempt goes
+// on, or was interrupted, so that nobody knows.
 type ContactLimit struct {
 	Kind    CampaignKind // "": any
 	Message bool         // messages are counted, else calls of operators
@@ -134,4 +142,5 @@ type Deferral struct {
 	State  TargetState // TargetWaiting: not before Next
 	Reason HoldReason
 	Next   time.Time
+	Notify *Notification // when it is over, for the company's CRM; nil: none
 }

@@ -5,6 +5,12 @@ import "time"
 // MaxTargetNumbers is how many numbers a target has at most.
 const MaxTargetNumbers = 5
 
+// Bounds of the targets of a campaign. Those of the highest priority are called first.
+const (
+	MaxTargets        = 2_000_000
+	MaxTargetPriority = 100 // and -100 the lowest
+)
+
 // TargetState says how far a target is.
 type TargetState string
 
@@ -91,6 +97,14 @@ type TargetQuery struct {
 	Key     string         // "": all
 	Limit   int
 	Cursor  string
+}
+
+// TargetPick names targets of a campaign, in one way.
+type TargetPick struct {
+	IDs    []int64
+	Number string
+	Key    string
+	State  TargetState
 }
 
 // Added says what came of adding targets.

@@ -29,10 +29,10 @@ const (
 	nounConf      = "conference"
 	nounMusic     = "music"
 	nounMenu      = "menu"
+	nounCampaign  = "campaign"
 	nounCRM       = "crm"
 	nounSchedule  = "schedule"
 	nounList      = "list"
-	nounCampaign  = "campaign"
 	nounAmo       = "amocrm" // the account that is connected, by its name and by its id
 )
 
@@ -43,7 +43,8 @@ func (s *Store) Directory() *pbx.Directory { return s.directory.Load() }
 // UpdateCompany replaces company t by what change makes of it, in one
 // transaction that writes only the rows that differ. old is nil when there is
 // no such company; a nil company removes it, with its registrations, tokens,
-// what its CRM was still to be told and what passed between the two, but keeps the records of its calls. change
+// what its CRM was still to be told and what passed between the two, and all that its
+// campaigns have left, but keeps the records of its calls. change
 // may be called twice and must have no effects of its own; its error is returned
 // as it is. A domain or number that another company has is a Conflict. The
 // Directory is new when UpdateCompany returns, and the same when nothing differs.
@@ -108,6 +109,14 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM amo_states WHERE tenant = $1`,
 		`DELETE FROM outbox WHERE tenant = $1 AND dead = 1`,
 		`DELETE FROM mails WHERE tenant = $1`,
+		`DELETE FROM campaigns WHERE tenant = $1`,
+		`DELETE FROM targets WHERE tenant = $1`,
+		`DELETE FROM target_ids WHERE tenant = $1`,
+		`DELETE FROM target_counts WHERE tenant = $1`,
+		`DELETE FROM target_numbers WHERE tenant = $1`,
+		`DELETE FROM attempts WHERE tenant = $1`,
+		`DELETE FROM stops WHERE tenant = $1`,
+		`DELETE FROM consents WHERE tenant = $1`,
 	} {
 		if _, err := tx.exec(query, string(t)); err != nil {
 			return err

@@ -127,6 +127,8 @@ var tenantless = map[string]string{
 	"Store.Spending":           "read once at start, for all tenants",
 	"Store.Agents":             "read once at start, for all tenants",
 	"Store.OpenCallbacks":      "read once at start, for all tenants",
+	"Store.OpenCampaigns":      "read once at start, for all tenants",
+	"Store.LeftAttempts":       "read once at start, for all tenants",
 	"Store.SweepAmo":           "forgets what is too old, of all tenants",
 	"Store.SweepExchanges":     "forgets what is too old, of all tenants",
 	"Store.SweepNotifications": "forgets what is too old, of all tenants",

@@ -53,6 +53,10 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"links":                testLinks,
 		"histories":            testHistories,
 		"exchanges":            testExchanges,
+		"campaign states":      testCampaignStates,
+		"targets":              testTargets,
+		"due targets":          testDueTargets,
+		"attempt":              testAttempt,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}
@@ -80,7 +84,9 @@ func Company(id pbx.TenantID, number string) *pbx.Company {
 		},
 		Schedules: map[string]*pbx.Schedule{"work": {Name: "work", Hours: []pbx.Hours{{Days: pbx.EveryDay, From: 540, To: 1080}},
 			Except: []pbx.Exception{{First: pbx.Date{Year: 2027, Month: 1, Day: 1}, Last: pbx.Date{Year: 2027, Month: 1, Day: 8}}}}},
-		Lists:   map[string]*pbx.List{"black": {Name: "black", Numbers: []string{"+79160000001"}, Prefixes: []string{"+1"}}},
+		Lists: map[string]*pbx.List{"black": {Name: "black", Numbers: []string{"+79160000001"}, Prefixes: []string{"+1"}}},
+		Campaigns: map[string]*pbx.Campaign{"welcome back": {Name: "welcome back", Kind: pbx.CampaignInform, Mode: pbx.DialMessage, When: "work", Ring: 20 * time.Second,
+			Callers: []pbx.CampaignCaller{{Number: number, Label: "Акме: доставка"}}, Redial: pbx.Redial{Attempts: 3, Rules: map[pbx.AttemptOutcome]pbx.RedialRule{pbx.AttemptBusy: {Times: 2, After: time.Minute}}}}},
 		Prompts: map[string]*pbx.Prompt{"welcome": {Name: "welcome", File: "/w.wav"}},
 		CRM:     pbx.CRM{Kind: "none"},
 
