@@ -36,9 +36,12 @@ type Dialer interface {
 
 // Store keeps campaigns. store.Store is it.
 type Store interface {
-	// OpenCampaigns gives the states of all campaigns that are not over; it is asked
-	// once, at the start.
+	// OpenCampaigns gives the states of all campaigns that are not over, or are and have
+	// targets that still wait; it is asked once, at the start.
 	OpenCampaigns(ctx context.Context) ([]pbx.CampaignState, error)
+	// CampaignState gives the state of a campaign; NotFound when nothing has become of
+	// it yet.
+	CampaignState(ctx context.Context, t pbx.TenantID, campaign string) (pbx.CampaignState, error)
 	// SaveCampaign keeps a state unless one of a later version is kept.
 	SaveCampaign(ctx context.Context, t pbx.TenantID, s pbx.CampaignState) error
 	// LeftAttempts gives the attempts that were begun and never settled, of all
@@ -53,6 +56,8 @@ type Store interface {
 	Contacted(ctx context.Context, t pbx.TenantID, numbers []string, since time.Time) ([]pbx.Contacted, error)
 	// Consents gives the consent records of the numbers that have one.
 	Consents(ctx context.Context, t pbx.TenantID, numbers []string) (map[string]pbx.Consent, error)
+	// Target gives one target; NotFound when there is none.
+	Target(ctx context.Context, t pbx.TenantID, campaign string, id int64) (pbx.Target, error)
 	// DeferTargets writes when targets that may not be called now are due again, or
 	// that they are over. Those that no longer wait stay as they are.
 	DeferTargets(ctx context.Context, t pbx.TenantID, campaign string, list []pbx.Deferral) error

@@ -18,7 +18,10 @@ var dead = map[pbx.AttemptOutcome]pbx.HoldReason{
 // with one of its numbers.
 func after(c *pbx.Campaign, t pbx.Target, a pbx.Attempt, at time.Time) pbx.Target {
 	t.Outcome, t.Attempts, t.Updated, t.Operator = a.Outcome, a.N, at, ""
-	t.Tried, t.Came = counted(t.Tried, a.Number), counted(t.Came, a.Outcome)
+	t.Came = counted(t.Came, a.Outcome)
+	if a.Outcome != pbx.AttemptMissed { // nobody was dialled
+		t.Tried = counted(t.Tried, a.Number)
+	}
 	if a.Result != nil && a.Result.OptedOut {
 		return over(t, pbx.TargetDone, pbx.HeldStopList)
 	}
@@ -33,9 +36,9 @@ func after(c *pbx.Campaign, t pbx.Target, a pbx.Attempt, at time.Time) pbx.Targe
 			return over(t, pbx.TargetDone, reason)
 		}
 	} else {
-		rule, has := c.Redial.Rules[a.Outcome]
+		rule, has := ruleFor(c, a.Outcome)
 		if !has || t.Came[a.Outcome] > rule.Times {
-			return ended(t, a.Outcome)
+			return spent(t, a.Outcome)
 		}
 		wait = max(wait, rule.After)
 		if c.Redial.ByTurn {
@@ -48,10 +51,22 @@ func after(c *pbx.Campaign, t pbx.Target, a pbx.Attempt, at time.Time) pbx.Targe
 	return again(c, t, at.Add(wait))
 }
 
+// missedRule is for operators who do not take the call that was to be made, where the
+// campaign does not say: somebody else may.
+var missedRule = pbx.RedialRule{Times: 5, After: time.Minute}
+
+func ruleFor(c *pbx.Campaign, o pbx.AttemptOutcome) (pbx.RedialRule, bool) {
+	rule, has := c.Redial.Rules[o]
+	if !has && o == pbx.AttemptMissed {
+		return missedRule, true
+	}
+	return rule, has
+}
+
 // again makes a target wait until next for an attempt with the first number in its turn
 // that may still be called.
 func again(c *pbx.Campaign, t pbx.Target, next time.Time) pbx.Target {
-	if t.Attempts >= c.Redial.Attempts {
+	if t.Attempts-t.Came[pbx.AttemptMissed] >= c.Redial.Attempts {
 		return over(t, pbx.TargetExhausted, pbx.HeldAttempts)
 	}
 	for range t.Numbers {
@@ -65,8 +80,8 @@ func again(c *pbx.Campaign, t pbx.Target, next time.Time) pbx.Target {
 	return over(t, pbx.TargetExhausted, pbx.HeldNumber)
 }
 
-// ended is a target whose last outcome is not followed by another attempt.
-func ended(t pbx.Target, o pbx.AttemptOutcome) pbx.Target {
+// spent is a target whose last outcome is not followed by another attempt.
+func spent(t pbx.Target, o pbx.AttemptOutcome) pbx.Target {
 	switch o {
 	case pbx.AttemptInterrupted:
 		return over(t, pbx.TargetInterrupted, pbx.HeldWaits)

@@ -80,17 +80,21 @@ func TestA06CapsOfRedial(t *testing.T) {
 			target.Numbers = append(target.Numbers, "+7916000000"+string(rune('0'+i)))
 		}
 		tried := map[string]int{}
-		n := 0
+		n, dialled := 0, 0
 		for target.State == pbx.TargetWaiting {
 			number := target.Numbers[target.Turn]
 			if reason, is := target.Dead[number]; is {
 				t.Fatalf("%s is called and is %s", number, reason)
 			}
 			n++
-			tried[number]++
-			target = after(c, target, attempt(n, number, rapid.SampledFrom(pbx.AttemptOutcomes).Draw(t, "outcome")), noon)
-			if n > c.Redial.Attempts || tried[number] > c.Redial.PerNumber {
-				t.Fatalf("attempt %d of %d, %d of %d to %s", n, c.Redial.Attempts, tried[number], c.Redial.PerNumber, number)
+			o := rapid.SampledFrom(pbx.AttemptOutcomes).Draw(t, "outcome")
+			target = after(c, target, attempt(n, number, o), noon)
+			if o != pbx.AttemptMissed {
+				dialled++
+				tried[number]++
+			}
+			if dialled > c.Redial.Attempts || tried[number] > c.Redial.PerNumber {
+				t.Fatalf("attempt %d of %d, %d of %d to %s", dialled, c.Redial.Attempts, tried[number], c.Redial.PerNumber, number)
 			}
 		}
 		if !target.State.Over() {

@@ -76,6 +76,7 @@ func (d *desks) see(t pbx.TenantID, f func(*desk)) {
 func (d *desks) open(t pbx.TenantID) *desk {
 	k := &desk{matcher: newMatcher(chance), tenant: t}
 	k.here = func(number string) bool { return len(d.m.SIP.Targets(t, number)) > 0 }
+	k.ready = func(a *agent) bool { return d.m.ready(k, a) }
 	return k
 }
 
@@ -193,14 +194,21 @@ func (m *Manager) able(c *pbx.Company, number string) bool {
 		return false
 	}
 	e := c.Extensions[number]
-	return e != nil && !e.DND() && !m.busy.has(c.ID, number) && len(m.SIP.Targets(c.ID, number)) > 0
+	return e != nil && !e.DND() && m.busy.legs(c.ID, number) == 0 && len(m.SIP.Targets(c.ID, number)) > 0
 }
 
-// has tells whether an extension has a call, be it one that only rings.
-func (b *busy) has(t pbx.TenantID, number string) bool {
+// legs counts the calls of an extension, those that only ring too. A phone that is on its
+// way from one call to another has one.
+func (b *busy) legs(t pbx.TenantID, number string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.byExt[extension{t, number}]) > 0
+	n, all := 0, b.byExt[extension{t, number}]
+	for i, x := range all {
+		if !slices.ContainsFunc(all[:i], func(y *line) bool { return y.leg == x.leg }) {
+			n++
+		}
+	}
+	return n
 }
 
 // RestoreQueues takes over what agents had said, and the callbacks that were not made,
@@ -267,6 +275,7 @@ func (m *Manager) ChangeAgent(ctx context.Context, t pbx.TenantID, number string
 	m.desks.with(t, func(k *desk) {
 		if a := k.agent(number); a.state.Version < next.Version {
 			a.state, a.misses = next, 0
+			k.unreserve(a)
 		}
 		info = m.agentInfo(k, k.agent(number), time.Now())
 	})
@@ -349,11 +358,11 @@ func (m *Manager) agentInfo(k *desk, a *agent, at time.Time) pbx.AgentInfo {
 			in = in || logged
 		}
 	}
-	i.Status = m.statusOf(k, a, in, at)
+	i.Status, i.Line = m.statusOf(k, a, in, at), a.line != nil
 	switch i.Status {
 	case pbx.AgentWrapup, pbx.AgentMissed:
 		i.Until = &a.until
-	case pbx.AgentRinging:
+	case pbx.AgentRinging, pbx.AgentReserved:
 		i.Call = string(a.offer.call)
 	case pbx.AgentTalking:
 		if a.serves != nil {
@@ -370,9 +379,11 @@ func (m *Manager) logged(k *desk, g *pbx.Group, a *agent) bool {
 // statusOf tells what an agent does.
 func (m *Manager) statusOf(k *desk, a *agent, logged bool, at time.Time) pbx.AgentStatus {
 	switch {
+	case a.offer != nil && a.offer.bid != nil:
+		return pbx.AgentReserved
 	case a.offer != nil:
 		return pbx.AgentRinging
-	case a.serves != nil, m.busy.has(k.tenant, a.number):
+	case a.serves != nil, m.busy.legs(k.tenant, a.number) > a.line.legs():
 		return pbx.AgentTalking
 	case !logged:
 		return pbx.AgentLoggedOut
@@ -382,7 +393,7 @@ func (m *Manager) statusOf(k *desk, a *agent, logged bool, at time.Time) pbx.Age
 		return pbx.AgentMissed
 	case at.Before(a.until):
 		return pbx.AgentWrapup
-	case !m.able(k.company, a.number):
+	case a.line == nil && !m.able(k.company, a.number):
 		return pbx.AgentUnreachable
 	}
 	return pbx.AgentAvailable
@@ -422,7 +433,7 @@ func (m *Manager) queueInfo(k *desk, g *pbx.Group, agents bool) pbx.QueueInfo {
 	at := time.Now()
 	i := pbx.QueueInfo{Number: g.Number, Name: g.Name, Waiting: []pbx.Waiting{}}
 	for _, w := range k.waiting {
-		if w.group.Number == g.Number {
+		if w.group.Number == g.Number && w.bid == nil {
 			i.Waiting = append(i.Waiting, pbx.Waiting{Call: w.call, From: w.from, Position: len(i.Waiting) + 1, Since: w.since,
 				Priority: w.priority, Skills: w.skills, Callback: w.order != nil, Offered: slices.Clone(w.offered)})
 		}

@@ -71,14 +71,15 @@ type Call struct {
 
 	transfer    *transfer // of whom the caller talked with, until it has come to something
 	transfers   int
-	consult     *consult     // an attended transfer by keys
-	back        *transfer    // the last that failed: the transferor has the other side back
-	backAt      time.Time    // since when
-	seat        int          // side of the recording for those who are dialled
-	open        bool         // somebody may pick up: the caller waits for an answer
-	holder      *party       // who holds by the API
-	supervise   *supervision // what the call is for: to take part in another
-	supervisors []*party     // who takes part in this one
+	consult     *consult      // an attended transfer by keys
+	back        *transfer     // the last that failed: the transferor has the other side back
+	backAt      time.Time     // since when
+	seat        int           // side of the recording for those who are dialled
+	open        bool          // somebody may pick up: the caller waits for an answer
+	holder      *party        // who holds by the API
+	line        *operatorLine // that its caller holds for campaigns
+	supervise   *supervision  // what the call is for: to take part in another
+	supervisors []*party      // who takes part in this one
 	conference  *media.Conference
 	auto        bool // phones are asked to answer by themselves
 	tight       bool // nothing more can be transcoded on this machine, which would have given more codecs
@@ -92,6 +93,8 @@ type Call struct {
 	freed   chan struct{} // says that somebody may be free for who waits in a queue; nil: it does not
 	visits  int           // queues that it has come into
 	returns *returning    // what the call is for: to call somebody back; nil: it is not
+
+	campaign *campaigning // what the call is for: the attempt of a campaign; nil: it is not
 
 	variables map[string]string // for the texts that are spoken
 	spoke     bool              // the last thing the caller heard was an announcement to its end
@@ -110,6 +113,7 @@ type Call struct {
 	hungUp  string     // who ended it, "": none of those who talk
 	moved   pbx.CallID // the call in which it goes on
 	endedAt time.Time
+	cdr     pbx.CDR // once it is written
 	limit   *time.Timer
 	awaits  int
 }
@@ -158,6 +162,10 @@ func (c *Call) run() {
 	}
 	if c.returns != nil {
 		c.bringBack()
+		return
+	}
+	if c.campaign != nil {
+		c.attemptTarget()
 		return
 	}
 	if c.supervise != nil {
@@ -222,6 +230,9 @@ func (c *Call) branch(steps []routing.Step) bool {
 // do is the table of what the PBX can do with a caller. It returns true when
 // the plan is over: the call is, or a transfer has taken the plan's place.
 func (c *Call) do(s routing.Step) bool {
+	if c.campaign.late() {
+		return false
+	}
 	c.failed = pbx.Cause{}
 	if _, rejects := s.(routing.Reject); !rejects {
 		c.spoke = false
@@ -266,6 +277,7 @@ func (c *Call) do(s routing.Step) bool {
 // caller who called us, a picked-up phone for one whom we call first.
 func (c *Call) begin() error {
 	c.note(c.arrival())
+	c.noteCampaign()
 	if c.refused != nil {
 		c.refusedAtOnce()
 		return c.end(*c.refused)
@@ -274,7 +286,7 @@ func (c *Call) begin() error {
 	if c.originate != "" {
 		return c.ringCaller()
 	}
-	if c.into != nil {
+	if c.into != nil || c.campaign != nil {
 		return nil
 	}
 	return c.openCaller()
@@ -288,6 +300,7 @@ func (c *Call) arrival() pbx.CallEvent {
 		e.Identity = identityOf(c.caller.leg)
 	}
 	switch {
+	case c.campaign != nil:
 	case c.into != nil && c.into.from != "":
 		e.Direction = pbx.InternalTo
 		if c.caller.number == "" {
@@ -393,13 +406,16 @@ func (c *Call) handle(e any) (pass bool, err error) {
 	case media.DTMF:
 		p := c.sounding(e.S)
 		switch {
-		case c.typing(p, e.Digit):
+		case c.typing(p, e.Digit), c.campaign.waits(p):
 			return true, nil
 		case c.search.asking(p):
 			return true, nil
 		case p != nil && p == c.caller && c.guest != nil:
 			c.roomKey(e.Digit)
 			return false, nil
+		}
+		if c.endsTalk(p, e.Digit) {
+			return false, c.endedBy(p, pbx.NewCause(pbx.PartyCallee, pbx.Hangup))
 		}
 		c.pressed(p, e.Digit)
 		return c.moves(), nil
@@ -415,13 +431,23 @@ func (c *Call) handle(e any) (pass bool, err error) {
 		return false, c.surrender(e)
 	case adopt:
 		return c.adopt(e)
+	case lend:
+		c.lend(e)
+	case lineNews:
+		return true, nil
 	case command:
 		e.reply <- e.do(c)
 		return c.moves() || c.sending != nil, nil
 	case media.Timeout:
 		return false, c.silent(e.S)
 	case media.PlayDone:
-		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)), nil
+		return c.caller.media == e.S || c.announcing(e.S) || c.search.asking(c.sounding(e.S)) || c.campaign.waits(c.sounding(e.S)), nil
+	case media.Detected:
+		return c.caller.media == e.S, nil
+	case media.Beep:
+		return c.caller.media == e.S, nil
+	case media.GreetingEnd:
+		return c.caller.media == e.S, nil
 	case result:
 		return e.n == c.awaits, nil
 	case hangup:
@@ -513,6 +539,9 @@ func (c *Call) finish() {
 	if c.into != nil {
 		c.into.report(c.cause)
 	}
+	if k := c.campaign; k != nil && k.operator != nil {
+		c.letGo(k.operator, c.cause)
+	}
 	if !c.caller.over && c.caller.leg != nil { // nil: none of the caller's own phones has answered
 		c.letGo(c.caller, c.cause)
 	}
@@ -520,6 +549,7 @@ func (c *Call) finish() {
 	c.trace = append(c.trace, pbx.CallEvent{At: c.endedAt, Kind: pbx.Ended, Who: c.hungUp, Cause: &cause, Other: c.moved})
 	cdr := pbx.Summarize(c.company.ID, c.id, c.trace)
 	cdr.Ladder = c.ladder()
+	c.cdr = cdr
 	ctx, cancel := context.WithTimeout(context.Background(), saveBound)
 	defer cancel()
 	if err := c.m.Journal.Record(ctx, c.company.ID, cdr, c.trace); err != nil {
@@ -607,6 +637,8 @@ func (c *Call) snapshot(e pbx.CallEvent) {
 		if i.Answered == nil {
 			i.Answered = &e.At
 		}
+	case pbx.Carded:
+		i.Card, i.With = e.Card, e.Who
 	case pbx.Held, pbx.Resumed, pbx.Transferring:
 		i.State = e.Kind
 	case pbx.Parked, pbx.Queued:

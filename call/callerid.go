@@ -80,7 +80,7 @@ func (c *Call) callerFor(s routing.Dial, t *pbx.Trunk, to sip.Target) outgoing {
 		hidden = true
 		values["caller"] = ""
 	}
-	o := outgoing{from: sip.Party{User: from.Fill(values)}, contact: pbx.Template(t.Contact).Fill(values), number: s.Caller}
+	o := outgoing{from: sip.Party{User: from.Fill(values), Name: s.Label}, contact: pbx.Template(t.Contact).Fill(values), number: s.Caller}
 	privacy := "off"
 	if hidden {
 		o.from, o.host = sip.Party{User: pbx.Anonymous, Name: "Anonymous"}, "anonymous.invalid"

@@ -13,13 +13,20 @@ import (
 
 const defaultRing = 60 * time.Second // an outside number rings for, at most
 
-// dial calls an outside number over the first of the trunks that takes the
-// call. It goes on to the next trunk only for causes with which another trunk
-// can help. It returns true when the call is over.
+// dial calls an outside number and joins who answers with the caller. It returns true
+// when the call is over.
 func (c *Call) dial(s routing.Dial) bool {
 	if s.For <= 0 {
 		s.For = defaultRing
 	}
+	return c.overTrunks(s, func() bool { return c.race(s.For) })
+}
+
+// overTrunks calls an outside number over the first of the trunks that takes the
+// call; await waits for what comes of it and tells whether the step is over. It goes on to
+// the next trunk only for causes with which another trunk can help. It returns true when
+// the step is over.
+func (c *Call) overTrunks(s routing.Dial, await func() bool) bool {
 	g, no := c.m.admitOutside(c, s.By, s.Number)
 	if no != nil {
 		c.guarded(s.By, s.Number, no)
@@ -42,7 +49,7 @@ func (c *Call) dial(s routing.Dial) bool {
 		if p, err = c.dialTrunk(s, t, g); err != nil {
 			return true
 		}
-		if c.race(s.For) {
+		if await() {
 			return true
 		}
 		if !nextTrunk(c.failed, p != nil && (p.alerted || p.answered)) {

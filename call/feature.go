@@ -22,6 +22,8 @@ func (c *Call) feature(s routing.Feature) bool {
 		c.echo()
 	case routing.AgentLogin, routing.AgentPause:
 		c.agentCode(s)
+	case routing.AgentLine:
+		c.holdLine()
 	case routing.OwnNumber:
 		c.ownNumber()
 	case routing.Mailbox:

@@ -141,7 +141,7 @@ func (c *Call) sentOn(by *party, to pbx.CallID) error {
 // moving is a party as another call takes it.
 func (p *party) moving() *party {
 	return &party{who: p.who, number: p.number, trunk: p.trunk, name: p.name, leg: p.leg, media: p.media,
-		usage: p.usage, grant: p.grant, out: p.out, answered: p.answered, serves: p.serves, alerted: p.alerted, held: p.held}
+		usage: p.usage, grant: p.grant, out: p.out, answered: p.answered, serves: p.serves, alerted: p.alerted, held: p.held, line: p.line}
 }
 
 // left notes that another call has a party of this one now.

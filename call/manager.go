@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vpbx/media"
+	"vpbx/media/amd"
 	"vpbx/pbx"
 	"vpbx/recordings"
 	"vpbx/routing"
@@ -53,6 +54,7 @@ type Config struct {
 	// or goes on. It must not block.
 	PublishAgent func(pbx.TenantID, pbx.AgentVerb, pbx.AgentInfo)
 
+	AMD       amd.Options   // how calls of campaigns find out whether a machine has answered; zero: amd.Default
 	MaxLength time.Duration // longest call, 0: 4 h
 	Log       *slog.Logger
 	Metrics   Registerer
@@ -187,6 +189,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	m.mu.Lock()
 	m.draining = true
 	m.mu.Unlock()
+	m.desks.endLines()
 	ended := make(chan struct{})
 	go func() { m.wg.Wait(); close(ended) }()
 	select {

@@ -27,10 +27,12 @@ type matcher struct {
 	talks   map[string][]time.Duration // by queue: how long the last talks kept an agent
 	chance  func(n int) int            // a random number below n
 	here    func(number string) bool   // whether an extension has a phone now
+	ready   func(a *agent) bool        // whether an agent could talk for a campaign at once
 	entered int64
 }
 
-// waiter is one who waits in a queue: a caller, or a callback.
+// waiter is one who waits in a queue: a caller, a callback, or the call of a campaign,
+// which is in no figure of the queue.
 type waiter struct {
 	call     pbx.CallID
 	from     string
@@ -40,6 +42,7 @@ type waiter struct {
 	since    time.Time
 	nth      int64
 	order    *pbx.CallbackOrder // nil: the caller is there
+	bid      *bid               // of the call of a campaign; nil: it is none
 	notYet   time.Time          // not offered to anybody before
 	offered  []string           // agents who are to ring for it
 	turn     chan struct{}      // told when offered has changed; nil: nobody reads it
@@ -49,21 +52,22 @@ type waiter struct {
 type agent struct {
 	number string
 	state  pbx.AgentState
-	offer  *waiter   // that it rings for
-	serves *waiter   // whom it talks with
-	since  time.Time // since when it serves
-	leg    ended     // of that talk, nil: none
-	until  time.Time // it is left alone so long
-	missed bool      // because it did not answer
-	misses int       // in a row
-	freed  time.Time // end of its last talk for a queue
+	offer  *waiter       // that it rings for, or is reserved for
+	serves *waiter       // whom it talks with
+	since  time.Time     // since when it serves
+	leg    ended         // of that talk, nil: none
+	line   *operatorLine // that it holds for campaigns, nil: none
+	until  time.Time     // it is left alone so long
+	missed bool          // because it did not answer
+	misses int           // in a row
+	freed  time.Time     // end of its last talk for a queue
 }
 
 // ended tells when something is over; a [sip.Leg] is.
 type ended interface{ Done() <-chan struct{} }
 
 func newMatcher(chance func(int) int) *matcher {
-	return &matcher{here: func(string) bool { return true }, agents: map[string]*agent{}, last: map[string]int{}, talks: map[string][]time.Duration{}, chance: chance}
+	return &matcher{here: func(string) bool { return true }, ready: func(*agent) bool { return true }, agents: map[string]*agent{}, last: map[string]int{}, talks: map[string][]time.Duration{}, chance: chance}
 }
 
 // agent finds an agent, and makes it known.
@@ -78,7 +82,7 @@ func (m *matcher) agent(number string) *agent {
 
 // before is the order in which those who wait are served.
 func before(a, b *waiter) int {
-	return cmp.Or(cmp.Compare(b.group.Queue.Weight, a.group.Queue.Weight), cmp.Compare(b.priority, a.priority),
+	return cmp.Or(cmp.Compare(a.turnOf(), b.turnOf()), cmp.Compare(b.group.Queue.Weight, a.group.Queue.Weight), cmp.Compare(b.priority, a.priority),
 		a.since.Compare(b.since), cmp.Compare(a.nth, b.nth))
 }
 
@@ -110,7 +114,7 @@ func (m *matcher) withdraw(w *waiter) {
 func (m *matcher) size(queue string, callbacks bool) int {
 	n := 0
 	for _, w := range m.waiting {
-		if w.group.Number == queue && (w.order != nil) == callbacks {
+		if w.group.Number == queue && (w.order != nil) == callbacks && w.bid == nil {
 			n++
 		}
 	}
@@ -121,7 +125,7 @@ func (m *matcher) size(queue string, callbacks bool) int {
 func (m *matcher) position(w *waiter) int {
 	n := 0
 	for _, x := range m.waiting {
-		if x.group.Number == w.group.Number {
+		if x.group.Number == w.group.Number && x.bid == nil {
 			n++
 		}
 		if x == w {
@@ -212,6 +216,12 @@ func (m *matcher) round(at time.Time, able func(number string) bool) []*waiter {
 			continue
 		}
 		g := m.queue(w.group)
+		if w.bid != nil {
+			if m.reserve(g, w, at, taken) {
+				matched = append(matched, w)
+			}
+			continue
+		}
 		pool, known := pools[g.Number]
 		if !known {
 			pool = m.free(g, at, able)
@@ -357,8 +367,12 @@ func (m *matcher) talked(a *agent, at time.Time, wraps bool) {
 	if a.serves == nil {
 		return
 	}
-	g := m.queue(a.serves.group)
+	g, b := m.queue(a.serves.group), a.serves.bid
 	a.freed, a.leg, a.serves = at, nil, nil
+	if b != nil {
+		b.wrapUp(a, g, at)
+		return
+	}
 	if !wraps {
 		return
 	}

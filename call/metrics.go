@@ -29,6 +29,8 @@ type metrics struct {
 	queued    prometheus.Histogram
 	agents    *prometheus.CounterVec
 	callbacks *prometheus.CounterVec
+
+	campaigns prometheus.Gauge
 }
 
 // What becomes of what is said to voicemail.
@@ -61,7 +63,8 @@ func (m *metrics) register(r prometheus.Registerer) {
 	for _, result := range []string{leftKept, leftShort, leftSilent, leftFull, leftFailed} {
 		m.said.WithLabelValues(result)
 	}
-	r.MustRegister(m.boxPINs, m.said, m.rooms, m.pins, m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
+	m.campaigns = prometheus.NewGauge(prometheus.GaugeOpts{Name: "vpbx_campaign_active_calls", Help: "Calls of campaigns that are going on."})
+	r.MustRegister(m.campaigns, m.boxPINs, m.said, m.rooms, m.pins, m.guarded, m.active, m.total, m.setup, m.mos, m.panics, m.lost)
 	m.registerQueues(r)
 	for _, d := range []pbx.Direction{pbx.In, pbx.Out, pbx.InternalTo} {
 		for _, o := range pbx.Outcomes {

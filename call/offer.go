@@ -62,6 +62,7 @@ func (c *Call) noteHold(p *party) {
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: p.who, Leg: p.leg.ID})
 	c.holdsRoom(p)
+	c.showLine()
 }
 
 // offerAnswered takes the answer to an offer of ours.

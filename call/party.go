@@ -36,6 +36,7 @@ type party struct {
 	keys       string        // what it presses for the PBX
 	recordKeys string        // likewise, for the recording
 	barges     bool          // it supervises, and is heard by both
+	line       *operatorLine // that its leg goes back to, nil: it is hung up
 	security   media.Security
 	tapped     *recordings.Recorder
 }
@@ -50,6 +51,9 @@ func (c *Call) party(l *sip.Leg) *party {
 	}
 	if k := c.consult; k != nil && k.waits.leg == l {
 		return k.waits
+	}
+	if k := c.campaign; k != nil && k.operator != nil && k.operator.leg == l {
+		return k.operator
 	}
 	return c.callee(l)
 }
@@ -68,6 +72,9 @@ func (c *Call) callee(l *sip.Leg) *party {
 func (c *Call) sounding(s *media.Session) *party {
 	if c.caller.media == s && !c.caller.over {
 		return c.caller
+	}
+	if k := c.campaign; k != nil && k.operator != nil && k.operator.media == s {
+		return k.operator
 	}
 	i := slices.IndexFunc(c.parties, func(p *party) bool { return p.media == s })
 	if i < 0 {
@@ -231,7 +238,7 @@ func (c *Call) invite(p *party, t sip.Target, from sip.Party, codecs []media.Cod
 	c.parties = append(c.parties, p)
 	c.keep(p)
 	kind := pbx.Dialled
-	if c.caller.leg == nil && c.into == nil {
+	if c.caller.leg == nil && c.into == nil && c.campaign == nil {
 		kind = pbx.CallerDialled
 	}
 	c.note(pbx.CallEvent{Kind: kind, Who: p.who, Leg: p.leg.ID, Trunk: p.trunk})
@@ -258,8 +265,12 @@ func (c *Call) alert(p *party) []sip.Header {
 	return list
 }
 
-// letGo hangs a party up, for a cause of ours, and notes its end.
+// letGo hangs a party up, for a cause of ours, and notes its end. An operator who has
+// come from its line goes back there.
 func (c *Call) letGo(p *party, cause pbx.Cause) {
+	if c.backToLine(p) {
+		return
+	}
 	if p.leg != nil {
 		p.leg.Hangup(cause)
 	}
@@ -284,6 +295,10 @@ func (c *Call) legEnded(e sip.LegEnded) (pass bool, err error) {
 		t.by, c.asked.Gone = nil, true
 		c.over(p, cause)
 		return false, nil
+	case c.campaign.waits(p):
+		err := c.operatorGone(p)
+		c.over(p, cause)
+		return false, err
 	case c.unheard(p):
 		c.over(p, cause)
 		return true, nil
@@ -366,6 +381,7 @@ func (c *Call) over(p *party, cause pbx.Cause) {
 	c.note(e)
 	c.served(p)
 	c.paid(p, cause)
+	c.lostLine(p, cause)
 }
 
 // giveUp ends what p counts against; while another phone of the same extension

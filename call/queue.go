@@ -141,7 +141,8 @@ func (c *Call) leaveQueue(v *visit, how pbx.LeftQueue) {
 		if c.cause.Reason == "" {
 			return // the step says why
 		}
-		if how = pbx.LeftEnded; c.cause.Party == pbx.PartyCaller && c.cause.Reason != pbx.SentOn {
+		waiter := c.cause.Party == pbx.PartyCaller || c.campaign != nil && c.hungUp == c.caller.who
+		if how = pbx.LeftEnded; waiter && c.cause.Reason != pbx.SentOn {
 			how = pbx.LeftAbandoned
 		}
 	}
@@ -277,7 +278,7 @@ func (c *Call) ringAgents(v *visit, agents []string) bool {
 		c.music = music
 		c.lullWaiting(v)
 	}
-	cut := time.Since(began) < v.g.Ring && !time.Now().Before(v.deadline)
+	cut := time.Since(began) < v.g.Ring && (c.campaign.late() || !time.Now().Before(v.deadline))
 	c.unanswered(v, agents, mark, cut)
 	return false
 }

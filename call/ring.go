@@ -132,6 +132,7 @@ func (c *Call) race(d time.Duration) bool {
 
 // first gives the party who answered first, nil when nobody did.
 func (c *Call) first(d time.Duration) (*party, error) {
+	d = c.campaign.within(d)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	defer c.close()
@@ -150,6 +151,10 @@ func (c *Call) first(d time.Duration) (*party, error) {
 			c.dropUnanswered(d)
 		case sip.Rang:
 			c.rang(c.party(e.L), e)
+			if ring := c.campaign.begins(e); ring > 0 {
+				d = ring
+				timer.Reset(d)
+			}
 		case sip.PickedUp:
 			if p := c.pickedUp(c.party(e.L), e); p != nil {
 				return p, nil
@@ -249,6 +254,7 @@ func (c *Call) pickedUp(p *party, e sip.PickedUp) *party {
 	if p == c.caller {
 		return nil
 	}
+	p.alerted = true // whatever its answer is worth, it is not rung over another trunk
 	if e.SDP != nil {
 		if err := p.media.SetAnswer(e.SDP); err != nil {
 			c.letGo(p, c.mediaCause(pbx.PartyCallee, err))
@@ -342,6 +348,7 @@ func (c *Call) joined(p *party) {
 	c.caller.media.Settled()
 	c.transferred(p.who)
 	c.reachedBack()
+	c.campaign.inTime()
 }
 
 // answerCaller sends the caller our 200, once.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vpbx/internal/strict"
+	"vpbx/media/amd"
 )
 
 // Config is the whole of vpbx.yaml.
@@ -28,7 +29,11 @@ type Config struct {
 	Webhooks   Webhooks   `yaml:"webhooks"`
 	Mail       Mail       `yaml:"mail"`
 	AmoCRM     AmoCRM     `yaml:"amocrm"`
-	Log        Log        `yaml:"log"`
+
+	// AMD is how calls of campaigns find out whether a machine has answered.
+	AMD amd.Options `yaml:"amd"`
+
+	Log Log `yaml:"log"`
 }
 
 // SIP is where signalling is heard and which address peers are told.
@@ -149,6 +154,7 @@ func Default() Config {
 		Webhooks:   Webhooks{Networks: []netip.Prefix{}},
 		Mail:       Mail{TLS: MailStartTLS, Sound: MailMP3},
 		AmoCRM:     AmoCRM{Hosts: []string{}},
+		AMD:        amd.Default(),
 		Log:        Log{Level: "info", Format: "text"},
 	}
 }

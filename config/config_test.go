@@ -49,6 +49,21 @@ provision: []                   # company files, read at start and on SIGHUP
 webhooks: {networks: []}        # that CRMs of kind webhook may be in, beside public addresses
 mail: {server: "", tls: starttls, username: "", password: "", from: "", sound: mp3, certificate: ""}
 amocrm: {hosts: []}             # stand-ins of amoCRM that companies may name as their account: [127.0.0.1:8090]
+amd:                            # how calls of campaigns find out whether a machine has answered: docs/amd.md
+  bound: 2s                     # when that is decided at the latest: after the first voice, or after the answer where nobody speaks
+  unsure: human                 # what is not known by then is taken for: human | machine
+  short: 900ms                  # the longest greeting that is short
+  short_pause: 500ms            # the silence after it that makes its speaker a human
+  pause: 700ms                  # the same after a longer greeting
+  greeting: 1.8s                # who goes on for longer is a machine
+  words: 5                      # who says more is a machine
+  gap: 80ms                     # the silence that ends a word
+  word: 60ms                    # the shortest word
+  level: -46                    # of voice at least, dB of full scale
+  over: 9                       # and over the noise of the line, dB
+  beep: 100ms                   # the shortest beep
+  end: 2s                       # the silence that ends a machine's greeting when no beep comes
+  listen: 1m                    # for how long after the answer beeps are listened for
 log: {level: info, format: text}
 `
 
@@ -285,6 +300,7 @@ func TestEveryKeyHasAVariable(t *testing.T) {
 		"VPBX_HTTP_TOKEN": "a b", "VPBX_TLS_CERT": "x", "VPBX_TLS_KEY": "x", "VPBX_PROVISION": "nosuchfile",
 		"VPBX_LOG_LEVEL": "x", "VPBX_LOG_FORMAT": "x", "VPBX_RECORDINGS_STORAGE": "tape", "VPBX_RECORDINGS_S3_ENDPOINT": "https://x",
 		"VPBX_RECORDINGS_S3_BUCKET": "B", "VPBX_RECORDINGS_S3_ACCESS_KEY": "x", "VPBX_RECORDINGS_S3_SECRET_KEY": "x",
+		"VPBX_AMD_BOUND": "1ms", "VPBX_AMD_UNSURE": "unsure", "VPBX_AMD_WORDS": "0", "VPBX_AMD_LEVEL": "0",
 		"VPBX_RECORDINGS_S3_TLS": "x", "VPBX_RECORDINGS_S3_PATH_STYLE": "x",
 	} {
 		if _, err := config.Load("", []string{name + "=" + value}); err == nil {
@@ -423,6 +439,21 @@ mail:
   certificate: ""
 amocrm:
   hosts: []
+amd:
+  bound: 2s
+  unsure: human
+  short: 900ms
+  short_pause: 500ms
+  pause: 700ms
+  greeting: 1.8s
+  words: 5
+  gap: 80ms
+  word: 60ms
+  level: -46.0
+  over: 9.0
+  beep: 100ms
+  end: 2s
+  listen: 1m0s
 log:
   level: info
   format: text

@@ -39,6 +39,7 @@ func (c Config) check(note note) {
 	c.Speech.check(note)
 	c.HTTP.check(note)
 	c.Mail.check(note)
+	c.AMD.Check(func(key, format string, args ...any) { note("amd."+key, format, args...) })
 	c.checkTLS(note)
 	for i, file := range c.Provision {
 		checkFile(note, fmt.Sprintf("provision[%d]", i), file)

@@ -57,6 +57,7 @@ func (s *Session) runRTCP() {
 			next = nextReport(at)
 		}
 		s.checkSilence(at)
+		s.checkDetect(at)
 	}
 	s.log.Error("RTCP socket keeps failing")
 	s.deliver(Timeout{S: s})
@@ -75,6 +76,11 @@ func (s *Session) setAlarm(next time.Time) error {
 	defer s.in.mu.Unlock()
 	if t := s.in.silence(s.e.cfg.Timeout); !t.IsZero() && t.Before(next) {
 		next = t
+	}
+	if d := s.detect.Load(); d != nil {
+		if t := d.due(); t.Before(next) {
+			next = t
+		}
 	}
 	return s.rtcp.SetReadDeadline(next)
 }

@@ -43,8 +43,9 @@ type Session struct {
 	route   atomic.Pointer[route]          // nil: not joined
 	player  atomic.Pointer[player]         // nil: nothing is played
 	tap     atomic.Pointer[Tap]
-	ear     atomic.Pointer[ear]   // nil: not mixed
-	owner   atomic.Pointer[owner] // who hears of events; never nil
+	detect  atomic.Pointer[detection] // nil: nobody asks who has answered
+	ear     atomic.Pointer[ear]       // nil: not mixed
+	owner   atomic.Pointer[owner]     // who hears of events; never nil
 	wanted  wanted
 
 	latch latch       // of the "rtp" goroutine
@@ -184,6 +185,9 @@ func (s *Session) packet(b []byte, src netip.AddrPort, at time.Time) {
 	passes := s.hearKeys(a, f, h, payload, at)
 	if t := s.tap.Load(); t != nil && !f.event && !f.noise && len(payload) > 0 {
 		(*t).RTP(f.audio, h.seq, h.ts, h.marker, payload, at)
+	}
+	if d := s.detect.Load(); d != nil && !f.event && !f.noise && len(payload) > 0 && d.hear(s, f, h, payload, at) {
+		s.wake()
 	}
 	if !passes && !hush(f, payload) {
 		s.leaveOut(h)

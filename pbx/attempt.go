@@ -19,7 +19,7 @@ const (
 	AttemptInvalid     AttemptOutcome = "invalid"         // the number does not exist: final
 	AttemptCongestion  AttemptOutcome = "congestion"      // no trunk had room for it
 	AttemptFailed      AttemptOutcome = "failed"          // anything else
-	AttemptInterrupted AttemptOutcome = "interrupted"     // the process died under it
+	AttemptInterrupted AttemptOutcome = "interrupted"     // the process died under it, or it was ended from our side before anybody answered
 	AttemptMissed      AttemptOutcome = "operator_missed" // the operator did not take the call that was to be made: nobody was dialled
 )
 
@@ -56,7 +56,7 @@ type CampaignCall struct {
 	Key, Name string // of the target
 	Variables map[string]string
 	Caller    CampaignCaller
-	Operator  string // extension that the call is for: preview, and who was reserved; "": whoever is free
+	Operator  string // extension that the call is for, or [AnyOperator]; "": whoever is free, reserved where the mode wants it
 }
 
 // Reached tells whether an attempt of that outcome counts as one in which the callee was
@@ -131,9 +131,11 @@ type Contacted struct {
 // Settlement is what is written when an attempt is over, at once.
 type Settlement struct {
 	Attempt Attempt       // with Ended, Outcome and Result
-	Target  Target        // State, Reason, Next, Turn and Operator as they are to be
+	Target  Target        // State, Reason, Next, Turn, Operator, Tried, Came and Dead as they are to be
 	Stop    *Stop         // the number opted out
 	Notify  *Notification // for the company's CRM; nil: none
+	// Withdrawn takes the attempt back: no call was begun for it, so it counts for nothing.
+	Withdrawn bool
 }
 
 // Deferral is a target that is due and may not be called: now, or at all.

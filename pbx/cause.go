@@ -29,6 +29,7 @@ const (
 	Cancelled      Reason = "cancelled"       // the caller gave up before the answer
 	Busy           Reason = "busy"            // 486, 600
 	Declined       Reason = "declined"        // 603, 403 of a phone
+	Blocked        Reason = "blocked"         // 608, 603 Network Blocked: the network took it for an unwanted call
 	NoAnswer       Reason = "no_answer"       // rang for its time
 	Unconfirmed    Reason = "unconfirmed"     // answered, and did not press the key that takes the call
 	UnknownNumber  Reason = "unknown_number"  // nobody has that number
@@ -51,6 +52,8 @@ const (
 	NoChoice       Reason = "no_choice"       // the caller chose nothing in a menu
 	WrongPIN       Reason = "wrong_pin"       // who wanted into a conference did not know its PIN
 	Spent          Reason = "spent"           // what may be spent in a day is spent
+	NoPrompt       Reason = "no_prompt"       // what was to be said cannot be made ready: nobody was called
+	Unanswered     Reason = "operator_missed" // the operator for whom a number was to be called did not answer
 	NoPorts        Reason = "no_ports"        // the media port range is used up
 	Overloaded     Reason = "overloaded"      // the machine has no room for more sound of that kind
 	BadRequest     Reason = "bad_request"     // the peer sent what cannot be used
@@ -87,6 +90,8 @@ func FromSIP(p Party, status int) Cause {
 		c.Reason = Busy
 	case status == 603 || status == 607:
 		c.Reason = Declined
+	case status == 608: // RFC 8688
+		c.Reason = Blocked
 	case status == 404 || status == 604 || status == 484:
 		c.Reason = UnknownNumber
 	case status == 480:
@@ -106,7 +111,7 @@ func q850(status int) int {
 	switch status {
 	case 400, 481, 500, 501, 503, 502:
 		return 41 // temporary failure
-	case 401, 402, 403, 407, 603:
+	case 401, 402, 403, 407, 603, 607, 608: // the telephone network has no other value for 607 and 608
 		return 21 // call rejected
 	case 404, 604:
 		return 1 // unallocated number
@@ -149,6 +154,7 @@ var reasons = map[Reason]reasonText{
 	Cancelled:      {487, 16, "%s gave up before the answer", "%s положил трубку до ответа"},
 	Busy:           {486, 17, "%s was busy", "%s: занято"},
 	Declined:       {603, 21, "%s declined the call", "%s отклонил вызов"},
+	Blocked:        {608, 21, "%s blocked the call as an unwanted one", "%s заблокировал вызов как нежелательный"},
 	NoAnswer:       {480, 19, "%s did not answer", "%s не ответил"},
 	Unconfirmed:    {480, 19, "%s answered and did not take the call by the key", "%s: ответ без подтверждения клавишей"},
 	UnknownNumber:  {404, 1, "the number is not known", "номер не существует"},
@@ -171,6 +177,8 @@ var reasons = map[Reason]reasonText{
 	NoChoice:       {480, 16, "the caller chose nothing in the menu", "звонивший ничего не выбрал в меню"},
 	WrongPIN:       {403, 21, "the PIN of the conference was not given", "не введён верный PIN-код конференции"},
 	Spent:          {403, 21, "the day's limit of spending was reached", "достигнут дневной лимит расходов на связь"},
+	NoPrompt:       {500, 41, "what was to be said could not be made ready", "не удалось подготовить сообщение"},
+	Unanswered:     {480, 19, "the operator did not answer", "оператор не ответил"},
 	NoPorts:        {503, 34, "no media port is free", "нет свободных портов для звука"},
 	Overloaded:     {503, 42, "the PBX had no room for another call", "АТС перегружена"},
 	BadRequest:     {400, 95, "%s sent a request that cannot be used", "%s прислал непригодный запрос"},

@@ -96,6 +96,7 @@ type fold struct {
 	inRoom  bool      // it is in a conference
 	message bool      // one was left
 	queues  queueFold
+	attempt campaignFold
 	cause   Cause
 	last    time.Time
 }
@@ -105,6 +106,7 @@ func (f *fold) add(e CallEvent) {
 	f.last = e.At
 	c.Why = append(c.Why, e.Why...)
 	f.queues.add(e)
+	f.attempt.add(e)
 	switch e.Kind {
 	case Arrived:
 		c.Started, c.Direction, c.From, c.To, c.Trunk = e.At, e.Direction, e.From, e.To, e.Trunk
@@ -193,6 +195,7 @@ func (f *fold) finish() CDR {
 	}
 	f.unbridge(c.Ended)
 	c.Queues = f.queues.finish(c.Ended, f.cause)
+	c.Campaign = f.attempt.finish(f.cause)
 	end := c.Ended
 	if c.Answered != nil {
 		end = *c.Answered
@@ -231,7 +234,7 @@ func (f *fold) outcome() Outcome {
 	switch f.cause.Reason {
 	case Busy:
 		return OutcomeBusy
-	case Declined, Rejected, Forbidden, Premium, Spent, WrongPIN:
+	case Declined, Blocked, Rejected, Forbidden, Premium, Spent, WrongPIN:
 		return OutcomeRejected
 	case Cancelled, SentOn:
 		return OutcomeAbandoned
@@ -240,7 +243,7 @@ func (f *fold) outcome() Outcome {
 			return OutcomeAbandoned
 		}
 		return OutcomeMissed
-	case NoAnswer, NoChoice, Unconfirmed, Unregistered, Elsewhere:
+	case NoAnswer, NoChoice, Unconfirmed, Unregistered, Elsewhere, Unanswered:
 		return OutcomeMissed
 	case Joined: // whoever was called answered there
 		return OutcomeAnswered

@@ -58,11 +58,12 @@ const (
 // What can happen in the call of a campaign. It begins with Campaigned behind Arrived.
 const (
 	Campaigned EventKind = "campaign"        // the call is an attempt: Attempt; Name, Text: the caller's label
-	Detected   EventKind = "detected"        // who answered: Text: human, machine or unsure; Why
+	Detected   EventKind = "detected"        // who answered: Text: human, machine or unsure; Name: human or machine, what that is taken for; Why
 	Replied    EventKind = "replied"         // Who pressed Digit in the block Text; Name: the answer that stands for; no Digit: nothing was pressed
 	Told       EventKind = "told"            // the message was heard, or left, to its end
 	OptedOut   EventKind = "opted_out"       // Who does not want to be called any more
 	Wanted     EventKind = "operator_wanted" // from now on an operator has to come
+	Carded     EventKind = "operator_card"   // Who is shown the target it is to talk with: Card
 	Sorry      EventKind = "sorry"           // none was there in time: Who is told so
 )
 
@@ -101,6 +102,7 @@ type CallEvent struct {
 	CRM       *Lookup     `json:"crm,omitempty"`
 	With      []string    `json:"with,omitempty"`     // LeftRoom: whom Who has met there
 	Attempt   *AttemptRef `json:"attempt,omitempty"`  // Campaigned
+	Card      *Card       `json:"card,omitempty"`     // Carded
 	Identity  *Identity   `json:"identity,omitempty"` // Arrived: what the caller's network says of the number
 }
 
@@ -151,4 +153,5 @@ type CallInfo struct {
 	State     EventKind  `json:"state"`               // the last thing that changed: arrived, ringing, bridged …
 	Recording string     `json:"recording,omitempty"` // [RecordingOn] or [RecordingPaused]; "": it is not recorded
 	With      string     `json:"with,omitempty"`
+	Card      *Card      `json:"card,omitempty"` // of the target of a campaign, for the operator With
 }

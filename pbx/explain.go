@@ -53,6 +53,7 @@ type explanation struct {
 	sent    int       // and its clause, counted from 1; 0: none
 	entered int       // likewise, of who came in last
 	waits   waiting   // in a queue
+	attempt attempted // of a campaign
 }
 
 // clause is one part of the sentence: what it says, and of whom.
@@ -78,6 +79,9 @@ type failure struct {
 }
 
 func (x *explanation) add(e CallEvent) {
+	if x.campaigned(e) {
+		return
+	}
 	switch e.Kind {
 	case LookedUp:
 		x.lookedUp(e.CRM)
@@ -474,6 +478,9 @@ func (x *explanation) sentence(trace []CallEvent) Text {
 // would have to know whether the caller is a man or a woman.
 func (x *explanation) opening(trace []CallEvent) Text {
 	c := x.cdr
+	if x.attempt.ref != nil {
+		return x.openingOfCampaign()
+	}
 	from, to, name, asked := named(c.From), named(c.To), "", false
 	if len(trace) > 0 {
 		name = named(trace[0].Name)

@@ -20,6 +20,7 @@ var phrases = map[Reason]phrase{
 	Cancelled:      {"{who} broke the call off", "{who} сбросил вызов", "{who} сбросили вызов"},
 	Busy:           {"{who} {was} busy", "{who}: занято", ""},
 	Declined:       {"{who} declined the call", "{who} отклонил вызов", "{who} отклонили вызов"},
+	Blocked:        {"{who} blocked the call as an unwanted one", "{who}: вызов заблокирован как нежелательный", ""},
 	NoAnswer:       {"{who} did not answer", "{who} не ответил", "{who} не ответили"},
 	Unconfirmed:    {"{who} did not take the call by the key", "{who}: вызов не принят клавишей", ""},
 	UnknownNumber:  {"the number {who} is not known", "номер {who} не существует", "номера {who} не существуют"},

@@ -132,15 +132,16 @@ const (
 	AgentLoggedOut   AgentStatus = "logged_out"
 	AgentUnreachable AgentStatus = "unreachable" // no phone is registered, or it does not want to be disturbed
 	AgentAvailable   AgentStatus = "available"
-	AgentRinging     AgentStatus = "ringing" // for a caller of a queue
-	AgentTalking     AgentStatus = "talking" // or rings, in any call
+	AgentRinging     AgentStatus = "ringing"  // for a caller of a queue
+	AgentTalking     AgentStatus = "talking"  // or rings, in any call
+	AgentReserved    AgentStatus = "reserved" // for the call of a campaign, whose number is being dialled
 	AgentWrapup      AgentStatus = "wrapup"
 	AgentMissed      AgentStatus = "missed" // it did not answer, and is left alone for a while
 	AgentPaused      AgentStatus = "paused"
 )
 
 // AgentStatuses lists them all.
-var AgentStatuses = []AgentStatus{AgentLoggedOut, AgentUnreachable, AgentAvailable, AgentRinging, AgentTalking, AgentWrapup, AgentMissed, AgentPaused}
+var AgentStatuses = []AgentStatus{AgentLoggedOut, AgentUnreachable, AgentAvailable, AgentRinging, AgentTalking, AgentReserved, AgentWrapup, AgentMissed, AgentPaused}
 
 // AgentInfo is an agent as others see it.
 type AgentInfo struct {
@@ -154,6 +155,7 @@ type AgentInfo struct {
 	Call   string      `json:"call,omitempty"`   // that it is offered or talks in
 	Misses int         `json:"misses,omitempty"` // in a row
 	Queues []string    `json:"queues,omitempty"` // that it is an agent of
+	Line   bool        `json:"line,omitempty"`   // it holds a line for campaigns
 }
 
 // QueueInfo is a queue as others see it.

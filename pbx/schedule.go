@@ -1,6 +1,7 @@
 package pbx
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,7 +65,9 @@ func (d Date) Add(days int) Date {
 }
 
 // Compare is negative when d is before other, positive when it is after.
-func (d Date) Compare(other Date) int { return d.noon().Compare(other.noon()) }
+func (d Date) Compare(other Date) int {
+	return cmp.Or(cmp.Compare(d.Year, other.Year), cmp.Compare(d.Month, other.Month), cmp.Compare(d.Day, other.Day))
+}
 
 func (d Date) noon() time.Time { return time.Date(d.Year, d.Month, d.Day, 12, 0, 0, 0, time.UTC) }
 

@@ -56,6 +56,9 @@ const (
 	HeldReserved  HoldReason = "operator_reserved" // it waits for the operator who is reserved for it
 	HeldCarrier   HoldReason = "refused_mass"      // its subscriber has refused mass calls
 	HeldInvalid   HoldReason = "invalid"           // the number does not exist
+	HeldCountry   HoldReason = "country_unknown"   // and so is the law
+	HeldLabel     HoldReason = "label"             // the number shown has none, or one that is too long
+	HeldContacts  HoldReason = "contacts"          // reached, or tried, as often as the law lets it be
 	HeldWaits     HoldReason = ""
 )
 

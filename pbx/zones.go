@@ -35,6 +35,15 @@ var zoneTable = sync.OnceValue(func() map[string][]string {
 // its ISO code; none when there is no such country. The slice is shared.
 func ZonesOf(country string) []string { return zoneTable()[country] }
 
+// CallingCode gives what numbers of a country begin with: +7 for RU; "" when there is no
+// such country.
+func CallingCode(country string) string {
+	if code := phonenumbers.GetCountryCodeForRegion(country); code != 0 {
+		return "+" + strconv.Itoa(code)
+	}
+	return ""
+}
+
 // CountryOf gives the ISO code of the country of a number in E.164 form, "" when it is
 // none or of no country, as +800 is. It costs some 50 µs the first time.
 func CountryOf(e164 string) string { return placeOf(e164).country }

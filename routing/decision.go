@@ -74,6 +74,7 @@ type Dial struct {
 	Weights []int
 	By      string        // the extension that is answerable for the call, "" when the company itself is
 	Caller  string        // number to show, "" when none is configured
+	Label   string        // shown with Caller as its name, "": none
 	Hidden  bool          // the number is withheld
 	Strip   int           // first characters taken off the number before it is dialled
 	Add     string        // put before what is left
@@ -97,6 +98,7 @@ const (
 	OwnNumber  Code = "*65" // which is said
 	AgentLogin Code = "*45" // in or out; with an open queue behind it: of that one
 	AgentPause Code = "*46" // or resume; with the place of a reason behind it: pause for that
+	AgentLine  Code = "*47" // a line on which calls of campaigns come
 )
 
 // Feature does what a feature code asks for, for the extension that dialled it,

@@ -71,6 +71,14 @@ func (p *plan) agentCode(dialled string) bool {
 		}
 		return true
 	}
+	if dialled == string(AgentLine) {
+		if !c.IsAgent(own) && !c.HasOpenQueue() {
+			p.reject(pbx.Forbidden, own+" is not an agent of any queue")
+		} else {
+			p.Steps = append(p.Steps, Feature{Code: AgentLine})
+		}
+		return true
+	}
 	place, is := strings.CutPrefix(dialled, string(AgentPause))
 	if !is {
 		return false

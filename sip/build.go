@@ -59,6 +59,22 @@ func q850Of(m msg.Message) int {
 	return 0
 }
 
+// networkBlocked tells whether a 603 is that of a network which has blocked the call as an
+// unwanted one, and no callee who has declined it (ATIS-1000099: the reason phrase, and a
+// Reason header of protocol SIP whose text begins with the version).
+func networkBlocked(res *msg.Response) bool {
+	if strings.EqualFold(strings.TrimSpace(res.Reason), pbx.NetworkBlocked) {
+		return true
+	}
+	for _, v := range values(res, "reason") {
+		protocol, params, _ := strings.Cut(v, ";")
+		if strings.EqualFold(strings.TrimSpace(protocol), "SIP") && strings.Contains(strings.ToLower(params), "v=analytics") {
+			return true
+		}
+	}
+	return false
+}
+
 // parseQ850 reads one reason-value: "Q.850;cause=17;text=busy".
 func parseQ850(v string) int {
 	protocol, params, _ := strings.Cut(v, ";")

@@ -174,7 +174,7 @@ func (l *Leg) onFailure(a *attempt, err error) {
 func (l *Leg) blame(code int) pbx.Party {
 	if l.Trunk != nil {
 		switch {
-		case code >= 500 && code < 600, code == 401, code == 403, code == 407, code == 408:
+		case code >= 500 && code < 600, code == 401, code == 403, code == 407, code == 408, code == 608:
 			return pbx.PartyTrunk
 		}
 	}
@@ -228,6 +228,9 @@ func (l *Leg) onFinal(a *attempt, res *msg.Response) {
 		c := pbx.FromSIP(l.blame(res.StatusCode), res.StatusCode)
 		if q := q850Of(res); q != 0 {
 			c.Q850 = q
+		}
+		if res.StatusCode == 603 && networkBlocked(res) {
+			c.Reason, c.Party = pbx.Blocked, l.blame(608)
 		}
 		l.last.Moved = l.moved(res)
 		l.end(c)

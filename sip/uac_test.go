@@ -122,6 +122,11 @@ func TestFailures(t *testing.T) {
 	}{
 		{"486 Busy Here", "X: y", pbx.PartyCallee, pbx.Busy, 17},
 		{"603 Decline", "X: y", pbx.PartyCallee, pbx.Declined, 21},
+		{"603 Network Blocked", "X: y", pbx.PartyTrunk, pbx.Blocked, 21},
+		{"603 Decline", "Reason: SIP;cause=603;text=\"v=analytics1;url=https://carrier.example;id=7\";location=LN", pbx.PartyTrunk, pbx.Blocked, 21},
+		{"603 Decline", "Reason: Q.850;cause=21;text=\"v=analytics1\"", pbx.PartyCallee, pbx.Declined, 21},
+		{"607 Unwanted", "X: y", pbx.PartyCallee, pbx.Declined, 21},
+		{"608 Rejected", "X: y", pbx.PartyTrunk, pbx.Blocked, 21},
 		{"404 Not Found", "X: y", pbx.PartyCallee, pbx.UnknownNumber, 1},
 		{"480 Gone", "Reason: Q.850 ;cause=19; text=\"no answer\"", pbx.PartyCallee, pbx.NoAnswer, 19},
 		{"503 Service Unavailable", "X: y", pbx.PartyTrunk, pbx.Refused, 41},

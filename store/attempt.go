@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"vpbx/pbx"
 )
@@ -160,9 +161,16 @@ func (t *txn) heldByContacts(tenant pbx.TenantID, a pbx.Attempt, g pbx.AttemptGu
 	return "", nil
 }
 
-// counts tells whether an attempt counts for a limit.
+// counts tells whether an attempt counts for a limit. One that goes on may still become
+// either; a message that led to an operator was a call too.
 func counts(l pbx.ContactLimit, c pbx.Contacted) bool {
-	return (l.Kind == "" || l.Kind == c.Kind) && l.Message == !c.Mode.OperatorMode() && !c.At.Before(l.Since) && c.Outcome.Reached()
+	if l.Kind != "" && l.Kind != c.Kind || c.At.Before(l.Since) || !c.Outcome.Reached() {
+		return false
+	}
+	if l.Message {
+		return c.Outcome == "" || !c.Mode.OperatorMode()
+	}
+	return c.Outcome == "" || c.Mode.OperatorMode() || c.Outcome == pbx.AttemptConnected
 }
 
 // beginAttempt writes that a target is dialled.
@@ -186,13 +194,14 @@ func (t *txn) beginAttempt(tenant pbx.TenantID, a pbx.Attempt, r *targetRow, bod
 // is not to be called any more and what the company's CRM is told, all at once. The second
 // time it changes nothing. A target that would wait again, or for a person, is removed
 // when somebody took it out meanwhile; one that would wait again is skipped when it is on
-// a stop list, and expires when its campaign is over.
+// a stop list, and expires when its campaign is over. An attempt that is withdrawn is
+// forgotten; to forget it again is a NotFound error, as for one that never was.
 func (s *Store) SettleAttempt(ctx context.Context, t pbx.TenantID, e pbx.Settlement) error {
 	a := e.Attempt
 	if a.Tenant != t {
 		return mismatch("the attempt")
 	}
-	if a.Ended == nil || a.Outcome == "" || e.Target.State == "" || e.Target.State == pbx.TargetDialling {
+	if e.Target.State == "" || e.Target.State == pbx.TargetDialling || !e.Withdrawn && (a.Ended == nil || a.Outcome == "") {
 		return &pbx.Error{Kind: pbx.Invalid, Msg: "an attempt is settled that goes on"}
 	}
 	over, err := endOf(a)
@@ -200,14 +209,11 @@ func (s *Store) SettleAttempt(ctx context.Context, t pbx.TenantID, e pbx.Settlem
 		return fmt.Errorf("encode attempt %d to target %d: %w", a.N, a.Target, err)
 	}
 	err = s.writer.do(ctx, func(tx *txn) error {
-		open, known, err := tx.endAttempt(t, a, over)
-		if err != nil || (known && !open) {
+		ended, err := tx.endAttempt(t, a, over, e.Withdrawn)
+		if err != nil || !ended {
 			return err
 		}
-		if !known {
-			return &pbx.Error{Kind: pbx.NotFound, Msg: "no such attempt"}
-		}
-		if e.Stop != nil {
+		if e.Stop != nil && !e.Withdrawn {
 			if _, err := s.addStop(tx, t, *e.Stop, *a.Ended); err != nil {
 				return err
 			}
@@ -263,20 +269,31 @@ func endOf(a pbx.Attempt) (ending, error) {
 // secondsToMicros keeps sums exact, whatever their order.
 func secondsToMicros(seconds float64) int64 { return int64(math.Round(seconds * 1e6)) }
 
-// endAttempt writes the end of an attempt that goes on. known is false when there is no
-// such attempt, open when it was over before.
-func (t *txn) endAttempt(tenant pbx.TenantID, a pbx.Attempt, e ending) (open, known bool, err error) {
-	n, err := t.exec(`UPDATE attempts SET ended = $6, outcome = $7, answerer = $8, talk = $9, waited = $10, opted = $11, answers = $12, body = $13
-		WHERE tenant = $1 AND campaign = $2 AND target = $3 AND n = $4 AND call = $5 AND ended = 0`,
-		string(tenant), a.Campaign, a.Target, a.N, string(a.Call), max(1, micros(*a.Ended)), string(a.Outcome), e.answerer, e.talk, e.waited,
-		e.opted, e.answers, e.body)
-	if err != nil || n > 0 {
-		return true, true, err
+// endAttempt writes the end of an attempt that goes on, or takes it back. It is false when
+// it was over before, and a NotFound error when there is no such attempt.
+func (t *txn) endAttempt(tenant pbx.TenantID, a pbx.Attempt, e ending, withdrawn bool) (bool, error) {
+	const this = ` WHERE tenant = $1 AND campaign = $2 AND target = $3 AND n = $4 AND call = $5`
+	id := []any{string(tenant), a.Campaign, a.Target, a.N, string(a.Call)}
+	var n int64
+	var err error
+	if withdrawn {
+		n, err = t.exec(`DELETE FROM attempts`+this+` AND ended = 0`, id...)
+	} else {
+		n, err = t.exec(`UPDATE attempts SET ended = $6, outcome = $7, answerer = $8, talk = $9, waited = $10, opted = $11, answers = $12, body = $13`+
+			this+` AND ended = 0`, append(id, max(1, micros(*a.Ended)), string(a.Outcome), e.answerer, e.talk, e.waited, e.opted, e.answers, e.body)...)
 	}
-	err = t.query(func(*sql.Rows) error { known = true; return nil },
-		`SELECT 1 FROM attempts WHERE tenant = $1 AND campaign = $2 AND target = $3 AND n = $4 AND call = $5`,
-		string(tenant), a.Campaign, a.Target, a.N, string(a.Call))
-	return false, known, err
+	if err == nil && n > 0 && !withdrawn {
+		err = t.addHour(tenant, a, e)
+	}
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	known := false
+	err = t.query(func(*sql.Rows) error { known = true; return nil }, `SELECT 1 FROM attempts`+this, id...)
+	if err == nil && !known {
+		return false, &pbx.Error{Kind: pbx.NotFound, Msg: "no such attempt"}
+	}
+	return false, err
 }
 
 // settleTarget writes what becomes of a target whose attempt is over.
@@ -288,7 +305,13 @@ func (s *Store) settleTarget(tx *txn, t pbx.TenantID, e pbx.Settlement) error {
 	}
 	was, removed := classOf(&r.Target), r.leaving
 	r.State, r.Reason, r.Next, r.Turn, r.Operator = e.Target.State, e.Target.Reason, e.Target.Next, e.Target.Turn, e.Target.Operator
-	r.Outcome, r.Updated, r.leaving = a.Outcome, *a.Ended, false
+	r.Tried, r.Came, r.Dead = e.Target.Tried, e.Target.Came, e.Target.Dead
+	r.leaving = false
+	if e.Withdrawn {
+		r.Attempts, r.Updated = max(0, r.Attempts-1), time.Now()
+	} else {
+		r.Outcome, r.Updated = a.Outcome, *a.Ended
+	}
 	if removed && (r.State == pbx.TargetWaiting || r.State == pbx.TargetInterrupted) {
 		r.State, r.Reason = pbx.TargetRemoved, ""
 	}
@@ -306,7 +329,7 @@ func (s *Store) settleTarget(tx *txn, t pbx.TenantID, e pbx.Settlement) error {
 	}
 	notice := e.Notify
 	if notice == nil && r.State != e.Target.State { // it is over though its runner thought that it waits
-		notice = s.noticeOf(t, &r.Target, a)
+		notice = &pbx.Notification{At: r.Updated, Target: &pbx.TargetNotice{Campaign: a.Campaign, Last: a.Result, Call: a.Call}}
 	}
 	return s.tellTarget(tx, t, &r.Target, notice)
 }
@@ -327,14 +350,4 @@ func (t *txn) mayWait(tenant pbx.TenantID, campaign string, r *pbx.Target) error
 		r.State = pbx.TargetExpired
 	}
 	return err
-}
-
-// noticeOf is what the company's CRM is told of a target that is over, nil when it is not
-// to be told.
-func (s *Store) noticeOf(t pbx.TenantID, r *pbx.Target, a pbx.Attempt) *pbx.Notification {
-	company := s.Directory().Company(t)
-	if company == nil || !company.CRM.Wants(pbx.NotifyTarget) {
-		return nil
-	}
-	return &pbx.Notification{At: *a.Ended, Target: &pbx.TargetNotice{Campaign: a.Campaign, Target: *r, Last: a.Result, Call: a.Call}}
 }

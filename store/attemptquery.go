@@ -15,7 +15,7 @@ import (
 func (s *Store) LeftAttempts(ctx context.Context) ([]pbx.Attempt, error) {
 	var list []pbx.Attempt
 	err := s.rows(ctx, func(rows *sql.Rows) error { return scanInto(rows, &list) },
-		`SELECT body FROM attempts WHERE ended = 0 ORDER BY tenant, campaign, target, n`)
+		`SELECT body FROM attempts WHERE ended = 0 ORDER BY tenant, number`)
 	if err != nil {
 		return nil, fmt.Errorf("read attempts that were left: %w", err)
 	}
@@ -54,21 +54,27 @@ func (s *Store) Contacted(ctx context.Context, t pbx.TenantID, numbers []string,
 // later, and those of them that were abandoned.
 func (s *Store) Abandonment(ctx context.Context, t pbx.TenantID, campaign string, since time.Time) (live, abandoned int, err error) {
 	defer s.metrics.time("abandonment")()
-	err = s.rows(ctx, func(rows *sql.Rows) error {
+	scan := func(rows *sql.Rows) error {
 		var outcome pbx.AttemptOutcome
 		var n int
-		if err := rows.Scan(&outcome, &n); err != nil {
-			return err
-		}
+		err := rows.Scan(&outcome, &n)
 		if outcome.Live() {
 			live += n
 		}
 		if outcome == pbx.AttemptAbandoned {
 			abandoned += n
 		}
-		return nil
-	}, `SELECT outcome, count(*) FROM attempts WHERE tenant = $1 AND campaign = $2 AND began >= $3 GROUP BY outcome`,
-		string(t), column(campaign), micros(since))
+		return err
+	}
+	first, last, rest := whole(span(since, time.Time{}))
+	err = s.rows(ctx, scan, `SELECT outcome, sum(amount) FROM attempt_hours WHERE tenant = $1 AND campaign = $2 AND hour >= $3 AND hour < $4 GROUP BY outcome`,
+		string(t), column(campaign), first, last)
+	for _, part := range rest {
+		if err == nil {
+			err = s.rows(ctx, scan, `SELECT outcome, count(*) FROM attempts WHERE tenant = $1 AND campaign = $2 AND began >= $3 AND began < $4 GROUP BY outcome`,
+				string(t), column(campaign), part[0], part[1])
+		}
+	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("count abandoned calls of campaign %s of company %s: %w", campaign, t, err)
 	}

@@ -44,12 +44,13 @@ func (s *Store) SaveCampaign(ctx context.Context, t pbx.TenantID, c pbx.Campaign
 	return nil
 }
 
-// OpenCampaigns gives the states of the campaigns of all companies that are not over. It
-// is asked once, at the start.
+// OpenCampaigns gives the states of the campaigns of all companies that are not over, or
+// are and have targets that still wait. It is asked once, at the start.
 func (s *Store) OpenCampaigns(ctx context.Context) ([]pbx.CampaignState, error) {
 	var list []pbx.CampaignState
 	err := s.rows(ctx, func(rows *sql.Rows) error { return scanInto(rows, &list) },
-		`SELECT body FROM campaigns WHERE status NOT IN ('finished', 'cancelled') ORDER BY tenant, campaign`)
+		`SELECT body FROM campaigns c WHERE status NOT IN ('finished', 'cancelled') OR EXISTS (SELECT 1 FROM target_counts n
+			WHERE n.tenant = c.tenant AND n.campaign = c.campaign AND n.state = 'waiting' AND n.amount > 0) ORDER BY tenant, campaign`)
 	if err != nil {
 		return nil, fmt.Errorf("read campaigns: %w", err)
 	}
@@ -96,48 +97,87 @@ func (t *txn) campaignStatus(tenant pbx.TenantID, campaign string) (pbx.Campaign
 // when the campaign may still call somebody. What was dropped when an error came stays so;
 // it may be asked for again.
 func (s *Store) DropCampaign(ctx context.Context, t pbx.TenantID, campaign string) error {
-	for _, query := range []string{
-		`DELETE FROM target_numbers WHERE tenant = $1 AND campaign = $2 AND number IN (
-			SELECT number FROM target_numbers WHERE tenant = $1 AND campaign = $2 LIMIT $3)`,
-		`DELETE FROM targets WHERE tenant = $1 AND campaign = $2 AND id IN (
-			SELECT id FROM targets WHERE tenant = $1 AND campaign = $2 LIMIT $3)`,
-		`DELETE FROM stops WHERE tenant = $1 AND campaign = $2 AND campaign <> '' AND number IN (
-			SELECT number FROM stops WHERE tenant = $1 AND campaign = $2 LIMIT $3)`,
-		`UPDATE attempts SET campaign = '', body = '{}', answers = '' WHERE tenant = $1 AND campaign = $2 AND campaign <> '' AND (target, n) IN (
-			SELECT target, n FROM attempts WHERE tenant = $1 AND campaign = $2 LIMIT $3)`,
+	old := micros(time.Now().Add(-contactsKept))
+	for _, drop := range []func(*txn) (int64, error){
+		func(tx *txn) (int64, error) { return tx.dropTargets(t, campaign) },
+		func(tx *txn) (int64, error) {
+			return tx.exec(`DELETE FROM target_numbers WHERE tenant = $1 AND campaign = $2 AND number IN (
+				SELECT number FROM target_numbers WHERE tenant = $1 AND campaign = $2 LIMIT $3)`, string(t), campaign, portion)
+		},
+		func(tx *txn) (int64, error) {
+			return tx.exec(`DELETE FROM stops WHERE tenant = $1 AND campaign = $2 AND campaign <> '' AND number IN (
+				SELECT number FROM stops WHERE tenant = $1 AND campaign = $2 LIMIT $3)`, string(t), campaign, portion)
+		},
+		func(tx *txn) (int64, error) {
+			return tx.exec(`UPDATE attempts SET campaign = '', body = '{}', answers = '' WHERE tenant = $1 AND campaign = $2 AND campaign <> '' AND (target, n) IN (
+				SELECT target, n FROM attempts WHERE tenant = $1 AND campaign = $2 LIMIT $3)`, string(t), campaign, portion)
+		},
+		func(tx *txn) (int64, error) {
+			return tx.exec(`DELETE FROM attempts WHERE tenant = $1 AND campaign = '' AND (target, n) IN (
+				SELECT target, n FROM attempts WHERE tenant = $1 AND campaign = '' AND began < $2 LIMIT $3)`, string(t), old, portion)
+		},
 	} {
-		for left := true; left; {
-			err := s.writer.do(ctx, func(tx *txn) error {
-				if err := tx.dormant(t, campaign); err != nil {
-					return err
-				}
-				n, err := tx.exec(query, string(t), campaign, portion)
-				left = n > 0
-				return err
-			})
-			if err != nil {
-				return fmt.Errorf("drop campaign %s of company %s: %w", campaign, t, err)
-			}
+		if err := s.dropPortions(ctx, t, campaign, drop); err != nil {
+			return fmt.Errorf("drop campaign %s of company %s: %w", campaign, t, err)
 		}
 	}
 	err := s.writer.do(ctx, func(tx *txn) error {
 		if err := tx.dormant(t, campaign); err != nil {
 			return err
 		}
-		if _, err := tx.exec(`DELETE FROM attempts WHERE tenant = $1 AND campaign = '' AND began < $2`,
-			string(t), micros(time.Now().Add(-contactsKept))); err != nil {
-			return err
+		for _, query := range []string{
+			`DELETE FROM target_counts WHERE tenant = $1 AND campaign = $2 AND amount = 0`,
+			`DELETE FROM attempt_hours WHERE tenant = $1 AND campaign = $2`,
+			`DELETE FROM answer_hours WHERE tenant = $1 AND campaign = $2`,
+			`DELETE FROM campaigns WHERE tenant = $1 AND campaign = $2`,
+		} {
+			if _, err := tx.exec(query, string(t), campaign); err != nil {
+				return err
+			}
 		}
-		if _, err := tx.exec(`DELETE FROM target_counts WHERE tenant = $1 AND campaign = $2`, string(t), campaign); err != nil {
-			return err
-		}
-		_, err := tx.exec(`DELETE FROM campaigns WHERE tenant = $1 AND campaign = $2`, string(t), campaign)
-		return err
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("drop campaign %s of company %s: %w", campaign, t, err)
 	}
 	return nil
+}
+
+// dropPortions calls drop until it has nothing left to drop of a campaign that stays
+// dormant.
+func (s *Store) dropPortions(ctx context.Context, t pbx.TenantID, campaign string, drop func(*txn) (int64, error)) error {
+	for {
+		dropped := int64(0)
+		err := s.writer.do(ctx, func(tx *txn) error {
+			err := tx.dormant(t, campaign)
+			if err == nil {
+				dropped, err = drop(tx)
+			}
+			return err
+		})
+		if err != nil || dropped == 0 {
+			return err
+		}
+	}
+}
+
+// dropTargets deletes a portion of the targets of a campaign and counts them no longer.
+func (t *txn) dropTargets(tenant pbx.TenantID, campaign string) (int64, error) {
+	counts, last := tally{}, int64(0)
+	err := t.query(func(rows *sql.Rows) error {
+		var c targetClass
+		err := rows.Scan(&last, &c.state, &c.reason, &c.outcome)
+		counts[c]--
+		return err
+	}, `SELECT id, state, reason, outcome FROM targets WHERE tenant = $1 AND campaign = $2 ORDER BY id LIMIT $3`, string(tenant), campaign, portion)
+	if err != nil {
+		return 0, err
+	}
+	n, err := t.exec(`DELETE FROM targets WHERE tenant = $1 AND campaign = $2 AND id <= $3`, string(tenant), campaign, last)
+	if err != nil {
+		return 0, err
+	}
+	return n, t.addCounts(tenant, campaign, counts)
 }
 
 // dormant is a Conflict when somebody of the campaign is dialled or will be.

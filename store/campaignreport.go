@@ -1,10 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -12,18 +13,6 @@ import (
 
 	"vpbx/pbx"
 )
-
-// span is a time from since until, whose zero times are no bounds.
-func span(since, until time.Time) (from, to int64) {
-	from, to = math.MinInt64, math.MaxInt64
-	if !since.IsZero() {
-		from = micros(since)
-	}
-	if !until.IsZero() {
-		to = micros(until)
-	}
-	return from, to
-}
 
 // EachAttempt calls f with each attempt of a campaign that began from since until, those
 // that go on too, in the order in which they began, until f gives an error, which is given
@@ -105,81 +94,50 @@ func (s *Store) describe(ctx context.Context, t pbx.TenantID, r *pbx.CampaignRep
 	return err
 }
 
-const hourMicros = int64(time.Hour / time.Microsecond)
-
 // countAttempts counts what the attempts came to, all and by hour.
 func (s *Store) countAttempts(ctx context.Context, t pbx.TenantID, r *pbx.CampaignReport, from, to int64) error {
-	var talk, waited int64
-	connected, abandoned := 0, 0
-	err := s.rows(ctx, func(rows *sql.Rows) error {
-		var hour, talked, wait int64
-		var outcome pbx.AttemptOutcome
-		var n, opted, waits int
-		if err := rows.Scan(&hour, &outcome, &n, &talked, &opted, &wait, &waits); err != nil {
-			return err
+	hours := map[int64]*pbx.HourCount{}
+	var sum figures
+	err := s.eachHour(ctx, t, r.Campaign, from, to, func(hour int64, outcome pbx.AttemptOutcome, f figures) {
+		h := hours[hour]
+		if h == nil {
+			h = &pbx.HourCount{Hour: fromMicros(hour * hourMicros), Outcomes: map[pbx.AttemptOutcome]int{}}
+			hours[hour] = h
 		}
-		at := fromMicros(hour * hourMicros)
-		if len(r.Hours) == 0 || !r.Hours[len(r.Hours)-1].Hour.Equal(at) {
-			r.Hours = append(r.Hours, pbx.HourCount{Hour: at, Outcomes: map[pbx.AttemptOutcome]int{}})
-		}
-		h := &r.Hours[len(r.Hours)-1]
-		h.Attempts += n
-		h.Outcomes[outcome] += n
-		r.Attempts += n
-		r.Outcomes[outcome] += n
-		r.OptedOut += opted
-		talk, waited, connected = talk+talked, waited+wait, connected+waits
+		h.Attempts += f.amount
+		h.Outcomes[outcome] += f.amount
+		r.Outcomes[outcome] += f.amount
 		if outcome.Live() {
-			h.Live += n
-			r.Live += n
+			h.Live += f.amount
+			r.Live += f.amount
 		}
-		if outcome == pbx.AttemptAbandoned {
-			abandoned += n
-		}
-		return nil
-	}, `SELECT began / $5, outcome, count(*), sum(talk), sum(opted), sum(CASE WHEN waited >= 0 THEN waited ELSE 0 END), sum(CASE WHEN waited >= 0 THEN 1 ELSE 0 END)
-		FROM attempts WHERE tenant = $1 AND campaign = $2 AND campaign <> '' AND began >= $3 AND began < $4 AND ended <> 0
-		GROUP BY began / $5, outcome ORDER BY began / $5, outcome`, string(t), column(r.Campaign), from, to, hourMicros)
-	r.Talk = float64(talk) / 1e6
-	if connected > 0 {
-		r.Operator = float64(waited) / 1e6 / float64(connected)
+		sum.add(f)
+	})
+	if err != nil {
+		return err
+	}
+	for _, hour := range slices.Sorted(maps.Keys(hours)) {
+		r.Hours = append(r.Hours, *hours[hour])
+	}
+	r.Attempts, r.OptedOut, r.Talk = sum.amount, sum.opted, float64(sum.talk)/1e6
+	if sum.waits > 0 {
+		r.Operator = float64(sum.waited) / 1e6 / float64(sum.waits)
 	}
 	if r.Live > 0 {
-		r.Share = float64(abandoned) / float64(r.Live)
+		r.Share = float64(r.Outcomes[pbx.AttemptAbandoned]) / float64(r.Live)
 	}
-	return err
+	return nil
 }
 
 // countAnswers counts the keys that were pressed.
 func (s *Store) countAnswers(ctx context.Context, t pbx.TenantID, r *pbx.CampaignReport, from, to int64) error {
 	pressed := map[pbx.Answer]int{}
-	err := s.rows(ctx, func(rows *sql.Rows) error {
-		var text string
-		var n int
-		if err := rows.Scan(&text, &n); err != nil {
-			return err
-		}
-		var answers []pbx.Answer
-		if err := json.Unmarshal([]byte(text), &answers); err != nil {
-			return fmt.Errorf("decode answers: %w", err)
-		}
-		for _, a := range answers {
-			pressed[a] += n
-		}
-		return nil
-	}, `SELECT answers, count(*) FROM attempts WHERE tenant = $1 AND campaign = $2 AND campaign <> '' AND began >= $3 AND began < $4 AND answers <> ''
-		GROUP BY answers`, string(t), column(r.Campaign), from, to)
+	err := s.eachAnswer(ctx, t, r.Campaign, from, to, func(a pbx.Answer, n int) { pressed[a] += n })
 	for a, n := range pressed {
 		r.Answers = append(r.Answers, pbx.AnswerCount{Answer: a, Count: n})
 	}
 	slices.SortFunc(r.Answers, func(x, y pbx.AnswerCount) int {
-		if c := strings.Compare(x.Block, y.Block); c != 0 {
-			return c
-		}
-		if c := strings.Compare(x.Key, y.Key); c != 0 {
-			return c
-		}
-		return strings.Compare(x.Answer.Answer, y.Answer.Answer)
+		return cmp.Or(strings.Compare(x.Block, y.Block), strings.Compare(x.Key, y.Key), strings.Compare(x.Answer.Answer, y.Answer.Answer))
 	})
 	return err
 }

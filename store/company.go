@@ -115,6 +115,8 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM target_counts WHERE tenant = $1`,
 		`DELETE FROM target_numbers WHERE tenant = $1`,
 		`DELETE FROM attempts WHERE tenant = $1`,
+		`DELETE FROM attempt_hours WHERE tenant = $1`,
+		`DELETE FROM answer_hours WHERE tenant = $1`,
 		`DELETE FROM stops WHERE tenant = $1`,
 		`DELETE FROM consents WHERE tenant = $1`,
 	} {

@@ -23,25 +23,40 @@ type targetBody struct {
 	Added     time.Time         `json:"added"`
 }
 
+// targetPast is what came of the attempts to a target that are over.
+type targetPast struct {
+	Tried map[string]int             `json:"tried,omitempty"`
+	Came  map[pbx.AttemptOutcome]int `json:"came,omitempty"`
+	Dead  map[string]pbx.HoldReason  `json:"dead,omitempty"`
+}
+
 // targetRow is a target as it is kept.
 type targetRow struct {
 	pbx.Target
 	leaving bool // somebody took it out while it was dialled
 }
 
-const targetColumns = `id, key, state, reason, next, priority, attempts, turn, outcome, operator, updated, leaving, body`
+const targetColumns = `id, key, state, reason, next, priority, attempts, turn, outcome, operator, updated, past, leaving, body`
 
 // scan reads targetColumns.
 func (r *targetRow) scan(rows *sql.Rows) error {
 	var next, updated, leaving int64
-	var text string
-	err := rows.Scan(&r.ID, &r.Key, &r.State, &r.Reason, &next, &r.Priority, &r.Attempts, &r.Turn, &r.Outcome, &r.Operator, &updated, &leaving, &text)
+	var text, past string
+	err := rows.Scan(&r.ID, &r.Key, &r.State, &r.Reason, &next, &r.Priority, &r.Attempts, &r.Turn, &r.Outcome, &r.Operator, &updated,
+		&past, &leaving, &text)
 	if err != nil {
 		return err
 	}
 	var b targetBody
 	if err := json.Unmarshal([]byte(text), &b); err != nil {
 		return fmt.Errorf("decode target %d: %w", r.ID, err)
+	}
+	if past != "" {
+		var p targetPast
+		if err := json.Unmarshal([]byte(past), &p); err != nil {
+			return fmt.Errorf("decode the attempts to target %d: %w", r.ID, err)
+		}
+		r.Tried, r.Came, r.Dead = p.Tried, p.Came, p.Dead
 	}
 	r.Name, r.Numbers, r.Variables, r.Zone, r.Consent, r.Line, r.Added = b.Name, b.Numbers, b.Variables, b.Zone, b.Consent, b.Line, b.Added
 	r.Next, r.Updated, r.leaving = fromMicros(next), fromMicros(updated), leaving != 0
@@ -79,14 +94,21 @@ type tally map[targetClass]int
 
 // putTarget writes what changes of a target, which was of class was.
 func (t *txn) putTarget(tenant pbx.TenantID, campaign string, r *targetRow, was targetClass, counts tally) error {
-	leaving := 0
+	leaving, past := 0, ""
 	if r.leaving {
 		leaving = 1
 	}
+	if len(r.Tried)+len(r.Came)+len(r.Dead) > 0 {
+		text, err := json.Marshal(targetPast{r.Tried, r.Came, r.Dead})
+		if err != nil {
+			return fmt.Errorf("encode the attempts to target %d: %w", r.ID, err)
+		}
+		past = string(text)
+	}
 	_, err := t.exec(`UPDATE targets SET state = $4, reason = $5, next = $6, attempts = $7, turn = $8, outcome = $9, operator = $10,
-		updated = $11, leaving = $12 WHERE tenant = $1 AND campaign = $2 AND id = $3`,
+		updated = $11, leaving = $12, past = $13 WHERE tenant = $1 AND campaign = $2 AND id = $3`,
 		string(tenant), campaign, r.ID, string(r.State), string(r.Reason), micros(r.Next), r.Attempts, r.Turn, string(r.Outcome), r.Operator,
-		micros(r.Updated), leaving)
+		micros(r.Updated), leaving, past)
 	counts[was]--
 	counts[classOf(&r.Target)]++
 	return err
@@ -219,10 +241,11 @@ func (s *Store) DeferTargets(ctx context.Context, t pbx.TenantID, campaign strin
 	return nil
 }
 
-// tellTarget queues what the company's CRM is told of a target, which may be nil. It is
-// told once of each time that the target is over: that is, behind each of its attempts.
+// tellTarget queues what the company's CRM is told of a target that is over, if it wants
+// to be told; n may be nil.
 func (s *Store) tellTarget(tx *txn, t pbx.TenantID, r *pbx.Target, n *pbx.Notification) error {
-	if n == nil || !r.State.Over() {
+	company := s.Directory().Company(t)
+	if n == nil || !r.State.Over() || company == nil || !company.CRM.Wants(pbx.NotifyTarget) {
 		return nil
 	}
 	told := *n

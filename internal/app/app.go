@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"vpbx/api"
+	"vpbx/autodialer"
 	"vpbx/call"
 	"vpbx/config"
 	"vpbx/crm"
@@ -72,6 +73,7 @@ type App struct {
 	hep        *hep.Exporter // nil: no Homer server
 	sip        *sip.Server
 	calls      *call.Manager
+	runner     *autodialer.Runner
 	integrate  *rtk.Server
 	api        *api.Server
 	http       net.Listener
@@ -167,7 +169,7 @@ func (a *App) build(ctx context.Context) error {
 	}
 	a.router = &routing.Router{Owners: a.lookup, Book: a.store, Registered: a.registered}
 	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Library: a.library, Journal: a.store,
-		Router:    a.router,
+		Router: a.router, AMD: a.cfg.AMD,
 		Directory: a.store.Directory, Extensions: a.store, Boxes: a.store, Remove: a.keeper.Remove, Ledger: a.store, Agents: a.store, Publish: a.publish, PublishAgent: a.agent, Log: a.log, Metrics: a.metrics})
 	spent, err := a.store.Spending(ctx, time.Now())
 	if err != nil {
@@ -183,6 +185,9 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	if err := a.calls.RestoreQueues(ctx, agents, callbacks); err != nil {
+		return err
+	}
+	if err := a.buildRunner(); err != nil {
 		return err
 	}
 	if a.integrate, err = rtk.NewServer(rtk.ServerOptions{Directory: a.store.Directory, Registered: a.registered, Calls: a.calls, Records: a.store,
@@ -236,6 +241,9 @@ func (a *App) Start() error {
 		return fmt.Errorf("sip.listen: %w", err)
 	}
 	a.calls.Start()
+	if err := a.runner.Start(context.Background()); err != nil {
+		return err
+	}
 	a.sweeper = a.startSweeper()
 	a.deliverer.Start(a.store, a.store.Directory)
 	if a.mail != nil {
@@ -318,8 +326,14 @@ func (a *App) closeAll(ctx context.Context) error {
 	if a.sip != nil {
 		a.sip.Drain()
 	}
+	if a.runner != nil {
+		a.runner.Drain()
+	}
 	if a.calls != nil {
 		errs = append(errs, a.calls.Close(ctx))
+	}
+	if a.runner != nil {
+		a.runner.Close()
 	}
 	if a.sweeper != nil {
 		a.sweeper.close()

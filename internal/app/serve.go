@@ -93,6 +93,7 @@ func (a *App) ready() error {
 
 // publish puts what happens in calls on the bus.
 func (a *App) publish(e pbx.Live) {
+	a.runner.Heard(e)
 	a.bus.Publish(events.Event{Tenant: e.Tenant, Kind: "call." + string(e.Kind), At: e.At, Body: e})
 }
 

@@ -111,6 +111,8 @@ func (w *world) act(c *command) error {
 			return fmt.Errorf("there is no %s", c.args[0])
 		}
 		return a.dial(c)
+	case "attempt":
+		return w.attempt(c)
 	case "start":
 		w.log.add("pbx", "starts")
 		return w.start()

@@ -340,6 +340,9 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 	a.note("is called by %s", from+claims(c))
 	a.w.wg.Go(func() { a.ended(c, "is told that the call is over") })
 	c.Misbehave(b.fault)
+	if says, ok := a.c.opts["says"]; ok {
+		c.Say(voiceOf(says))
+	}
 	if b.dead {
 		c.Gone()
 		return
@@ -348,6 +351,9 @@ func (a *agent) take(c *phone.Call, b behaviour) {
 		var headers []string
 		if b.target != "" {
 			headers = []string{"Contact", "<sip:" + b.target + "@" + a.domain + ">"}
+		}
+		if why := a.c.opts["reason"]; why != "" {
+			headers = append(headers, "Reason", why)
 		}
 		_ = c.Reject(b.reject, headers...) // it may have been cancelled
 		return

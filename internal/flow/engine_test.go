@@ -186,6 +186,13 @@ func (m *machine) die() {
 	}
 }
 
+// died tells whether it is dead.
+func (m *machine) died() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dead
+}
+
 // listener notes the connections that it accepts.
 type listener struct {
 	net.Listener

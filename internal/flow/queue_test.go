@@ -24,7 +24,7 @@ func (w *world) checkQueues() error {
 		}
 	}
 	for _, a := range agents.Items {
-		if a.Status == pbx.AgentRinging || a.Status == pbx.AgentTalking {
+		if a.Status == pbx.AgentRinging || a.Status == pbx.AgentTalking || a.Status == pbx.AgentReserved {
 			errs = append(errs, fmt.Errorf("agent %s is %s for ever", a.Number, a.Status))
 		}
 	}

@@ -69,6 +69,18 @@ var quirks = map[string]func(m *message){
 			m.body = strings.Replace(m.body, "o=- ", "o=early ", 1)
 		}
 	},
+	// An answer without a description, and one that nobody can read.
+	"answers-without-sdp": func(m *message) {
+		if strings.HasPrefix(m.start, "SIP/2.0 200") && strings.Contains(m.value("CSeq"), "INVITE") {
+			m.body = ""
+			m.drop("Content-Type")
+		}
+	},
+	"answers-with-nonsense": func(m *message) {
+		if strings.HasPrefix(m.start, "SIP/2.0 200") && strings.Contains(m.value("CSeq"), "INVITE") {
+			m.body = "v=0\r\nm=audio x\r\n"
+		}
+	},
 	// A BYE with the number of a request before it: a call that is over for the
 	// books of some, and goes on.
 	"old-bye": func(m *message) {

@@ -112,6 +112,12 @@ func eventText(e pbx.CallEvent) string {
 		return "queue " + e.To + " offers to " + e.Who
 	case pbx.QueueLeft:
 		return strings.TrimSpace(fmt.Sprintf("queue %s left, position %d: %s %s", e.To, e.Position, e.Text, e.Who))
+	case pbx.Campaigned:
+		return fmt.Sprintf("campaign %s, target %d, attempt %d", e.Attempt.Campaign, e.Attempt.Target, e.Attempt.N)
+	case pbx.Detected:
+		return "detected " + e.Text + why
+	case pbx.Replied:
+		return "replied " + cmp.Or(e.Digit, "nothing") + " in " + e.Text + strings.TrimRight(": "+e.Name, ": ")
 	case pbx.Pressed:
 		return e.Who + " pressed " + e.Digit
 	case pbx.RecordStart:
@@ -156,6 +162,9 @@ func recordText(r record) string {
 		fmt.Fprintf(&b, " crm=%s", r.CRM.Result)
 	}
 	b.WriteString("\n")
+	if k := r.Campaign; k != nil {
+		fmt.Fprintf(&b, "    campaign %s%s\n", k.Outcome, campaignText(k))
+	}
 	if len(r.Why) > 0 {
 		fmt.Fprintf(&b, "    why      %s\n", strings.Join(r.Why, "; "))
 	}
@@ -333,4 +342,27 @@ func (w *world) voice(part []int16) string {
 		return "silence"
 	}
 	return "noise"
+}
+
+// campaignText is what the record says of the campaign that the call was for.
+func campaignText(k *pbx.InCampaign) string {
+	s := ""
+	for _, part := range []struct {
+		is   bool
+		text string
+	}{{k.Answerer != "", " by " + k.Answerer}, {k.Told, " told"}, {k.OptedOut, " opted-out"}, {k.Operator != "", " operator=" + k.Operator}} {
+		if part.is {
+			s += part.text
+		}
+	}
+	for _, a := range k.Answers {
+		s += fmt.Sprintf(" %s/%s=%s", a.Block, a.Key, a.Answer)
+	}
+	if k.Connected != nil {
+		s += " connected=" + seconds(*k.Connected)
+	}
+	if k.Sorry != nil {
+		s += " sorry=" + seconds(*k.Sorry)
+	}
+	return s
 }

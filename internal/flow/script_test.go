@@ -44,7 +44,7 @@ type form struct {
 var forms = map[string]form{
 	"acme":    {"", "", false},
 	"config":  {"", "ports timeout external wildcard relay transcode mix record s3", false},
-	"phone":   {"NAME", "answers busy declines never dead rejects redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants srtp suite rekeys plain forged", false},
+	"phone":   {"NAME", "answers busy declines never dead rejects reason says redirects early talk codecs transport nat symmetric expires refresh keepalive unregistered password md5 name silent noack ignores-bye ignores-reinvite ignores-notify intercom no-timers no-update reliable at contact user echo reuse ring ipv6 origin outbound quirk rings-on grants srtp suite rekeys plain forged", false},
 	"crm":     {"NUMBER", "owner name takes status html hangs drips notfound error resets", false},
 	"told":    {"", "", false},
 	"mail":    {"", "refuses later hangs floods clear tls", false},
@@ -53,6 +53,7 @@ var forms = map[string]form{
 	"speech":  {"", "takes status timeout hangs html huge", false},
 	"link":    {"NAME", "loss delay jitter reorder", false},
 	"call":    {"FROM to NUMBER", "talk patience no-sdp noack hide session refresher via times every from codecs silent supported replaces mirrored early-only to-tag require", true},
+	"attempt": {"NUMBER", "name label caller values operator cancelled tells", true},
 	"stop":    {"", "", true},
 	"start":   {"", "", true},
 	"kill":    {"", "", true},

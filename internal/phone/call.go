@@ -251,6 +251,10 @@ func (c *Call) Misbehave(m Misbehave) {
 	})
 }
 
+// Say makes it speak in the place of the tone: these samples, 8000 a second, once from its
+// first packet on, then silence. It is called before the answer.
+func (c *Call) Say(samples []int16) { c.p.do(func() { c.audio.say(samples) }) }
+
 // Gone makes this call that of a crashed phone: nothing is answered or sent any
 // more, audio included.
 func (c *Call) Gone() {

@@ -61,8 +61,9 @@ type media struct {
 	ear             *audio.Listener
 	coded           [audio.MaxFrame]byte
 	phase           float64
-	voice           []byte // what is left of the recorded second
-	second          []byte // the recorded second
+	voice           []byte  // what is left of the recorded second
+	second          []byte  // the recorded second
+	says            []int16 // what is left to say, nil: the tone
 	secondLaw       audio.Codec
 	header          rtp.Header
 	sdes            keying
@@ -204,6 +205,13 @@ func (m *media) start() {
 	m.p.wg.Go(m.run)
 }
 
+// say sets what is said in the place of the tone.
+func (m *media) say(samples []int16) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.says = samples
+}
+
 func (m *media) silence(muted bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -293,7 +301,9 @@ func (m *media) speak() []byte {
 		m.echo = m.echo[1:]
 		return payload
 	}
-	if len(m.voice) == 0 {
+	if len(m.voice) == 0 && m.says != nil {
+		m.voice = m.speech()
+	} else if len(m.voice) == 0 {
 		m.voice = m.record()
 	}
 	payload := m.voice[:frameSamples]
@@ -304,6 +314,13 @@ func (m *media) speak() []byte {
 		return m.coded[:m.enc.Encode(m.coded[:], pcm[:])]
 	}
 	return payload
+}
+
+// speech is the next second of what the phone has to say, then of silence, in the codec.
+func (m *media) speech() []byte {
+	samples := make([]int16, rate)
+	m.says = m.says[copy(samples, m.says):]
+	return m.encode(samples)
 }
 
 // record is the next second of the tone, or of silence, in the codec. A tone of
@@ -317,13 +334,19 @@ func (m *media) record() []byte {
 	if m.p.cfg.Tone > 0 && !m.p.cfg.Echo {
 		m.phase = audio.Tone(samples, rate, m.p.cfg.Tone, toneLevel, m.phase)
 	}
-	m.second, m.secondLaw = make([]byte, rate), m.law
-	if m.law == audio.PCMA || m.enc != nil {
-		audio.EncodeALaw(m.second, samples)
-	} else {
-		audio.EncodeULaw(m.second, samples)
-	}
+	m.second, m.secondLaw = m.encode(samples), m.law
 	return m.second
+}
+
+// encode gives samples in the codec, or as A-law where that is another.
+func (m *media) encode(samples []int16) []byte {
+	coded := make([]byte, len(samples))
+	if m.law == audio.PCMA || m.enc != nil {
+		audio.EncodeALaw(coded, samples)
+	} else {
+		audio.EncodeULaw(coded, samples)
+	}
+	return coded
 }
 
 func (m *media) read() {

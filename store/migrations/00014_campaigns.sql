@@ -17,7 +17,7 @@ CREATE TABLE target_ids (
     last   BIGINT NOT NULL
 );
 
--- The body is what does not change.
+-- The body is what does not change, past what came of earlier attempts.
 CREATE TABLE targets (
     tenant   TEXT   NOT NULL,
     campaign TEXT   NOT NULL,
@@ -32,13 +32,14 @@ CREATE TABLE targets (
     outcome  TEXT   NOT NULL,
     operator TEXT   NOT NULL,
     updated  BIGINT NOT NULL,
+    past     TEXT   NOT NULL DEFAULT '',
     leaving  BIGINT NOT NULL DEFAULT 0, -- 1: somebody took it out while it was dialled
     body     TEXT   NOT NULL,
     PRIMARY KEY (tenant, campaign, id)
 );
 CREATE INDEX targets_due ON targets (tenant, campaign, priority, next, id) WHERE state = 'waiting';
 CREATE INDEX targets_by_state ON targets (tenant, campaign, state, id);
-CREATE INDEX targets_by_key ON targets (tenant, campaign, key) WHERE key <> '';
+CREATE INDEX targets_by_key ON targets (tenant, campaign, key, id) WHERE key <> '';
 
 -- How many targets there are of each kind; written with the targets.
 CREATE TABLE target_counts (
@@ -87,6 +88,31 @@ CREATE INDEX attempts_by_number ON attempts (tenant, number, began);
 CREATE INDEX attempts_by_time ON attempts (tenant, campaign, began, target, n, outcome);
 CREATE INDEX attempts_open ON attempts (tenant, number) WHERE ended = 0;
 
+-- What the attempts that began in an hour (of 1970) came to, and the keys pressed in them;
+-- written with the attempts. waits is how many waited for an operator, waited how long.
+CREATE TABLE attempt_hours (
+    tenant   TEXT   NOT NULL,
+    campaign TEXT   NOT NULL,
+    hour     BIGINT NOT NULL,
+    outcome  TEXT   NOT NULL,
+    amount   BIGINT NOT NULL,
+    talk     BIGINT NOT NULL,
+    opted    BIGINT NOT NULL,
+    waits    BIGINT NOT NULL,
+    waited   BIGINT NOT NULL,
+    PRIMARY KEY (tenant, campaign, hour, outcome)
+);
+CREATE TABLE answer_hours (
+    tenant   TEXT   NOT NULL,
+    campaign TEXT   NOT NULL,
+    hour     BIGINT NOT NULL,
+    block    TEXT   NOT NULL,
+    key      TEXT   NOT NULL,
+    answer   TEXT   NOT NULL,
+    amount   BIGINT NOT NULL,
+    PRIMARY KEY (tenant, campaign, hour, block, key, answer)
+);
+
 -- campaign is '' where no campaign of the company may call the number.
 CREATE TABLE stops (
     tenant   TEXT   NOT NULL,
@@ -109,6 +135,8 @@ CREATE TABLE consents (
 -- +goose Down
 DROP TABLE consents;
 DROP TABLE stops;
+DROP TABLE answer_hours;
+DROP TABLE attempt_hours;
 DROP TABLE attempts;
 DROP TABLE target_numbers;
 DROP TABLE target_counts;

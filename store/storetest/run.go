@@ -57,6 +57,19 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"targets":              testTargets,
 		"due targets":          testDueTargets,
 		"attempt":              testAttempt,
+		"guards of attempts":   testGuards,
+		"attempt taken back":   testWithdrawn,
+		"stop lists":           testStops,
+		"consents":             testConsents,
+		"targets removed":      testRemoveTargets,
+		"targets deferred":     testDefer,
+		"attempts read":        testAttemptReads,
+		"campaign dropped":     testDropCampaign,
+		"campaign isolation":   testCampaignIsolation,
+
+		"A06 attempts are capped":             testCappedA06,
+		"A15 earlier contacts":                testContactedA15,
+		"A18 limits across campaigns at once": testLimitsA18,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newOpen(t)) })
 	}

@@ -1,0 +1,177 @@
+package autodialer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"vpbx/pbx"
+)
+
+// contactsBack is how far back earlier attempts to a number count for the law: the longest
+// of its periods is a month.
+const contactsBack = 32 * 24 * time.Hour
+
+// facts are what is known of a target besides itself.
+type facts struct {
+	contacts []pbx.Contacted // earlier attempts to the number
+	consent  *pbx.Consent
+}
+
+// fed is what was read for a campaign.
+type fed struct {
+	key
+	list []candidate
+	next time.Time // when more is due; zero: nothing more waits
+	all  bool      // are called: nothing waits, here or in the store
+	none bool      // of what was due nobody may be called now
+	err  error
+}
+
+// feed reads targets that are due and finds out who may be called; known are those that
+// need not be read. It runs beside the loop.
+func (r *Runner) feed(k key, company *pbx.Company, s *pbx.Campaign, known map[int64]bool) {
+	f, err := r.due(k, company, s, known)
+	if err != nil {
+		f.err = fmt.Errorf("read targets of campaign %s: %w", k.name, err)
+	}
+	f.key = k
+	r.tell(f)
+}
+
+func (r *Runner) due(k key, company *pbx.Company, s *pbx.Campaign, known map[int64]bool) (fed, error) {
+	ctx, cancel := r.bounded()
+	defer cancel()
+	at := time.Now()
+	list, next, err := r.Store.DueTargets(ctx, k.tenant, k.name, at, portion+len(known))
+	if err != nil {
+		return fed{}, err
+	}
+	list = slices.DeleteFunc(list, func(t pbx.Target) bool { return known[t.ID] })
+	if len(list) == 0 {
+		return fed{next: next, all: len(known) == 0 && next.IsZero()}, nil
+	}
+	found, err := r.facts(ctx, k.tenant, s, list, at)
+	if err != nil {
+		return fed{}, err
+	}
+	f := fed{}
+	var held []pbx.Deferral
+	for i, t := range list {
+		number, ok := callable(s, t)
+		if !ok {
+			held = append(held, pbx.Deferral{Target: t.ID, State: pbx.TargetExhausted, Reason: pbx.HeldNumber})
+			continue
+		}
+		c := candidate{target: t, number: number, facts: found[i]}
+		if _, d, may := r.judge(company, s, c, at); !may {
+			held = append(held, d)
+			continue
+		}
+		f.list = append(f.list, c)
+	}
+	f.none = len(f.list) == 0
+	if len(held) > 0 {
+		err = r.deferAll(ctx, k, held)
+	}
+	return f, err
+}
+
+// facts gathers what is known of targets.
+func (r *Runner) facts(ctx context.Context, t pbx.TenantID, s *pbx.Campaign, list []pbx.Target, at time.Time) ([]facts, error) {
+	var numbers []string
+	for _, target := range list {
+		numbers = append(numbers, target.Numbers...)
+	}
+	consents, err := r.Store.Consents(ctx, t, numbers)
+	if err != nil {
+		return nil, err
+	}
+	contacts, err := r.Store.Contacted(ctx, t, numbers, at.Add(-contactsBack))
+	if err != nil {
+		return nil, err
+	}
+	by := map[string][]pbx.Contacted{}
+	for _, c := range contacts {
+		by[c.Number] = append(by[c.Number], c)
+	}
+	all := make([]facts, len(list))
+	for i, target := range list {
+		f := facts{consent: target.Consent}
+		for _, n := range target.Numbers {
+			f.contacts = append(f.contacts, by[n]...) // a debtor is one person, whatever its numbers
+			if c, has := consents[n]; has && f.consent == nil {
+				f.consent = &c
+			}
+		}
+		if s.Consent == pbx.ConsentGiven && f.consent == nil {
+			f.consent = &pbx.Consent{Source: "campaign " + s.Name, Text: "the company states that the list has consented", At: target.Added}
+		}
+		all[i] = f
+	}
+	return all, nil
+}
+
+// callable gives the number of a target whose turn it is, false when none may be called
+// any more.
+func callable(s *pbx.Campaign, t pbx.Target) (string, bool) {
+	t = again(s, t, t.Next)
+	if t.State != pbx.TargetWaiting || len(t.Numbers) == 0 {
+		return "", false
+	}
+	return t.Numbers[t.Turn], true
+}
+
+// deferAll writes down who may not be called, and tells the CRM of those that are over.
+func (r *Runner) deferAll(ctx context.Context, k key, list []pbx.Deferral) error {
+	for _, d := range list {
+		r.metrics.held.WithLabelValues(string(d.Reason)).Inc()
+	}
+	return r.Store.DeferTargets(ctx, k.tenant, k.name, list)
+}
+
+// took takes over what was read.
+func (r *Runner) took(f fed) {
+	x := r.runs[f.key]
+	if x == nil {
+		return
+	}
+	x.reading, x.dirty = false, true
+	at := time.Now()
+	switch {
+	case f.err != nil:
+		r.Log.Error("campaign cannot be read", "tenant", f.tenant, "campaign", f.name, "error", f.err)
+		x.feedAt = at.Add(retryStore)
+	case len(f.list) > 0:
+		x.feedAt = time.Time{}
+		if x.state.Status == pbx.CampaignRunning {
+			x.waiting = append(x.waiting, f.list...)
+		}
+	case f.none:
+		x.feedAt = at.Add(betweenFeed)
+	case !f.next.IsZero():
+		x.feedAt = later(f.next, at.Add(betweenFeed))
+	default:
+		x.feedAt = at.Add(planEvery)
+		if f.all {
+			r.finished(f.key, x)
+		}
+	}
+}
+
+// finished ends a campaign when nobody waits and nobody is dialled.
+func (r *Runner) finished(k key, x *run) {
+	_, s := r.settings(k)
+	if s == nil || s.KeepOpen || len(x.open) > 0 || len(x.waiting) > 0 || x.changing || x.state.Status != pbx.CampaignRunning {
+		return
+	}
+	r.ordered(order{key: k, do: toFinish})
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

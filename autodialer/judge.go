@@ -1,0 +1,131 @@
+package autodialer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"vpbx/autodialer/law"
+	"vpbx/pbx"
+)
+
+// sampled is how many targets are looked at for the countries that a campaign calls, before
+// it starts. Each number is judged by itself before it is dialled.
+const sampled = 1000
+
+// judge tells whether a target may be called at a moment; otherwise the deferral says when,
+// or why never.
+func (r *Runner) judge(company *pbx.Company, s *pbx.Campaign, c candidate, at time.Time) (limits []pbx.ContactLimit, d pbx.Deferral, may bool) {
+	caller, has := s.CallerFor(c.number)
+	if !has {
+		return nil, pbx.Deferral{Target: c.target.ID, State: pbx.TargetSkipped, Reason: pbx.HeldNoCaller}, false
+	}
+	v := r.Law.Judge(law.Case{At: at, End: s.Until, Kind: s.Kind, Mode: s.Mode, Operator: s.Connects(), Reserved: c.target.Operator != "",
+		Number: c.number, Zone: c.target.Zone, Consent: c.facts.consent, Schedule: company.Schedules[s.When], Home: home(company, s),
+		Label: caller.Label, Unlabelled: s.Unlabelled, History: c.facts.contacts, Own: law.OwnOf(s)})
+	switch v.Do {
+	case law.Dial:
+		return v.Limits, d, true
+	case law.Wait:
+		return nil, pbx.Deferral{Target: c.target.ID, State: pbx.TargetWaiting, Reason: v.Reason, Next: v.NotBefore}, false
+	}
+	return nil, pbx.Deferral{Target: c.target.ID, State: pbx.TargetSkipped, Reason: v.Reason}, false
+}
+
+// home is the zone of the campaign's hours, nil where they are those of whoever is called.
+func home(company *pbx.Company, s *pbx.Campaign) *time.Location {
+	if s.Local {
+		return nil
+	}
+	zone, err := time.LoadLocation(company.Zone)
+	if err != nil {
+		return time.UTC // the document was checked
+	}
+	return zone
+}
+
+// mayRun tells all that forbids a campaign to run.
+func (r *Runner) mayRun(ctx context.Context, company *pbx.Company, s *pbx.Campaign, state pbx.CampaignState) error {
+	if s == nil {
+		return &pbx.Error{Kind: pbx.Conflict, Msg: "the campaign is not in the document of the company any more"}
+	}
+	at := time.Now()
+	counts, err := r.Store.CountTargets(ctx, company.ID, s.Name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case counts[pbx.TargetWaiting]+counts[pbx.TargetDialling] == 0 && !s.KeepOpen && state.Status != pbx.CampaignPaused:
+		return &pbx.Error{Kind: pbx.Conflict, Msg: "the campaign has no targets that wait to be called"}
+	case !s.Until.IsZero() && !at.Before(s.Until):
+		return &pbx.Error{Kind: pbx.Conflict, Field: "until", Msg: "the time of the campaign is over"}
+	}
+	if missing := unplayable(company, s); len(missing) > 0 {
+		return &pbx.Error{Kind: pbx.Conflict, Field: "script", Msg: "no sound was uploaded yet for the prompts " + strings.Join(missing, ", ")}
+	}
+	countries, consented, err := r.sample(ctx, company, s, at)
+	if err != nil {
+		return err
+	}
+	problems := r.Law.CheckStart(law.Facts{At: at, Campaign: s, Schedule: company.Schedules[s.When], Home: home(company, s), Countries: countries, Consented: consented})
+	if len(problems) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, p := range problems {
+		text := p.English
+		if p.Rule != "" {
+			text += fmt.Sprintf(" (rule %s)", p.Rule)
+		}
+		texts = append(texts, text)
+	}
+	return &pbx.Error{Kind: pbx.Conflict, Field: problems[0].Field, Msg: strings.Join(texts, " ")}
+}
+
+// unplayable are the prompts of a campaign that have no sound.
+func unplayable(company *pbx.Company, s *pbx.Campaign) []string {
+	var names []string
+	for _, b := range s.Script {
+		names = append(names, b.Play...)
+		for _, a := range b.Keys {
+			names = append(names, a.Play...)
+		}
+		if b.Otherwise != nil {
+			names = append(names, b.Otherwise.Play...)
+		}
+	}
+	names = append(names, s.Machine.Play...)
+	if s.Operators.SafeHarbour != "" {
+		names = append(names, s.Operators.SafeHarbour)
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		p := company.Prompts[name]
+		return p != nil && (!p.Upload || p.Sound != "")
+	})
+}
+
+// sample looks at targets that wait: in which countries they are, and whether any has
+// consented.
+func (r *Runner) sample(ctx context.Context, company *pbx.Company, s *pbx.Campaign, at time.Time) (countries []string, consented bool, err error) {
+	far := at.AddDate(100, 0, 0) // also those that are not due yet
+	list, _, err := r.Store.DueTargets(ctx, company.ID, s.Name, far, sampled)
+	if err != nil {
+		return nil, false, err
+	}
+	all, err := r.facts(ctx, company.ID, s, list, at)
+	if err != nil {
+		return nil, false, err
+	}
+	for i, t := range list {
+		consented = consented || all[i].consent != nil
+		for _, n := range t.Numbers {
+			if c := pbx.CountryOf(n); c != "" && !slices.Contains(countries, c) {
+				countries = append(countries, c)
+			}
+		}
+	}
+	return countries, consented, nil
+}

@@ -1,0 +1,302 @@
+package autodialer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vpbx/pbx"
+)
+
+// verb is what is to become of a campaign.
+type verb string
+
+const (
+	toStart  verb = "start"
+	toPause  verb = "pause"
+	toResume verb = "resume"
+	toCancel verb = "cancel"
+	toFinish verb = "finish" // all are called, or its time is over: the runner's own word
+)
+
+// order asks loop to change what a campaign does.
+type order struct {
+	key
+	do    verb
+	by    string
+	alert string          // why, where nobody has asked for it
+	late  bool            // toFinish: its time is over
+	reply chan<- ordering // has room for one; nil: nobody waits
+}
+
+// ordering is what came of an order.
+type ordering struct {
+	state pbx.CampaignState
+	err   error
+}
+
+// saved is a change of state that is kept, or was refused.
+type saved struct {
+	order
+	ordering
+	settings *pbx.Campaign
+}
+
+// StartCampaign starts a campaign, for by, who asks for it. It is refused with the reasons
+// when the campaign is not complete or the law forbids it.
+func (r *Runner) StartCampaign(ctx context.Context, t pbx.TenantID, name, by string) (pbx.CampaignState, error) {
+	return r.order(ctx, order{key: key{t, name}, do: toStart, by: by})
+}
+
+// PauseCampaign lets a campaign dial nobody until it is resumed. Calls go on.
+func (r *Runner) PauseCampaign(ctx context.Context, t pbx.TenantID, name, by string) (pbx.CampaignState, error) {
+	return r.order(ctx, order{key: key{t, name}, do: toPause, by: by})
+}
+
+// ResumeCampaign lets a paused campaign go on, on the conditions of its start.
+func (r *Runner) ResumeCampaign(ctx context.Context, t pbx.TenantID, name, by string) (pbx.CampaignState, error) {
+	return r.order(ctx, order{key: key{t, name}, do: toResume, by: by})
+}
+
+// CancelCampaign ends a campaign for good. Calls go on to their ends; whoever waits to be
+// called is not.
+func (r *Runner) CancelCampaign(ctx context.Context, t pbx.TenantID, name, by string) (pbx.CampaignState, error) {
+	return r.order(ctx, order{key: key{t, name}, do: toCancel, by: by})
+}
+
+func (r *Runner) order(ctx context.Context, o order) (pbx.CampaignState, error) {
+	reply := make(chan ordering, 1)
+	o.reply = reply
+	select {
+	case r.mail <- o:
+	case <-r.gone:
+		return pbx.CampaignState{}, errClosed
+	case <-ctx.Done():
+		return pbx.CampaignState{}, ctx.Err()
+	}
+	select {
+	case a := <-reply:
+		return a.state, a.err
+	case <-r.gone:
+		return pbx.CampaignState{}, errClosed
+	case <-ctx.Done():
+		return pbx.CampaignState{}, ctx.Err()
+	}
+}
+
+// ordered carries an order out beside the loop, one of a campaign at a time.
+func (r *Runner) ordered(o order) {
+	x := r.runs[o.key]
+	if x == nil { // it does not run so far
+		x = newRun(pbx.CampaignState{Tenant: o.tenant, Campaign: o.name})
+		r.runs[o.key] = x
+	}
+	if x.changing {
+		if len(x.orders) >= maxOrders {
+			o.answer(ordering{err: &pbx.Error{Kind: pbx.Limit, Msg: "too many orders wait for this campaign"}})
+			return
+		}
+		x.orders = append(x.orders, o)
+		return
+	}
+	x.changing = true
+	if !r.aside(func() { r.tell(r.change(o)) }) {
+		o.answer(ordering{err: errClosed})
+	}
+}
+
+func (o order) answer(a ordering) {
+	if o.reply != nil {
+		o.reply <- a
+	}
+}
+
+// change checks an order and keeps what it makes of the campaign.
+func (r *Runner) change(o order) saved {
+	ctx, cancel := r.bounded()
+	defer cancel()
+	s, err := r.state(ctx, o.key)
+	if err != nil {
+		return saved{order: o, ordering: ordering{err: err}}
+	}
+	company, settings := r.settings(o.key)
+	next, err := o.next(s)
+	switch {
+	case err != nil:
+	case next == pbx.CampaignRunning:
+		err = r.mayRun(ctx, company, settings, s)
+	case o.do == toFinish && !o.late:
+		err = r.allCalled(ctx, o.key)
+	}
+	if err != nil {
+		return saved{order: o, ordering: ordering{s, err}}
+	}
+	now := time.Now()
+	s.Status, s.Alert, s.By, s.Updated, s.Version = next, o.alert, o.by, now, s.Version+1
+	if settings != nil {
+		s.Settings = settings
+	}
+	switch {
+	case next == pbx.CampaignRunning:
+		if s.Started == nil {
+			s.Started = &now
+		}
+		s.Resumed, s.Ended = &now, nil
+	case next.Over():
+		s.Ended = &now
+	}
+	if err := r.Store.SaveCampaign(ctx, o.tenant, s); err != nil {
+		err = fmt.Errorf("%s campaign %s: %w", o.do, o.name, err)
+		return saved{order: o, ordering: ordering{s, err}}
+	}
+	return saved{o, ordering{s, nil}, settings}
+}
+
+// errMore refuses to finish a campaign to which somebody was added meanwhile.
+var errMore = &pbx.Error{Kind: pbx.Conflict, Msg: "targets of the campaign wait to be called"}
+
+// allCalled is errMore when somebody still is to be called.
+func (r *Runner) allCalled(ctx context.Context, k key) error {
+	counts, err := r.Store.CountTargets(ctx, k.tenant, k.name)
+	if err == nil && counts[pbx.TargetWaiting]+counts[pbx.TargetDialling] > 0 {
+		return errMore
+	}
+	return err
+}
+
+// next is the status that an order leads to.
+func (o order) next(s pbx.CampaignState) (pbx.CampaignStatus, error) {
+	is := func(list ...pbx.CampaignStatus) bool {
+		for _, x := range list {
+			if s.Status == x {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case o.do == toStart && is(pbx.CampaignDraft, pbx.CampaignReady, pbx.CampaignFinished),
+		o.do == toResume && is(pbx.CampaignPaused):
+		return pbx.CampaignRunning, nil
+	case o.do == toPause && is(pbx.CampaignRunning):
+		return pbx.CampaignPaused, nil
+	case o.do == toPause && o.alert != "" && is(pbx.CampaignDraft, pbx.CampaignReady): // it should have started by itself
+		return pbx.CampaignPaused, nil
+	case o.do == toCancel && is(pbx.CampaignDraft, pbx.CampaignReady, pbx.CampaignRunning, pbx.CampaignPaused):
+		return pbx.CampaignCancelled, nil
+	case o.do == toFinish && is(pbx.CampaignRunning):
+		return pbx.CampaignFinished, nil
+	}
+	return "", &pbx.Error{Kind: pbx.Conflict, Msg: fmt.Sprintf("a campaign that is %s cannot be told to %s", s.Status, o.do)}
+}
+
+// changed takes over a change that is kept.
+func (r *Runner) changed(m saved) {
+	x := r.runs[m.key]
+	x.changing = false
+	switch {
+	case m.err == nil:
+		r.take(m.key, m.state)
+		r.Log.Info("campaign "+string(m.state.Status), "tenant", m.tenant, "campaign", m.name, "by", m.by, "alert", m.alert)
+		r.Publish(m.tenant, "campaign."+string(m.state.Status), m.state)
+		if m.alert != "" {
+			r.metrics.paused.Inc()
+		}
+		if m.state.Status.Over() {
+			r.aside(func() { r.expire(m.key) })
+		}
+	case errors.Is(m.err, errMore):
+		x.feedAt = time.Time{}
+	case m.reply == nil:
+		r.Log.Error("campaign not changed", "tenant", m.tenant, "campaign", m.name, "to", m.do, "error", m.err)
+		x.holdUntil = time.Now().Add(retryStore)
+		if m.do == toStart { // whoever has set its start wants to know
+			x.orders = append(x.orders, order{key: m.key, do: toPause, by: m.by, alert: "it could not start by itself: " + m.err.Error()})
+		}
+	}
+	m.answer(m.ordering)
+	if len(x.orders) > 0 {
+		o := x.orders[0]
+		x.orders = x.orders[1:]
+		r.ordered(o)
+	}
+}
+
+// take makes a campaign do what its state says.
+func (r *Runner) take(k key, s pbx.CampaignState) {
+	x := r.runs[k]
+	if x == nil {
+		x = newRun(s)
+		r.runs[k] = x
+	}
+	resumed := s.Status == pbx.CampaignRunning && x.state.Status != pbx.CampaignRunning
+	x.state = s
+	if s.Status != pbx.CampaignRunning {
+		x.waiting = nil
+	}
+	if resumed {
+		x.began = time.Now()
+		x.faults, x.trunkDown, x.feedAt, x.holdUntil = 0, time.Time{}, time.Time{}, time.Time{}
+		r.limits.Start(x.began, k.id())
+	}
+}
+
+// expire ends the targets that still wait for a campaign that is over.
+func (r *Runner) expire(k key) {
+	for {
+		ctx, cancel := r.bounded()
+		n, err := r.Store.ExpireTargets(ctx, k.tenant, k.name, time.Now())
+		cancel()
+		if err != nil {
+			r.Log.Error("targets of a campaign that is over still wait", "tenant", k.tenant, "campaign", k.name, "error", err)
+		}
+		if err != nil || n == 0 || r.ctx.Err() != nil {
+			return // the next start of the process takes it up
+		}
+	}
+}
+
+// plan orders the start of campaigns whose time has come, and gives when the next one's
+// comes.
+func (r *Runner) plan(at time.Time) time.Time {
+	if d := r.Directory(); d != r.directory {
+		r.directory, r.planAt = d, time.Time{}
+		clear(r.planned)
+		for _, c := range d.Companies() {
+			for name, s := range c.Campaigns {
+				if !s.Start.IsZero() {
+					r.planned[key{c.ID, name}] = s.Start
+				}
+			}
+		}
+	}
+	if r.drained || at.Before(r.planAt) {
+		return r.planAt
+	}
+	next := at.Add(planEvery)
+	for k, start := range r.planned {
+		if start.After(at) {
+			next = earliest(next, start)
+			continue
+		}
+		delete(r.planned, k)
+		r.aside(func() { r.startPlanned(k) })
+	}
+	r.planAt = next
+	return next
+}
+
+// startPlanned starts a campaign whose time has come, unless it was started, cancelled or
+// has ended before.
+func (r *Runner) startPlanned(k key) {
+	ctx, cancel := r.bounded()
+	defer cancel()
+	s, err := r.state(ctx, k)
+	switch {
+	case err != nil:
+		r.Log.Error("campaign not started", "tenant", k.tenant, "campaign", k.name, "error", err)
+	case s.Status == pbx.CampaignDraft || s.Status == pbx.CampaignReady:
+		r.tell(order{key: k, do: toStart, by: "schedule"})
+	}
+}

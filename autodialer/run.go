@@ -1,0 +1,236 @@
+package autodialer
+
+import (
+	"fmt"
+	"time"
+
+	"vpbx/autodialer/pace"
+	"vpbx/pbx"
+)
+
+const (
+	portion     = 256                    // targets that are read at once
+	lowWater    = 64                     // with fewer that wait for their turn, others are read
+	retryStore  = 5 * time.Second        // after the store has failed
+	betweenFeed = 100 * time.Millisecond // when none of what was read may be called
+	maxFaults   = 10                     // of trunks in a row, then the campaign is paused
+	maxDown     = 30 * time.Second       // without a trunk, likewise
+	minuteSlots = 60
+)
+
+// run is a campaign that runs or is paused, or is about to. Only loop touches it.
+type run struct {
+	state    pbx.CampaignState
+	began    time.Time // or resumed, in this process
+	changing bool
+	orders   []order // that wait for that
+
+	reading bool
+	feedAt  time.Time // nothing is read before
+	waiting []candidate
+	open    map[int64]*dialled // attempts, by target
+
+	holdUntil time.Time // the store has failed
+	faults    int       // of trunks, in a row
+	trunkDown time.Time // since when no trunk is up; zero: one is
+	why       string    // why nothing is dialled now
+
+	online, free int              // operators
+	pacer        *pace.Predictive // of mode predictive; nil: not known yet what was before
+	asking       bool             // for that
+	rate         [minuteSlots]slot
+	toldAt       time.Time
+	dirty        bool // something has happened since
+}
+
+// slot counts the dials of one second.
+type slot struct {
+	second int64
+	n      int
+}
+
+// dialled is an attempt that goes on.
+type dialled struct {
+	call     pbx.CallID
+	trunk    string
+	at       time.Time
+	answered bool // by a person
+	operator bool // it has one, or had
+	done     bool // it needs none any more
+	settled  bool // the pacer knows what came of it
+}
+
+// candidate is a target that may be called as soon as there is room.
+type candidate struct {
+	target pbx.Target
+	number string
+	facts  facts
+}
+
+func newRun(s pbx.CampaignState) *run {
+	return &run{state: s, open: map[int64]*dialled{}}
+}
+
+func (k key) id() pace.ID { return pace.ID{Company: string(k.tenant), Name: k.name} }
+
+// count notes a dial for the rate of the last minute.
+func (x *run) count(at time.Time) {
+	s := &x.rate[at.Unix()%minuteSlots]
+	if s.second != at.Unix() {
+		*s = slot{second: at.Unix()}
+	}
+	s.n++
+}
+
+// perSecond is the rate of the last minute.
+func (x *run) perSecond(at time.Time) float64 {
+	n := 0
+	for _, s := range x.rate {
+		if at.Unix()-s.second < minuteSlots {
+			n += s.n
+		}
+	}
+	return float64(n) / minuteSlots
+}
+
+// tend looks after one campaign: what is to be read, whether it is over, whether its trunks
+// are there. It gives when to look again.
+func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
+	company, s := r.settings(k)
+	if company == nil {
+		x.waiting = nil
+		if len(x.open) == 0 && !x.reading && !x.changing {
+			delete(r.runs, k)
+			r.limits.Drop(k.id())
+		}
+		return time.Time{}
+	}
+	next := r.report(k, x, at)
+	if x.state.Status != pbx.CampaignRunning {
+		r.want(k, x, s, "", 0)
+		if len(x.open) == 0 && !x.reading && !x.changing && x.state.Status != pbx.CampaignPaused {
+			delete(r.runs, k)
+			r.limits.Drop(k.id())
+		}
+		return next
+	}
+	if x.changing || r.drained {
+		return next
+	}
+	if at.Before(x.holdUntil) {
+		return earliest(next, x.holdUntil)
+	}
+	switch {
+	case s == nil:
+		r.ordered(order{key: k, do: toPause, alert: "it was taken out of the company's document"})
+		return next
+	case !s.Until.IsZero() && !at.Before(s.Until):
+		if len(x.open) == 0 {
+			r.ordered(order{key: k, do: toFinish, late: true})
+		}
+		x.waiting = nil
+		r.want(k, x, s, "", 0)
+		return next
+	}
+	if !s.Until.IsZero() {
+		next = earliest(next, s.Until)
+	}
+	return earliest(next, r.prepare(k, x, company, s, at))
+}
+
+// prepare sees to it that there is somebody to be called and a trunk for it.
+func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, at time.Time) time.Time {
+	trunk, up := r.trunk(company, s)
+	if !up {
+		if x.trunkDown.IsZero() {
+			x.trunkDown = at
+		}
+		x.why = "no trunk can be dialled"
+		r.want(k, x, s, trunk, 0)
+		if at.Sub(x.trunkDown) >= maxDown {
+			r.ordered(order{key: k, do: toPause, alert: fmt.Sprintf("its trunks cannot be dialled for %s: %s", maxDown, trunk)})
+			return time.Time{}
+		}
+		return at.Add(time.Second)
+	}
+	x.trunkDown, x.why = time.Time{}, ""
+	next := time.Time{}
+	if len(x.waiting) < lowWater && !x.reading {
+		if at.Before(x.feedAt) {
+			next = x.feedAt
+		} else {
+			x.reading = true
+			r.aside(func() { r.feed(k, company, s, x.known()) })
+		}
+	}
+	return earliest(next, r.paced(k, x, company, s, trunk, at))
+}
+
+// known are the targets that need not be read: they wait for their turn or are dialled.
+func (x *run) known() map[int64]bool {
+	known := make(map[int64]bool, len(x.waiting)+len(x.open))
+	for _, c := range x.waiting {
+		known[c.target.ID] = true
+	}
+	for id := range x.open {
+		known[id] = true
+	}
+	return known
+}
+
+// trunk gives the first trunk of a campaign that is up, the first of all when none is.
+func (r *Runner) trunk(company *pbx.Company, s *pbx.Campaign) (name string, up bool) {
+	list := s.Trunks
+	if len(list) == 0 {
+		for _, o := range company.Outbound {
+			list = append(list, o.Trunks...)
+		}
+	}
+	for _, t := range list {
+		if r.TrunkUp(company.ID, t) {
+			return t, true
+		}
+	}
+	if len(list) == 0 {
+		return "", false
+	}
+	return list[0], false
+}
+
+// report tells watchers how the campaign goes, from time to time while that changes.
+func (r *Runner) report(k key, x *run, at time.Time) time.Time {
+	if !x.dirty {
+		return time.Time{}
+	}
+	if due := x.toldAt.Add(tellEvery); at.Before(due) {
+		return due
+	}
+	x.toldAt, x.dirty = at, false
+	r.Publish(k.tenant, "campaign.progress", r.progress(k, x, at))
+	return time.Time{}
+}
+
+// progress is how a campaign goes; the targets are counted by who asks.
+func (r *Runner) progress(k key, x *run, at time.Time) pbx.CampaignProgress {
+	p := pbx.CampaignProgress{CampaignState: x.state, Dialling: len(x.open), Free: x.free, Online: x.online, Rate: x.perSecond(at), Why: x.why}
+	for _, d := range x.open {
+		if d.operator && !d.done {
+			p.Talking++
+		}
+	}
+	if x.state.Status == pbx.CampaignRunning && len(x.waiting) == 0 && len(x.open) == 0 && x.feedAt.After(at) {
+		next := x.feedAt
+		p.Next = &next
+	}
+	p.Pace = r.pacing(k, x, at)
+	return p
+}
+
+func (r *Runner) answer(a asked) {
+	x := r.runs[a.key]
+	if x == nil || x.state.Status == "" {
+		a.reply <- pbx.CampaignProgress{}
+		return
+	}
+	a.reply <- r.progress(a.key, x, time.Now())
+}
