@@ -32,7 +32,7 @@ func company(campaigns ...*pbx.Campaign) *pbx.Company {
 	hours := func(first, last int) []pbx.Hours {
 		return []pbx.Hours{{Days: pbx.EveryDay, From: first * 60, To: last * 60}}
 	}
-	c := &pbx.Company{Tenant: pbx.Tenant{ID: "acme", Domain: "acme.test", Name: "Acme", Zone: "Europe/Moscow", Country: "RU", Limits: pbx.Limits{Calls: 200}},
+	c := &pbx.Company{Tenant: pbx.Tenant{ID: "acme", Domain: "acme.test", Name: "Acme", Zone: "Europe/Moscow", Country: "RU", Limits: pbx.Limits{Calls: 200, PerMinute: 6000}},
 		Trunks:    []*pbx.Trunk{{Name: "carrier", Host: "127.0.0.1", Transport: "udp"}},
 		Numbers:   map[string]*pbx.Number{"+74950000000": {Number: "+74950000000", Trunk: "carrier"}},
 		Outbound:  []pbx.Outbound{{Prefix: "+", Trunks: []string{"carrier"}}},
