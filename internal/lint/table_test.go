@@ -52,10 +52,13 @@ var imports = map[string]string{
 	// The stand-in for amoCRM shares nothing with the client.
 	"crm/amocrm/amosim":   "internal/strict",
 	"cmd/vpbx-amocrm-sim": "crm/amocrm/amosim",
+
+	// Tables, in and out, know no campaign.
+	"autodialer/sheet": "pbx",
 }
 
 // product is everything that internal/app wires together.
-const product = "pbx config web media/amd media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer autodialer/law autodialer/pace " +
+const product = "pbx config web media/amd media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer autodialer/law autodialer/pace autodialer/sheet " +
 	"tenants crm crm/amocrm crm/rtk crm/webhook recordings mail speech speech/words sounds call store api internal/strict internal/pcap"
 
 // testImports is what _test.go files may import beyond the line above; kit is
@@ -75,6 +78,8 @@ var testImports = map[string]string{
 	"internal/flow":  product + " crm/amocrm/amosim",
 	"internal/e2e":   product + " internal/simnet crm/amocrm/amosim",
 	"internal/bench": product,
+
+	"autodialer/sheet": "speech/words",
 }
 
 const kit = "internal/simnet internal/phone"
@@ -106,6 +111,8 @@ var fences = []fence{
 	{module: "github.com/alecthomas/kong", packages: []string{"cmd/..."}},
 	{module: "github.com/nyaruka/phonenumbers", packages: []string{"pbx"}},
 	{module: "github.com/prometheus", packages: []string{"api", "internal/app"}, files: []string{"metrics.go", "_test.go"}},
+	{module: "github.com/xuri/excelize", packages: []string{"autodialer/sheet"}},
+	{module: "golang.org/x/text", packages: []string{"autodialer/sheet"}},
 	{module: "github.com/google/go-cmp", files: []string{"_test.go"}},
 	{module: "go.uber.org/goleak", files: []string{"_test.go"}},
 	{module: "pgregory.net/rapid", files: []string{"_test.go"}},
