@@ -28,6 +28,7 @@ type Section[T any] struct {
 var (
 	Menus     = Section[Menu]{name: "menus", noun: "menu", key: "name", list: func(d *Document) *[]Menu { return &d.Menus }, of: func(m *Menu) *string { return &m.Name }}
 	Schedules = Section[Schedule]{name: "schedules", noun: "schedule", key: "name", list: func(d *Document) *[]Schedule { return &d.Schedules }, of: func(s *Schedule) *string { return &s.Name }}
+	Campaigns = Section[Campaign]{name: "campaigns", noun: "campaign", key: "name", list: func(d *Document) *[]Campaign { return &d.Campaigns }, of: func(c *Campaign) *string { return &c.Name }}
 	Groups    = Section[Group]{name: "groups", noun: "group", key: "number", list: func(d *Document) *[]Group { return &d.Groups }, of: func(g *Group) *string { return &g.Number }}
 )
 
