@@ -86,6 +86,28 @@ func (s Section[T]) Put(key string, body []byte, may Condition) (Edit, error) {
 	}, nil
 }
 
+// Add reads an item, YAML or JSON, and gives its key and the edit that adds it: a Conflict
+// when there is one of that key.
+func (s Section[T]) Add(body []byte) (string, Edit, error) {
+	var item T
+	doc := strict.Decode(body, &item)
+	key := *s.of(&item)
+	if err := doc.Err(); err != nil {
+		return "", nil, invalid(err)
+	}
+	if key == "" {
+		doc.Add(s.key, "is needed")
+		return "", nil, invalid(doc.Err())
+	}
+	edit, err := s.Put(key, body, func(now any) error {
+		if now != nil {
+			return &pbx.Error{Kind: pbx.Conflict, Field: s.key, Msg: fmt.Sprintf("there is a %s %.60q already", s.noun, key)}
+		}
+		return nil
+	})
+	return key, edit, err
+}
+
 // Remove gives the edit that removes the item of a key. What it leaves behind that needs
 // the item is told as mistakes.
 func (s Section[T]) Remove(key string, may Condition) Edit {
