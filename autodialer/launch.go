@@ -7,10 +7,14 @@ import (
 	"vpbx/pbx"
 )
 
+// rampFrom is the part of its full speed with which a campaign begins, where it ramps up.
+const rampFrom = 10
+
 // want says how many calls a campaign would launch now, within its limits as they are.
 func (r *Runner) want(k key, x *run, s *pbx.Campaign, trunk string, calls int) {
 	if s != nil {
-		r.limits.SetCampaign(k.id(), max(s.Weight, 1), pace.Limit{PerSecond: s.Pace.PerSecond, AtOnce: s.Pace.AtOnce, RampUp: s.Pace.RampUp})
+		r.limits.SetCampaign(k.id(), max(s.Weight, 1), pace.Limit{PerSecond: s.Pace.PerSecond, AtOnce: s.Pace.AtOnce,
+			RampUp: s.Pace.RampUp, From: s.Pace.PerSecond / rampFrom})
 	}
 	r.limits.Want(k.id(), trunk, calls)
 }
@@ -25,8 +29,9 @@ func (r *Runner) paced(k key, x *run, company *pbx.Company, s *pbx.Campaign, tru
 	calls, next := len(x.waiting), time.Time{}
 	if s.Mode.OperatorMode() && calls > 0 {
 		x.online, x.free = r.Dialer.Operators(k.tenant, s.Operators.Queue)
-		calls = min(calls, r.dials(k, x, s, at))
-		next = at.Add(lookEvery)
+		most, again := r.dials(k, x, company, s, at)
+		calls = min(calls, most)
+		next = earliest(at.Add(lookEvery), again)
 		if x.why = ""; x.online == 0 {
 			x.why = "no operator is at work"
 		}

@@ -111,7 +111,7 @@ func q850(status int) int {
 	switch status {
 	case 400, 481, 500, 501, 503, 502:
 		return 41 // temporary failure
-	case 401, 402, 403, 407, 603, 607, 608: // RFC 8197 §4, RFC 8688 §5: ISUP has nothing of their own for these two
+	case 401, 402, 403, 407, 603, 607, 608: // the telephone network has no other value for 607 and 608
 		return 21 // call rejected
 	case 404, 604:
 		return 1 // unallocated number

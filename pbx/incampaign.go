@@ -6,7 +6,7 @@ import (
 )
 
 // NetworkBlocked is the reason phrase of a 603 by which a network says that it has
-// blocked a call it took for an unwanted one (ATIS-1000099 §5).
+// blocked a call it took for an unwanted one (ATIS-1000099).
 const NetworkBlocked = "Network Blocked"
 
 // attemptReasons says what it means for an attempt that a call ended for a reason of

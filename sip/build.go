@@ -60,7 +60,7 @@ func q850Of(m msg.Message) int {
 }
 
 // networkBlocked tells whether a 603 is that of a network which has blocked the call as an
-// unwanted one, and no callee who has declined it (ATIS-1000099 §5: the reason phrase, and a
+// unwanted one, and no callee who has declined it (ATIS-1000099: the reason phrase, and a
 // Reason header of protocol SIP whose text begins with the version).
 func networkBlocked(res *msg.Response) bool {
 	if strings.EqualFold(strings.TrimSpace(res.Reason), pbx.NetworkBlocked) {

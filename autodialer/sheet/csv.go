@@ -222,7 +222,7 @@ func (t *csvTable) quoted(rest string) (cell, behind string, taken []physical, o
 				taken = append(taken, line)
 			}
 			if err != nil || line.long || b.Len() > t.limits.Cell {
-				t.fault(-1, "a quote is opened in column %d and not closed: close it, or write two quotes for one", len(t.cells)+1)
+				t.fault(-1, "a quote is opened in column %d and not closed within the %d bytes of a cell: close it, or write two quotes for one", len(t.cells)+1, t.limits.Cell)
 				return "", "", taken, false
 			}
 			rest = line.text

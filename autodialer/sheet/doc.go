@@ -25,7 +25,7 @@
 // whichever way the spreadsheet of the reader splits the line.
 //
 // Where the tests are: import_test.go has the lists (row A1 among them), csv_test.go and
-// xlsx_test.go broken files and limits, encoding_test.go the encodings, write_test.go
+// xlsx_test.go and scan_test.go broken files and limits, encoding_test.go the encodings, write_test.go
 // injection and the way out and in again, fuzz_test.go the fuzzed readers and the property
 // that counts add up, bench_test.go a million rows. Files are made by the tests, workbooks
 // by another library than the one that reads them. Decision 28 says why.

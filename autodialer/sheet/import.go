@@ -311,6 +311,10 @@ func (m *importer) numbers(r record) ([]string, Problem, verdict) {
 			continue
 		}
 		cell := r.cells[column]
+		if len(cell) > maxPhoneCell {
+			first(&wrong, m.problem(r, column, cell, fmt.Sprintf("the cell is longer than %d bytes: these are no telephone numbers", maxPhoneCell)))
+			continue
+		}
 		list, extensions, lost := phones(cell)
 		if lost != "" {
 			first(&wrong, m.problem(r, column, cell, lost))
@@ -372,7 +376,7 @@ func (m *importer) normalise(text string) (string, uint64, error) {
 // isPhone tells whether a cell has a telephone number in it, of ten digits at least:
 // shorter ones are as often amounts and codes.
 func (m *importer) isPhone(cell string) bool {
-	if len(cell) > 200 || digits(cell) < 10 {
+	if len(cell) > maxPhoneCell || digits(cell) < 10 {
 		return false
 	}
 	list, _, _ := phones(cell)

@@ -50,9 +50,9 @@ func (m Mapping) zero() bool {
 	return len(m.Phones) == 0 && len(m.Variables) == 0
 }
 
-// words are the usual headers, in the form that plainHeader gives. Those that come first
+// headers are the usual ones, in the form that plainHeader gives. Those that come first
 // are taken first.
-var words = map[Use][]string{
+var headers = map[Use][]string{
 	UsePhone: {
 		"телефон", "номер телефона", "телефон клиента", "контактный телефон", "мобильный телефон", "мобильный", "мобильный номер", "телефон мобильный",
 		"сотовый телефон", "сотовый", "рабочий телефон", "телефон рабочий", "домашний телефон", "телефон домашний", "телефоны", "тел", "моб тел",
@@ -93,7 +93,7 @@ func plainHeader(header string) string {
 func usual(header string) (Use, int) {
 	text := plainHeader(header)
 	for _, use := range append([]Use{UsePhone}, uses...) {
-		if i := slices.Index(words[use], text); i >= 0 {
+		if i := slices.Index(headers[use], text); i >= 0 {
 			return use, i
 		}
 	}

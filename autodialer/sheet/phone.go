@@ -11,6 +11,9 @@ import (
 // maxPhones is how many numbers a person has, and how many columns of them a list.
 const maxPhones = 5
 
+// maxPhoneCell bounds a cell with telephone numbers, in bytes: five, with words.
+const maxPhoneCell = 300
+
 // minDigits is from how many digits on something is taken for a number of its own.
 const minDigits = 5
 
@@ -30,6 +33,9 @@ var (
 // of which a spreadsheet kept the beginning only.
 func phones(cell string) (list []string, extensions int, lost string) {
 	cell = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(cell), "'"))
+	if cell != "" && strings.Trim(cell, "+0123456789()- ") == "" {
+		return []string{cell}, 0, "" // as nearly all are
+	}
 	if m := scientific.FindStringSubmatch(cell); m != nil {
 		whole, ok := expand(m[1]+m[2], m[3])
 		if !ok {

@@ -2,7 +2,6 @@ package sheet
 
 import (
 	"encoding/binary"
-	"encoding/xml"
 	"io"
 	"strconv"
 	"strings"
@@ -51,21 +50,20 @@ func (w *workbook) readShared(name string) error {
 	w.shared = &sharedStrings{}
 	var t textXML
 	for {
-		token, err := p.token()
-		if err != nil {
+		if err := p.advance(); err != nil {
 			return err
 		}
-		switch tag := token.(type) {
-		case xml.StartElement:
-			if tag.Name.Local == "si" {
+		switch p.event {
+		case startTag:
+			if string(p.name) == "si" {
 				t.begin(w.limits.Cell)
 			}
-			t.start(tag.Name.Local)
-		case xml.CharData:
-			t.add(tag)
-		case xml.EndElement:
-			t.end(tag.Name.Local)
-			switch tag.Name.Local {
+			t.start(p.name)
+		case charData:
+			t.add(p.text)
+		case endTag:
+			t.end(p.name)
+			switch string(p.name) {
 			case "si":
 				w.shared.add(t.text)
 			case "sst":
@@ -92,14 +90,14 @@ type textXML struct {
 
 func (t *textXML) begin(limit int) { *t = textXML{text: t.text[:0], limit: limit} }
 
-func (t *textXML) start(tag string) {
-	t.inside = tag == "t" || tag == "v"
-	t.phonetic = t.phonetic || tag == "rPh"
+func (t *textXML) start(tag []byte) {
+	t.inside = string(tag) == "t" || string(tag) == "v"
+	t.phonetic = t.phonetic || string(tag) == "rPh"
 }
 
-func (t *textXML) end(tag string) {
+func (t *textXML) end(tag []byte) {
 	t.inside = false
-	t.phonetic = t.phonetic && tag != "rPh"
+	t.phonetic = t.phonetic && string(tag) != "rPh"
 }
 
 func (t *textXML) add(text []byte) {

@@ -206,15 +206,16 @@ func oneLine(s string) string {
 	return string(out)
 }
 
-// plain tells whether oneLine would change nothing, of ASCII without two blanks in a row.
+// plain tells whether oneLine would change nothing, of texts in Latin and Cyrillic: ASCII
+// without two blanks in a row, and letters.
 func plain(s string) bool {
-	last := byte(' ')
-	for i := range len(s) {
-		c := s[i]
-		if c < ' ' || c >= 0x7f || c == ' ' && last == ' ' {
+	last := ' '
+	for _, r := range s {
+		latin, cyrillic := r >= 0xc0 && r < 0x250, r >= 0x400 && r < 0x530
+		if r < ' ' || r >= 0x7f && !latin && !cyrillic || r == ' ' && last == ' ' {
 			return false
 		}
-		last = c
+		last = r
 	}
 	return s == "" || last != ' '
 }

@@ -2,6 +2,7 @@ package sheet
 
 import (
 	"archive/zip"
+	"bufio"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -14,10 +15,10 @@ import (
 
 // Bounds of a workbook beside those of [Limits], in bytes.
 const (
-	maxDirectory = 1 << 20  // of the list of its parts
-	maxPart      = 32 << 20 // of a part that is read as a whole: styles, list of sheets
-	maxToken     = 1 << 20  // of one piece of XML: a tag, a text
-	maxShared    = 1 << 23  // number of shared strings
+	maxDirectory = 1 << 20 // of the list of its parts
+	maxPart      = 8 << 20 // of a part that is read as a whole: styles, list of sheets
+	maxToken     = 1 << 20 // of one piece of XML: a tag, a text
+	maxShared    = 1 << 23 // number of shared strings
 )
 
 // workbook is an open XLSX file (ECMA-376 part 1 §12, 18).
@@ -227,8 +228,7 @@ func (w *workbook) read(name string, into any) error {
 		return err
 	}
 	p.left = min(p.left, maxPart)
-	p.piece = p.left
-	if err := p.d.Decode(into); err != nil {
+	if err := xml.NewDecoder(p).Decode(into); err != nil {
 		return p.broken(err)
 	}
 	return nil
@@ -244,49 +244,40 @@ func (w *workbook) part(name string) (*partXML, error) {
 	if err != nil {
 		return nil, damaged("part %s: %v", short(name), err)
 	}
-	p := &partXML{name: name, r: r, left: w.limits.Unpacked}
-	p.d = xml.NewDecoder(p)
+	p := &partXML{part: name, r: r, left: w.limits.Unpacked}
+	p.scanner.src = bufio.NewReaderSize(p, window)
 	return p, nil
 }
 
-// partXML reads the XML of a part, bounded as a whole and piece by piece: what the
-// decoder holds is never more than one piece.
+// partXML reads the XML of a part, bounded as a whole and piece by piece.
 type partXML struct {
-	name  string
-	r     io.Reader
-	d     *xml.Decoder
-	left  int64
-	piece int64 // left of the piece that is read
+	scanner
+	part string
+	r    io.Reader
+	left int64
 }
 
-// Read is for the decoder.
+// Read is for whoever reads the XML.
 func (p *partXML) Read(b []byte) (int, error) {
-	switch {
-	case p.left <= 0:
-		return 0, limit("the workbook is too large when it is unpacked (part %s): divide the list, or save it as CSV", short(p.name))
-	case p.piece <= 0:
-		return 0, damaged("part %s has a text longer than %d bytes", short(p.name), maxToken)
+	if p.left <= 0 {
+		return 0, limit("the workbook is too large when it is unpacked (part %s): divide the list, or save it as CSV", short(p.part))
 	}
-	n, err := p.r.Read(b[:min(int64(len(b)), p.left, p.piece)])
+	n, err := p.r.Read(b[:min(int64(len(b)), p.left)])
 	p.left -= int64(n)
-	p.piece -= int64(n)
 	return n, err
 }
 
-// token gives the next tag or text; it is there until the next is read. The end of the
-// part is an error: it ends in the middle.
-func (p *partXML) token() (xml.Token, error) {
-	p.piece = maxToken
-	t, err := p.d.RawToken()
-	if err != nil {
-		return nil, p.broken(err)
+// advance goes to the next tag or text. The end of the part is an error: it ends in the
+// middle.
+func (p *partXML) advance() error {
+	if err := p.next(); err != nil {
+		return p.broken(err)
 	}
-	return t, nil
+	return nil
 }
 
 // finish reads the rest of a part, since its sum stands behind it, and gives [io.EOF].
 func (p *partXML) finish() error {
-	p.piece = p.left
 	if _, err := io.Copy(io.Discard, p); err != nil {
 		return p.broken(err)
 	}
@@ -298,18 +289,8 @@ func (p *partXML) broken(err error) error {
 	if e, ok := errors.AsType[*pbx.Error](err); ok {
 		return e
 	}
-	if errors.Is(err, io.EOF) {
-		return damaged("part %s ends in the middle", short(p.name))
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return damaged("part %s ends in the middle", short(p.part))
 	}
-	return damaged("part %s: %v", short(p.name), err)
-}
-
-// attr gives an attribute of a tag, "" when it has none.
-func attr(tag xml.StartElement, name string) string {
-	for _, a := range tag.Attr {
-		if a.Name.Local == name {
-			return a.Value
-		}
-	}
-	return ""
+	return damaged("part %s: %v", short(p.part), err)
 }

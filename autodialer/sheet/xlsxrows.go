@@ -1,7 +1,6 @@
 package sheet
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 	"strconv"
@@ -35,22 +34,21 @@ type cellXML struct {
 // is not all.
 func (t *xlsxTable) next() (record, error) {
 	for !t.ended {
-		token, err := t.xml.token()
-		if err != nil {
+		if err := t.xml.advance(); err != nil {
 			return record{}, err
 		}
-		switch tag := token.(type) {
-		case xml.StartElement:
+		switch name := string(t.xml.name); t.xml.event {
+		case startTag:
 			switch {
-			case tag.Name.Local == "sheetData":
+			case name == "sheetData":
 				t.begun = true
-			case tag.Name.Local == "row" && t.begun:
-				return t.readRow(tag)
-			case tag.Name.Local == "chartsheet":
+			case name == "row" && t.begun:
+				return t.readRow()
+			case name == "chartsheet":
 				return record{}, invalid("sheet", "the sheet is a chart: name one that has a table")
 			}
-		case xml.EndElement:
-			if t.ended = tag.Name.Local == "sheetData"; t.ended {
+		case endTag:
+			if t.ended = name == "sheetData"; t.ended {
 				return record{}, t.xml.finish()
 			}
 		}
@@ -58,9 +56,9 @@ func (t *xlsxTable) next() (record, error) {
 	return record{}, io.EOF
 }
 
-func (t *xlsxTable) readRow(tag xml.StartElement) (record, error) {
+func (t *xlsxTable) readRow() (record, error) {
 	t.row++
-	if r := attr(tag, "r"); r != "" {
+	if r := t.xml.attr("r"); r != "" {
 		n, err := strconv.Atoi(r)
 		if err != nil || n < t.row || n > maxSheetRows {
 			return record{}, damaged("row %q follows row %d", short(r), t.row-1)
@@ -70,51 +68,48 @@ func (t *xlsxTable) readRow(tag xml.StartElement) (record, error) {
 	t.cells, t.faults = t.cells[:0], t.faults[:0]
 	t.cell.column = -1
 	for {
-		token, err := t.xml.token()
-		if err != nil {
+		if err := t.xml.advance(); err != nil {
 			return record{}, err
 		}
-		switch tag := token.(type) {
-		case xml.StartElement:
-			switch tag.Name.Local {
+		switch name := t.xml.name; t.xml.event {
+		case startTag:
+			switch string(name) {
 			case "c":
-				if err := t.begin(tag); err != nil {
+				if err := t.begin(); err != nil {
 					return record{}, err
 				}
 			case "f":
 				t.cell.formula = true
-			case "row", "sheetData":
+			case "row":
 				return record{}, damaged("row %d does not end", t.row)
 			}
-			t.cell.text.start(tag.Name.Local)
-		case xml.CharData:
-			t.cell.text.add(tag)
-		case xml.EndElement:
-			t.cell.text.end(tag.Name.Local)
-			switch tag.Name.Local {
+			t.cell.text.start(name)
+		case charData:
+			t.cell.text.add(t.xml.text)
+		case endTag:
+			t.cell.text.end(name)
+			switch string(name) {
 			case "c":
 				t.put(t.value())
 			case "row":
 				return record{t.row, t.cells, t.faults}, nil
-			case "sheetData":
-				return record{}, damaged("row %d does not end", t.row)
 			}
 		}
 	}
 }
 
 // begin begins a cell.
-func (t *xlsxTable) begin(tag xml.StartElement) error {
+func (t *xlsxTable) begin() error {
 	column := t.cell.column + 1
-	if ref := attr(tag, "r"); ref != "" {
+	if ref := t.xml.attr("r"); ref != "" {
 		var ok bool
 		if column, ok = columnOf(ref); !ok {
 			return damaged("row %d has a cell %q", t.row, short(ref))
 		}
 	}
-	t.cell = cellXML{column: column, kind: attr(tag, "t"), text: t.cell.text}
+	t.cell = cellXML{column: column, kind: t.xml.attr("t"), text: t.cell.text}
 	t.cell.text.begin(t.book.limits.Cell)
-	if s := attr(tag, "s"); s != "" {
+	if s := t.xml.attr("s"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
 			return damaged("row %d has a cell of style %q", t.row, short(s))
