@@ -168,7 +168,8 @@ func (s *Server) decode(body io.Reader, item *huma.Schema, into any) error {
 	whole.PrecomputeMessages()
 	path, result := huma.NewPathBuffer([]byte{}, 0), &huma.ValidateResult{}
 	huma.Validate(s.huma.OpenAPI().Components.Schemas, whole, path, huma.ModeWriteToServer, any, result)
-	for _, err := range result.Errors {
+	if len(result.Errors) > 0 {
+		err := result.Errors[0]
 		if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
 			return &pbx.Error{Kind: pbx.Invalid, Field: d.Location, Msg: d.Location + ": " + d.Message}
 		}
