@@ -51,10 +51,14 @@ func (x *run) dialling() int {
 // predictive gives the pacer of a campaign, nil until it is known what was before: that is
 // asked beside the loop.
 func (r *Runner) predictive(k key, x *run, s *pbx.Campaign, at time.Time) *pace.Predictive {
-	if x.pacer != nil || x.asking {
+	if x.asking || at.Before(x.askAt) {
+		return nil
+	}
+	bounds := pacedBy{limit: s.Pace.Abandoned, within: s.Operators.Within}
+	if x.pacer != nil && x.pacedBy == bounds {
 		return x.pacer
 	}
-	x.asking = true
+	x.pacer, x.pacedBy, x.asking = nil, bounds, true
 	since := x.began
 	if x.state.Started != nil {
 		since = *x.state.Started
@@ -101,6 +105,7 @@ func (r *Runner) past(m knownPast) {
 	}
 	x.asking = false
 	if m.err != nil {
+		x.askAt = time.Now().Add(retryStore)
 		r.Log.Error("campaign does not know what was abandoned", "tenant", m.tenant, "campaign", m.name, "error", m.err)
 		return
 	}

@@ -24,6 +24,7 @@ type run struct {
 	began    time.Time // or resumed, in this process
 	changing bool
 	orders   []order // that wait for that
+	unsure   bool    // whether state is what is kept
 
 	reading bool
 	feedAt  time.Time // nothing is read before
@@ -37,10 +38,18 @@ type run struct {
 
 	online, free int              // operators
 	pacer        *pace.Predictive // of mode predictive; nil: not known yet what was before
-	asking       bool             // for that
+	pacedBy      pacedBy          // what it was made for
+	asking       bool             // for what was before
+	askAt        time.Time        // not before
 	rate         [minuteSlots]slot
 	toldAt       time.Time
 	dirty        bool // something has happened since
+}
+
+// pacedBy are the settings of a campaign that a pacer is made with.
+type pacedBy struct {
+	limit  float64
+	within time.Duration
 }
 
 // slot counts the dials of one second.
@@ -118,7 +127,13 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 		return next
 	}
 	if at.Before(x.holdUntil) {
+		r.want(k, x, s, "", 0)
+		x.why = "the store does not answer"
 		return earliest(next, x.holdUntil)
+	}
+	if x.unsure {
+		r.ordered(order{key: k, do: toLook})
+		return next
 	}
 	switch {
 	case s == nil:
@@ -160,7 +175,8 @@ func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, a
 			next = x.feedAt
 		} else {
 			x.reading = true
-			r.aside(func() { r.feed(k, company, s, x.known()) })
+			known := x.known()
+			r.aside(func() { r.feed(k, company, s, known) })
 		}
 	}
 	return earliest(next, r.paced(k, x, company, s, trunk, at))

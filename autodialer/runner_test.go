@@ -23,8 +23,9 @@ type world struct {
 	store    *store.Store
 	exchange *exchange
 	runner   *Runner
-	down     map[string]bool // trunks
-	targets  int             // of a simulated day
+	between  func(Store) Store // what stands between the store and the runner; nil: nothing
+	down     map[string]bool   // trunks
+	targets  int               // of a simulated day
 }
 
 // company is acme with campaigns.
@@ -69,6 +70,7 @@ func bubble(t *testing.T, seed uint64, at time.Time, c *pbx.Company, f func(*wor
 		w.start()
 		f(w)
 		w.close()
+		time.Sleep(2 * wrapup) // of operators who talked last
 	})
 }
 
@@ -86,7 +88,11 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.runner = NewRunner(Options{Dialer: w.exchange, Store: w.store, Directory: w.store.Directory, Law: rules,
+	var kept Store = w.store
+	if w.between != nil {
+		kept = w.between(kept)
+	}
+	w.runner = NewRunner(Options{Dialer: w.exchange, Store: kept, Directory: w.store.Directory, Law: rules,
 		TrunkUp: func(_ pbx.TenantID, name string) bool { return !w.down[name] }, Publish: func(pbx.TenantID, string, any) {},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry()})
 	w.exchange.heard = w.runner.Heard
