@@ -42,7 +42,7 @@ func (r *Runner) make(k key, s *pbx.Campaign, c candidate, id pbx.CallID, limits
 	a := pbx.Attempt{Tenant: k.tenant, Campaign: k.name, Target: t.ID, N: t.Attempts + 1, Number: c.number, Call: id,
 		Kind: s.Kind, Mode: s.Mode, Began: at}
 	caller, _ := s.CallerFor(c.number)
-	held, err := r.begin(k, s, a, t.Came[pbx.AttemptMissed], limits)
+	held, err := r.begin(k, s, a, t.Came[pbx.AttemptMissed], limits, c.read)
 	switch {
 	case pbx.KindOf(err) == pbx.Conflict || pbx.KindOf(err) == pbx.NotFound:
 		return ended{unsure: true} // it is not there to be called any more
@@ -77,11 +77,11 @@ func (r *Runner) takeBack(t pbx.Target, a pbx.Attempt) error {
 }
 
 // begin asks the store for leave to dial. Attempts that operators missed dialled nobody.
-func (r *Runner) begin(k key, s *pbx.Campaign, a pbx.Attempt, missed int, limits []pbx.ContactLimit) (pbx.HoldReason, error) {
+func (r *Runner) begin(k key, s *pbx.Campaign, a pbx.Attempt, missed int, limits []pbx.ContactLimit, read time.Time) (pbx.HoldReason, error) {
 	ctx, cancel := r.bounded()
 	defer cancel()
 	return r.Store.BeginAttempt(ctx, k.tenant, a, pbx.AttemptGuard{Attempts: s.Redial.Attempts + missed, PerNumber: s.Redial.PerNumber + missed,
-		Spacing: s.Redial.Spacing, Limits: limits})
+		Spacing: s.Redial.Spacing, Limits: limits, Seen: read})
 }
 
 // refused writes down why the store has not given leave, so that the target is not read

@@ -14,12 +14,14 @@ import (
 // faulty is a store that fails where a test says.
 type faulty struct {
 	Store
-	down   atomic.Bool // nothing is answered
-	deaf   atomic.Bool // Abandonment fails
-	lose   atomic.Bool // the answers of BeginAttempt, which it carries out
-	begins atomic.Int64
-	reads  atomic.Int64
-	saving func() // before a state is saved
+	down atomic.Bool // nothing is answered
+	deaf atomic.Bool // Abandonment fails
+	lose atomic.Bool // the answers of BeginAttempt, which it carries out
+	// The answers of SaveCampaign are lost.
+	loseSave atomic.Bool
+	begins   atomic.Int64
+	reads    atomic.Int64
+	saving   func() // before a state is saved
 }
 
 var errDown = errors.New("the disk is full")
@@ -45,7 +47,11 @@ func (f *faulty) SaveCampaign(ctx context.Context, t pbx.TenantID, s pbx.Campaig
 	if f.saving != nil {
 		f.saving()
 	}
-	return f.Store.SaveCampaign(ctx, t, s)
+	err := f.Store.SaveCampaign(ctx, t, s)
+	if f.loseSave.Load() {
+		return errDown
+	}
+	return err
 }
 
 func (f *faulty) DueTargets(ctx context.Context, t pbx.TenantID, campaign string, at time.Time, limit int) ([]pbx.Target, time.Time, error) {

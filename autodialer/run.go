@@ -27,6 +27,7 @@ type run struct {
 	unsure   bool    // whether state is what is kept
 
 	reading bool
+	changed bool      // something has changed since that began
 	feedAt  time.Time // nothing is read before
 	waiting []candidate
 	open    map[int64]*dialled // attempts, by target
@@ -74,6 +75,7 @@ type candidate struct {
 	target pbx.Target
 	number string
 	facts  facts
+	read   time.Time // both
 }
 
 func newRun(s pbx.CampaignState) *run {
@@ -229,11 +231,7 @@ func (r *Runner) report(k key, x *run, at time.Time) time.Time {
 // progress is how a campaign goes; the targets are counted by who asks.
 func (r *Runner) progress(k key, x *run, at time.Time) pbx.CampaignProgress {
 	p := pbx.CampaignProgress{CampaignState: x.state, Dialling: len(x.open), Free: x.free, Online: x.online, Rate: x.perSecond(at), Why: x.why}
-	for _, d := range x.open {
-		if d.operator && !d.done {
-			p.Talking++
-		}
-	}
+	p.Talking = x.talking()
 	if x.state.Status == pbx.CampaignRunning && len(x.waiting) == 0 && len(x.open) == 0 && x.feedAt.After(at) {
 		next := x.feedAt
 		p.Next = &next

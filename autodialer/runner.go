@@ -210,7 +210,7 @@ func (r *Runner) handle(m any) {
 	case wake:
 		for k, x := range r.runs {
 			if k.tenant == m.tenant && (m.name == "" || m.name == k.name) {
-				x.feedAt = time.Time{}
+				x.changed, x.waiting, x.feedAt = x.reading, nil, time.Time{}
 			}
 		}
 		r.planAt = time.Time{}

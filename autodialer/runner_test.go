@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,8 @@ type world struct {
 	store    *store.Store
 	exchange *exchange
 	runner   *Runner
+	dialer   Dialer            // in the place of exchange; nil: that
+	looks    atomic.Int64      // at the directory
 	between  func(Store) Store // what stands between the store and the runner; nil: nothing
 	down     map[string]bool   // trunks
 	targets  int               // of a simulated day
@@ -92,7 +95,12 @@ func (w *world) start() {
 	if w.between != nil {
 		kept = w.between(kept)
 	}
-	w.runner = NewRunner(Options{Dialer: w.exchange, Store: kept, Directory: w.store.Directory, Law: rules,
+	var dialer Dialer = w.exchange
+	if w.dialer != nil {
+		dialer = w.dialer
+	}
+	directory := func() *pbx.Directory { w.looks.Add(1); return w.store.Directory() }
+	w.runner = NewRunner(Options{Dialer: dialer, Store: kept, Directory: directory, Law: rules,
 		TrunkUp: func(_ pbx.TenantID, name string) bool { return !w.down[name] }, Publish: func(pbx.TenantID, string, any) {},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry()})
 	w.exchange.heard = w.runner.Heard
