@@ -212,7 +212,11 @@ func (r *Runner) report(k key, x *run, at time.Time) time.Time {
 
 // progress is how a campaign goes; the targets are counted by who asks.
 func (r *Runner) progress(k key, x *run, at time.Time) pbx.CampaignProgress {
-	p := pbx.CampaignProgress{CampaignState: x.state, Dialling: len(x.open), Free: x.free, Online: x.online, Rate: x.perSecond(at), Why: x.why}
+	p := pbx.CampaignProgress{CampaignState: x.state, Dialling: len(x.open), Free: x.free, Online: x.online, Rate: x.perSecond(at)}
+	p.Settings = nil // watchers need not get them each second
+	if x.state.Status == pbx.CampaignRunning {
+		p.Why = x.why // of one that was paused it may be over
+	}
 	for _, d := range x.open {
 		if d.operator && !d.done {
 			p.Talking++
