@@ -43,8 +43,7 @@ func (l *operatorLine) legs() int {
 // lend asks a line for its leg.
 type lend struct {
 	to    pbx.CallID
-	mail  chan any // of the call that asks
-	gone  chan struct{}
+	mail  chan any      // of the call that asks
 	off   chan struct{} // closed when it does not want it any more
 	codec media.Codec   // that the other side there has; none: there is no other side yet
 	reply chan handed   // has room for one
@@ -172,9 +171,9 @@ func (c *Call) lend(e lend) {
 	c.caller.media.StopPlay()
 	c.caller.over = true // here
 	p := c.caller.moving()
-	p.usage, p.line = "", l // its place stays taken by the line
-	p.leg.Own(e.mail, e.gone)
-	p.media.Own(e.mail, e.gone)
+	p.usage, p.line = "", l   // its place stays taken by the line
+	p.leg.Own(e.mail, c.gone) // not e.gone: who asks may be over before it takes the leg
+	p.media.Own(e.mail, c.gone)
 	e.reply <- handed{p: p}
 }
 
@@ -218,7 +217,7 @@ func (c *Call) retake(held bool) {
 // borrow takes an operator from its line, nil with a reason in the record when it does not
 // come. An error means that the call is over.
 func (c *Call) borrow(number string, l *operatorLine, codec media.Codec) (*party, error) {
-	e := lend{to: c.id, mail: c.mail, gone: c.gone, off: make(chan struct{}), codec: codec, reply: make(chan handed, 1)}
+	e := lend{to: c.id, mail: c.mail, off: make(chan struct{}), codec: codec, reply: make(chan handed, 1)}
 	h, err := await(c, func(ctx context.Context) handed { return l.ask(ctx, e) })
 	if err != nil {
 		close(e.off)
@@ -296,6 +295,8 @@ func (c *Call) backToLine(p *party) bool {
 	p.line = nil
 	c.left(p)
 	c.served(p)
+	p.leg.Own(l.mail, l.gone) // this call may be over before the line reads of it
+	p.media.Own(l.mail, l.gone)
 	if !c.m.desks.tellLine(l, lineNews{what: lineBack, from: c.id, held: p.held}) { // it has ended in this instant
 		p.leg.Hangup(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
 		if err := p.media.Close(); err != nil {
