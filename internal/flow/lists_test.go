@@ -109,6 +109,9 @@ func shown(text []byte, fields string) string {
 			continue
 		}
 		if v := lookUp(text, path); v != nil {
+			if at, err := time.Parse(time.RFC3339, fmt.Sprint(v)); err == nil {
+				v = at.Format("2006-01-02T15:04:05Z07:00")
+			}
 			line += fmt.Sprintf(" %s=%v", path, v)
 		}
 	}
