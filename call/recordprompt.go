@@ -38,7 +38,11 @@ func (c *Call) recordPrompt(name string) {
 	}
 	switch {
 	case errors.Is(err, errFailed):
-		_ = c.noWay(pbx.NewCause(pbx.PartyPBX, pbx.Broken)) // it is over, whatever is heard
+		cause := pbx.Broken
+		if kind := pbx.KindOf(err); kind == pbx.Denied || kind == pbx.Conflict {
+			cause = pbx.Forbidden // it was taken from the caller meanwhile
+		}
+		_ = c.noWay(pbx.NewCause(pbx.PartyPBX, cause)) // it is over, whatever is heard
 		return
 	case err != nil && !errors.Is(err, errDone):
 		return

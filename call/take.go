@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,26 +125,27 @@ func cutEnd(data []byte, end time.Duration) ([]byte, error) {
 	return data, nil
 }
 
-// through is done for what is not given up when the caller hangs up meanwhile: who has
-// pressed the key that keeps need not wait. The call ends when it is known what came of it,
-// saveBound later at most; the record says either did or why not.
+// through does what is not given up when the caller hangs up meanwhile: who has pressed the
+// key that keeps need not wait. The call ends when it is known what came of it, saveBound
+// later at most; the record says either did or why not. An errFailed wraps the reason.
 func (c *Call) through(f func(ctx context.Context) error, did, why string) (ok bool, err error) {
-	came := make(chan error, 1)
-	err = c.done(func(context.Context) (err error) {
-		err = errFailed // when f breaks
-		defer func() { came <- err }()
+	type came struct{ err error }
+	done := make(chan came, 1)
+	r, err := await(c, func(context.Context) (r came) {
+		r.err = errors.New("it broke")
+		defer func() { done <- r }()
 		ctx, cancel := context.WithTimeout(context.Background(), saveBound)
 		defer cancel()
-		err = f(ctx)
-		return err
-	}, why)
-	if errors.Is(err, errFailed) {
-		return false, err
+		r.err = f(ctx)
+		return r
+	})
+	if err != nil {
+		r = <-done // behind the hang-up
 	}
-	if failed := <-came; failed != nil { // behind the hang-up
-		c.log.Error(why, "error", failed)
-		c.why(why)
-		return false, err
+	if r.err != nil {
+		c.log.Error(why, "error", r.err)
+		c.why(why + reason(r.err))
+		return false, cmp.Or(err, fmt.Errorf("%w: %w", errFailed, r.err))
 	}
 	c.why(did)
 	return true, err
