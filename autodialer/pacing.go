@@ -9,22 +9,32 @@ import (
 	"vpbx/pbx"
 )
 
-// dials is how many calls a campaign with operators would launch now.
-func (r *Runner) dials(k key, x *run, s *pbx.Campaign, at time.Time) int {
-	switch s.Mode {
-	case pbx.DialPredictive:
-		p := r.predictive(k, x, s, at)
-		if p == nil {
-			return pace.Progressive(x.free, x.dialling())
+// dials is how many calls a campaign with operators would launch now, and when to ask
+// again at the latest; zero: when something has happened.
+func (r *Runner) dials(k key, x *run, company *pbx.Company, s *pbx.Campaign, at time.Time) (n int, again time.Time) {
+	if s.Mode == pbx.DialPredictive {
+		if p := r.predictive(k, x, s, at); p != nil {
+			left := -1
+			if len(x.waiting) < lowWater && !x.reading {
+				left = len(x.waiting)
+			}
+			return p.Launches(at, pace.Now{Operators: x.online, Free: x.free, Left: left, Until: closing(company, s, at)})
 		}
-		left := -1
-		if len(x.waiting) < lowWater && !x.reading {
-			left = len(x.waiting)
-		}
-		n, _ := p.Launches(at, pace.Now{Operators: x.online, Free: x.free, Left: left})
-		return n
 	}
-	return pace.Progressive(x.free, x.dialling())
+	return pace.Progressive(x.free, x.dialling()), time.Time{}
+}
+
+// closing is when the hours of a campaign end by the clock of the company, zero when they
+// have not begun.
+func closing(company *pbx.Company, s *pbx.Campaign, at time.Time) time.Time {
+	hours := company.Schedules[s.When]
+	if hours == nil {
+		return time.Time{}
+	}
+	if now := hours.At(at.In(home(company, &pbx.Campaign{}))); now.Open {
+		return now.Until
+	}
+	return time.Time{}
 }
 
 // dialling counts the attempts that have no operator yet and may need one.

@@ -160,7 +160,8 @@ func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, a
 			next = x.feedAt
 		} else {
 			x.reading = true
-			r.aside(func() { r.feed(k, company, s, x.known()) })
+			known := x.known()
+			r.aside(func() { r.feed(k, company, s, known) })
 		}
 	}
 	return earliest(next, r.paced(k, x, company, s, trunk, at))

@@ -393,7 +393,7 @@ func (m *Manager) statusOf(k *desk, a *agent, logged bool, at time.Time) pbx.Age
 		return pbx.AgentMissed
 	case at.Before(a.until):
 		return pbx.AgentWrapup
-	case a.line == nil && !m.able(k.company, a.number):
+	case !m.ready(k, a):
 		return pbx.AgentUnreachable
 	}
 	return pbx.AgentAvailable

@@ -39,6 +39,10 @@
 // other until it rings, and nobody is rung for it behind the time in which an operator must be
 // there (decision 32).
 //
+// The leg of an operator's line (line.go) is the line's or that of the one call it was lent
+// to; it goes back where that call would hang it up. Who is reserved for the call of a
+// campaign is free with its end at the latest (decision 33).
+//
 // Where the tests are: the behaviour is in the flows (internal/flow); pure
 // parts are tested beside their files.
 package call

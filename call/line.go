@@ -25,7 +25,8 @@ type operatorLine struct {
 	gone chan struct{}
 	leg  *sip.Leg
 
-	idle bool // nobody has the leg, and it does not hold; under the mutex of the desks
+	idle   bool // nobody has the leg, and it does not hold; under the mutex of the desks
+	closed bool // it takes the leg no longer; likewise
 
 	lent pbx.CallID // who has the leg; of the line's own goroutine
 	ends bool       // with the talk that goes on; likewise
@@ -102,8 +103,24 @@ func (c *Call) holdLine() {
 			break
 		}
 	}
-	if l.lent != "" { // the leg is another call's, which will hang it up
+	c.closeLine(l)
+	if l.lent != "" && !c.backAtLast() { // the leg is another call's, which hangs it up
 		c.left(c.caller)
+	}
+}
+
+// backAtLast takes a leg that came back when the line had ended already.
+func (c *Call) backAtLast() bool {
+	for {
+		select {
+		case e := <-c.mail:
+			if n, is := e.(lineNews); is && (n.what != lineRecall || n.from == c.line.lent) && n.what != lineOver {
+				c.retake(n.held)
+				return true
+			}
+		default:
+			return false
+		}
 	}
 }
 
@@ -111,7 +128,7 @@ func (c *Call) holdLine() {
 func (c *Call) closeLine(l *operatorLine) {
 	c.m.desks.with(c.company.ID, func(k *desk) {
 		a := k.agent(c.caller.number)
-		if a.line != l {
+		if l.closed = true; a.line != l {
 			return
 		}
 		a.line = nil
@@ -205,7 +222,7 @@ func (c *Call) borrow(number string, l *operatorLine, codec media.Codec) (*party
 	h, err := await(c, func(ctx context.Context) handed { return l.ask(ctx, e) })
 	if err != nil {
 		close(e.off)
-		l.tell(lineNews{what: lineRecall, from: c.id})
+		c.m.desks.tellLine(l, lineNews{what: lineRecall, from: c.id})
 		return nil, err
 	}
 	if h.p == nil {
@@ -237,10 +254,23 @@ func (l *operatorLine) ask(ctx context.Context, e lend) handed {
 	}
 }
 
-// tell leaves news for a line. It tells whether the line is still there; a line waits for
-// no call, so that its mailbox has room soon.
-func (l *operatorLine) tell(n lineNews) bool {
-	select {
+// tellLine leaves news for a line. It tells whether the line is there to read it: what is
+// left before the line is closed is read.
+func (d *desks) tellLine(l *operatorLine, n lineNews) bool {
+	d.mu.Lock()
+	closed, left := l.closed, false
+	if !closed {
+		select {
+		case l.mail <- n:
+			left = true
+		default:
+		}
+	}
+	d.mu.Unlock()
+	if closed || left {
+		return left
+	}
+	select { // its mailbox is full; it waits for no call, so that there is room soon
 	case l.mail <- n:
 		return true
 	case <-l.gone:
@@ -252,7 +282,7 @@ func (l *operatorLine) tell(n lineNews) bool {
 // It tells whether it did.
 func (c *Call) backToLine(p *party) bool {
 	l := p.line
-	if l == nil || p.over || isOver(p.leg) || isClosed(l.gone) {
+	if l == nil || p.over || isOver(p.leg) || !c.m.desks.lineOpen(l) {
 		return false
 	}
 	if c.conference != nil {
@@ -266,7 +296,7 @@ func (c *Call) backToLine(p *party) bool {
 	p.line = nil
 	c.left(p)
 	c.served(p)
-	if !l.tell(lineNews{what: lineBack, from: c.id, held: p.held}) { // it has ended in this instant
+	if !c.m.desks.tellLine(l, lineNews{what: lineBack, from: c.id, held: p.held}) { // it has ended in this instant
 		p.leg.Hangup(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
 		if err := p.media.Close(); err != nil {
 			c.log.Warn("session not closed", "party", p.who, "error", err)
@@ -278,9 +308,16 @@ func (c *Call) backToLine(p *party) bool {
 // lostLine tells the line of an operator that its leg is over.
 func (c *Call) lostLine(p *party, cause pbx.Cause) {
 	if p.line != nil {
-		p.line.tell(lineNews{what: lineLost, from: c.id, cause: cause})
+		c.m.desks.tellLine(p.line, lineNews{what: lineLost, from: c.id, cause: cause})
 		p.line = nil
 	}
+}
+
+// lineOpen tells whether a line takes its leg back.
+func (d *desks) lineOpen(l *operatorLine) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !l.closed
 }
 
 // endLines ends all lines that nobody uses, and those that are used with their talk.
@@ -296,7 +333,7 @@ func (d *desks) endLines() {
 	}
 	d.mu.Unlock()
 	for _, l := range lines {
-		l.tell(lineNews{what: lineOver})
+		d.tellLine(l, lineNews{what: lineOver})
 	}
 }
 

@@ -84,6 +84,10 @@ func (d *Document) check(note noteFunc) {
 		c.note("menus", "%d items; %d at most", len(d.Menus), maxMenus)
 		c.tooLong = true
 	}
+	if len(d.Campaigns) > maxCampaigns {
+		c.note("campaigns", "%d items; %d at most", len(d.Campaigns), maxCampaigns)
+		c.tooLong = true
+	}
 	if c.tooLong {
 		return
 	}
@@ -111,6 +115,7 @@ func (d *Document) check(note noteFunc) {
 	c.checkMenus()
 	c.checkPauses()
 	c.checkRules()
+	c.checkCampaigns()
 	c.checkCRM()
 }
 

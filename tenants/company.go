@@ -70,6 +70,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	b.music()
 	b.schedules()
 	b.lists()
+	b.campaigns()
 	b.routes()
 	b.crm()
 	if err := m.err(); err != nil {
@@ -323,6 +324,7 @@ func FromCompany(c *pbx.Company) *Document {
 	for _, r := range c.Rules {
 		d.Rules = append(d.Rules, documentRule(r))
 	}
+	d.Campaigns = documentCampaigns(c)
 	return d
 }
 

@@ -34,6 +34,7 @@ type Document struct {
 
 	Conferences []Conference `yaml:"conferences" json:"conferences,omitempty"`
 	Menus       []Menu       `yaml:"menus" json:"menus,omitempty"`
+	Campaigns   []Campaign   `yaml:"campaigns" json:"campaigns,omitempty"`
 
 	dir  string      // where prompt files are; "" when there is no such place
 	doc  *strict.Doc // nil when the document was not parsed

@@ -103,6 +103,9 @@ func PlayedBy(c *pbx.Company, name string) string {
 	if by := playedByQueue(c, name); by != "" {
 		return by
 	}
+	if by := playedByCampaign(c, name); by != "" {
+		return by
+	}
 	if c.Recordings.Announce == name {
 		return "the announcement of recordings"
 	}

@@ -19,7 +19,7 @@ const (
 )
 
 // scanner cuts the XML of a sheet into tags and texts. It knows as much of XML as
-// workbooks have: no DTD, and nothing but UTF-8. It is some ten times as fast as
+// workbooks have: no DTD, and nothing but UTF-8. It is several times as fast as
 // encoding/xml, which allocates for every tag, and a sheet has ten million of them.
 type scanner struct {
 	src *bufio.Reader

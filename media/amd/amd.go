@@ -147,7 +147,7 @@ func (d *Detector) toned(t toneSound) {
 		least += deepMore
 	}
 	waiting := d.decision.Verdict == Undecided && d.voice.first < 0
-	if t.blocks < least || t.blocks > beepMost || t.key() || waiting && d.net.hear(t, d.now) || d.net.machine {
+	if t.blocks < least || t.blocks > beepMost || t.key() || t.octave() || !t.steady() || waiting && d.net.hear(t, d.now) || d.net.machine {
 		return
 	}
 	d.beeps++

@@ -27,7 +27,8 @@
 // # Tests
 //
 // Tables of generated sounds in amd_test.go, beeps in tone_test.go. corpus_test.go runs the labelled
-// corpus of testdata, made by scripts/amd-corpus, against the detector and against thresholds in the way of
-// Asterisk's, and keeps the figures of docs/amd.md true (-rewrite). FuzzFeed; a property of rapid
-// for frames of any length; benchmarks with allocations.
+// corpus of testdata against the detector and against thresholds in the way of Asterisk's
+// (asterisk_test.go), and keeps the figures of docs/amd.md true (-rewrite); scene_test.go puts its clips into scenes,
+// make_test.go has them spoken by espeak-ng (-make). FuzzFeed; a property of rapid for frames of any
+// length; BenchmarkFeed with allocations.
 package amd

@@ -2,7 +2,7 @@ package amd
 
 const (
 	progressTop  = 640 // hertz: tones of the progress of a call are below (ITU-T E.180, supplement 2)
-	progressRing = 25  // blocks: those that are longer are not beeps, as long as nobody has spoken
+	progressRing = 25  // blocks: single ones that are longer are not beeps, as long as nobody has spoken
 	busyMost     = 65  // blocks that a busy tone is on or off
 	busyEven     = 15  // blocks by which the two differ
 	faxLeast     = 40  // blocks of a fax or modem
@@ -40,7 +40,7 @@ func (n *network) hear(t toneSound, now int) bool {
 	case n.information(t, now):
 	case t.fax():
 		n.machine = true
-	case t.progress() && t.blocks >= progressRing:
+	case t.progress() && (t.high != 0 || t.blocks >= progressRing):
 		n.ring(t, now)
 	default:
 		return false

@@ -12,14 +12,18 @@ const (
 	tonePure  = 0.80  // of the energy that is in the tones
 	toneMatch = 0.04  // by which the window may differ from one of the tones alone, at all lags
 	toneDrift = 0.006 // share by which a frequency moves
-	toneSwell = 4.0   // factor by which the power moves
+	twoDrift  = 0.012 // the same of two, which are measured less exactly
+	toneSwell = 2.5   // factor by which the power moves
+	toneFade  = 1.35  // factor between the power at the beginning and the end of a beep: 1.3 dB
+	toneFull  = 3     // blocks after which a tone fills the window
 	toneMiss  = 4     // blocks in a row without the tone before it is over
 	weakest   = 0.06  // of the energy in the weaker of two tones
 
-	deepTop  = 500.0 // hertz
-	deepMore = 3     // blocks by which such a beep is longer
-	beepMost = 250   // blocks: what is longer is no beep
-	longTone = 150   // blocks of a tone that is a machine's
+	octaveOff = 0.05  // share by which an octave is off
+	deepTop   = 500.0 // hertz
+	deepMore  = 3     // blocks by which such a beep is longer
+	beepMost  = 250   // blocks: what is longer is no beep
+	longTone  = 150   // blocks of a tone that is a machine's
 )
 
 // toneSound is a tone, or two, as they are in a window or have been.
@@ -27,6 +31,9 @@ type toneSound struct {
 	low, high float64 // hertz; high is 0 for a single one
 	power     float64
 	blocks    int // how long it was there, without the one at which it began
+
+	early float64    // power when it was there in full
+	late  [3]float64 // and of the latest windows, the latest first
 }
 
 // near reports whether two frequencies are the same, but for a share.
@@ -37,8 +44,27 @@ func (t toneSound) same(w toneSound) bool {
 	if (t.high == 0) != (w.high == 0) || w.power > t.power*toneSwell || w.power < t.power/toneSwell {
 		return false
 	}
-	return near(w.low, t.low, toneDrift) && (t.high == 0 || near(w.high, t.high, toneDrift))
+	if t.high == 0 {
+		return near(w.low, t.low, toneDrift)
+	}
+	return near(w.low, t.low, twoDrift) && near(w.high, t.high, twoDrift)
 }
+
+// steady reports whether it is as loud at its end as at its beginning: a note fades.
+func (t toneSound) steady() bool {
+	return t.early < toneFade*t.late[2] && t.late[2] < toneFade*t.early
+}
+
+// keep notes how loud it is in a window.
+func (t *toneSound) keep(power float64) {
+	if t.blocks <= toneFull {
+		t.early = power
+	}
+	t.late[2], t.late[1], t.late[0] = t.late[1], t.late[0], power
+}
+
+// octave reports whether the one is the overtone of the other, as of instruments and voices.
+func (t toneSound) octave() bool { return near(t.high, 2*t.low, octaveOff) }
 
 // deep reports whether it is as low as a voice, or a note of a melody, may be.
 func (t toneSound) deep() bool { return t.high == 0 && t.low < deepTop }
@@ -92,6 +118,7 @@ func (r *toneRun) hear(w *[windowSize]float64, loud bool, now int) (over toneSou
 		r.now.high += (t.high - r.now.high) * share
 		r.now.power += (t.power - r.now.power) * share
 		r.now.blocks += 1 + r.miss
+		r.now.keep(t.power)
 		r.miss = 0
 		return over, false
 	}

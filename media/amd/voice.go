@@ -11,10 +11,15 @@ const (
 	hpGain = 0.894859
 	hpA1   = -1.778631
 	hpA2   = 0.800803
+
+	hpLeast = 1e-6 // what is less is nothing: processors are slow with the least of numbers
 )
 
 func (h *highpass) pass(x float64) float64 {
 	y := hpGain*(x-2*h.x1+h.x2) - hpA1*h.y1 - hpA2*h.y2
+	if y < hpLeast && y > -hpLeast {
+		y = 0
+	}
 	h.x1, h.x2, h.y1, h.y2 = x, h.x1, y, h.y1
 	return y
 }
