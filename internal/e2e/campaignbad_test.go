@@ -23,7 +23,7 @@ func spoken(name, when, more string) string {
 // TestCampaignRefused starts campaigns that lack something: each is refused with the
 // reason, and nobody is called.
 func TestCampaignRefused(t *testing.T) {
-	carrier := startMass(t)
+	carrier := startMass(t, various)
 	company := campaigned(acme{Carrier: carrier.Addr().String()}, `"101"`, spoken("whole", "always", "    consent: given\n")+
 		spoken("agreed", "always", "")+spoken("nights", "night", "    consent: given\n"))
 	s := serve(t, serverOptions{Company: strings.Replace(company, "schedules: [", `schedules: [{name: night, hours: ["02:00-04:00"]}, `, 1)})
