@@ -17,7 +17,7 @@ import (
 
 const (
 	massTargets = 1000
-	massRate    = 50 // dials a second
+	massRate    = 80 // dials a second
 )
 
 // TestCampaignKilled kills the process again and again, at random instants of a campaign

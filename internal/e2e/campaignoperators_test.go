@@ -88,8 +88,12 @@ func TestCampaignOperators(t *testing.T) {
 		s.get("campaigns/late/report", &f)
 		return f.Attempts == 1
 	})
+	within := 2 * time.Second
+	if raceEnabled { // its 200 ms to spare are few then
+		within += time.Second / 2
+	}
 	k := s.record(late).Campaign
-	if told := a.waited(1500); f.Outcomes[pbx.AttemptAbandoned] != 1 || k == nil || k.Sorry == nil || *k.Sorry > 2 || len(told) != 1 || told[0] > 2500*time.Millisecond {
+	if told := a.waited(1500); f.Outcomes[pbx.AttemptAbandoned] != 1 || k == nil || k.Sorry == nil || *k.Sorry > within.Seconds() || len(told) != 1 || told[0] > within+500*time.Millisecond {
 		t.Errorf("without an operator: %v, %+v, told after %v", f.Outcomes, k, told)
 	} else {
 		t.Logf("without an operator the prompt begins after %v s and was heard after %v", *k.Sorry, told[0])

@@ -20,9 +20,15 @@ type mass struct {
 // startMass starts a carrier that does with each call what take says.
 func startMass(t *testing.T, take func(context.Context, *phone.Call)) *mass {
 	t.Helper()
+	return startMassAt(t, "udp", "127.0.0.30:0", take)
+}
+
+// startMassAt does so at an address.
+func startMassAt(t *testing.T, transport, at string, take func(context.Context, *phone.Call)) *mass {
+	t.Helper()
 	m := &mass{seen: map[string]map[string]bool{}}
 	var err error
-	m.Phone, err = phone.New(phone.Config{Address: "127.0.0.30:0", User: "carrier", Domain: "127.0.0.30", Media: true, Tone: 660, Trace: m.trace})
+	m.Phone, err = phone.New(phone.Config{Address: at, Transport: transport, User: "carrier", Domain: "127.0.0.30", Media: true, Tone: 660, Trace: m.trace})
 	if err != nil {
 		t.Fatalf("start the carrier: %v", err)
 	}
