@@ -303,7 +303,26 @@ func TestPauseKeptThoughRefused(t *testing.T) {
 		if err != nil || p.Status != pbx.CampaignPaused {
 			t.Errorf("%s, %v", p.Status, err)
 		}
-		w.must(w.runner.ResumeCampaign(t.Context(), "acme", "news", "anna"))
+		x.loseSave.Store(true)
+		if _, err := w.runner.ResumeCampaign(t.Context(), "acme", "news", "anna"); err == nil {
+			t.Error("no error")
+		}
+		x.loseSave.Store(false)
+		w.until("news", pbx.CampaignFinished, 8*time.Hour)
+	})
+}
+
+// TestStartKeptThoughRefused: so does it about a start.
+func TestStartKeptThoughRefused(t *testing.T) {
+	failing(t, company(campaign("news")), func(w *world, x *faulty) {
+		t := w.t
+		w.add("news", 50)
+		x.loseSave.Store(true)
+		if _, err := w.runner.StartCampaign(t.Context(), "acme", "news", "anna"); err == nil {
+			t.Error("no error")
+		}
+		x.loseSave.Store(false)
+		w.until("news", pbx.CampaignFinished, 8*time.Hour)
 	})
 }
 
