@@ -2,7 +2,6 @@ package autodialer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -326,9 +325,4 @@ func (r *Runner) recover(ctx context.Context) error {
 		r.Log.Warn("attempts of campaigns that were interrupted are settled", "attempts", len(left))
 	}
 	return nil
-}
-
-// stopped tells whether an error is that of a runner which is being closed.
-func stopped(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, errClosed)
 }
