@@ -55,6 +55,8 @@ const (
 	RenewKeys         Permission = "integration.keys"
 	ReadExchanges     Permission = "integration.log.read"
 	DebugIntegration  Permission = "integration.log.write" // begin and end it, clear it
+	ReadCampaigns     Permission = "campaigns.read"
+	WriteCampaigns    Permission = "campaigns.write" // their settings and lists, start and pause
 )
 
 // grants is the one table of who may do what. A tenant has a permission for
@@ -69,6 +71,7 @@ var grants = map[Role]map[Permission]bool{
 		TryRoute: true, ReadContacts: true, WriteContacts: true,
 		ReadAmo: true, WriteAmo: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
+		ReadCampaigns: true, WriteCampaigns: true,
 	},
 	RoleTenant: {
 		ReadAPI: true, ReadTenant: true, WriteTenant: true,
@@ -79,6 +82,7 @@ var grants = map[Role]map[Permission]bool{
 		TryRoute: true, ReadContacts: true, WriteContacts: true,
 		ReadAmo: true, WriteAmo: true,
 		ReadIntegration: true, TestIntegration: true, RenewKeys: true, ReadExchanges: true, DebugIntegration: true,
+		ReadCampaigns: true, WriteCampaigns: true,
 	},
 }
 

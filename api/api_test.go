@@ -281,6 +281,7 @@ func newRigWith(t *testing.T, mp3 string) *rig {
 	r.Server, err = New(Config{
 		Companies: r.store, Records: r.store, Live: r.live, Control: r.live, Conferences: r.live, Queues: r.live, QueueRecords: r.store, Bus: &events.Bus{},
 		Sounds: r.sounds, Keeper: recordings.NewKeeper(r.sounds, r.store, slog.New(slog.DiscardHandler)), Deliveries: r.store, Links: recordings.NewLinks(r.store, slog.New(slog.NewTextHandler(r.log, nil))), Book: r.store, Routes: &routing.Router{Book: r.store, Registered: func(_ pbx.TenantID, ext string) bool { return ext == "101" }}, Tenants: tenants.NewService(r.store), Library: library, Prompts: t.TempDir(), Token: r.token, Admin: HashToken(adminToken),
+		Campaigns: &dialling{store: r.store, changed: map[string]int{}}, CampaignRecords: r.store,
 		Registrations: r.bindings, Ladder: r.live.Ladder, Capture: r.capture,
 		Ready: func() error {
 			if err := r.ready.Load(); err != nil {

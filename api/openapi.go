@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"vpbx/autodialer/sheet"
 	"vpbx/pbx"
 	"vpbx/tenants"
 )
@@ -24,8 +25,23 @@ func newHuma(s *Server) huma.API {
 	c.CreateHooks = nil // the $schema links
 	c.RejectUnknownQueryParameters = true
 	c.AllowAdditionalPropertiesByDefault = true // in answers, which may grow
+	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	return huma.NewAPI(c, adapter{s})
+}
+
+// schemaName names the schema of a type. Those of a list that was read are named after
+// it: their names alone say too little.
+func schemaName(t reflect.Type, hint string) string {
+	of := t
+	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+		of = of.Elem()
+	}
+	name := huma.DefaultSchemaNamer(t, hint)
+	if of.PkgPath() == reflect.TypeFor[sheet.Report]().PkgPath() {
+		return "List" + name
+	}
+	return name
 }
 
 // schemaOf gives a reference to the schema of T.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -28,6 +29,10 @@ type request struct {
 	http    *http.Request
 	who     Principal
 	company *pbx.Company // of {tenant} in the path; nil when there is none yet
+
+	control  *http.ResponseController
+	whole    io.ReadCloser // the body, with no bound but that of its sender
+	bodyType string        // its media type, as the client calls it
 }
 
 // tenant gives the company the request is about. It is for routes that have
@@ -61,6 +66,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Not http.Server.ReadTimeout: that one would also end every stream.
 		_ = out.control.SetReadDeadline(started.Add(bodyTime))
 	}
+	q.control, q.whole, q.bodyType = out.control, r.Body, r.Header.Get("Content-Type")
 	r.Body = http.MaxBytesReader(out, r.Body, sounds.MaxFile+1) // each route has its own bound below that
 	s.dispatch(out, q, r)
 }

@@ -142,6 +142,8 @@ type Config struct {
 	IntegrationAdmin IntegrationAdmin
 	Links            Links
 	Amo              AmoCRM
+	Campaigns        Campaigns
+	CampaignRecords  CampaignRecords
 
 	// Integration answers the methods of the integration API of which these are the
 	// names, and knows who asks by itself; nil: there is none.
@@ -196,6 +198,7 @@ type Server struct {
 	visitGuesses sources // wrong proofs of what comes from amoCRM
 	metrics      metrics
 	streams      streams
+	uploads      uploads
 	http         *http.Server
 
 	life context.Context // until Close: event streams end with it
@@ -239,6 +242,11 @@ func New(c Config) (*Server, error) {
 	s.addTry()
 	s.addContacts()
 	s.addAmo()
+	s.addCampaigns()
+	s.addTargets()
+	s.addCampaignReports()
+	s.addStops()
+	s.addConsents()
 	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
 		return nil, fmt.Errorf("build the HTTP API: %w", err)
 	}

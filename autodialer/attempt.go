@@ -182,8 +182,12 @@ func (r *Runner) settle(ctx context.Context, a pbx.Attempt, cdr pbx.CDR) error {
 	return nil
 }
 
-// trunkFault tells whether it was a trunk's fault that nobody was reached.
+// trunkFault tells whether it was a trunk's fault that nobody was reached, and no limit of
+// our own.
 func trunkFault(o pbx.AttemptOutcome, cdr pbx.CDR) bool {
+	if cdr.Cause.Party == pbx.PartyPBX {
+		return false
+	}
 	return o == pbx.AttemptCongestion || o == pbx.AttemptFailed && (cdr.Cause.Party == pbx.PartyTrunk || cdr.Cause.Reason == pbx.NoReply)
 }
 

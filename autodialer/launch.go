@@ -8,6 +8,10 @@ import (
 	"vpbx/pbx"
 )
 
+// campaignShare is the part of a company's calls at once, and of its new calls a minute, that
+// its campaigns use at most.
+const campaignShare = 0.8
+
 // rampFrom is the part of its full speed with which a campaign begins, where it ramps up.
 const rampFrom = 10
 
@@ -26,7 +30,7 @@ func (r *Runner) want(k key, x *run, s *pbx.Campaign, trunk string, calls int) {
 // paced says how many calls a campaign would launch: as many as wait, or as its operators
 // can take. It gives when to look at the operators again.
 func (r *Runner) paced(k key, x *run, company *pbx.Company, s *pbx.Campaign, trunk string, at time.Time) time.Time {
-	r.limits.SetCompany(string(k.tenant), pace.Limit{AtOnce: company.Limits.Guarded().Calls})
+	r.limits.SetCompany(string(k.tenant), companyLimit(company))
 	if t := company.Trunk(trunk); t != nil {
 		r.limits.SetTrunk(pace.ID{Company: string(k.tenant), Name: trunk}, pace.Limit{AtOnce: t.Calls})
 	}
@@ -42,6 +46,13 @@ func (r *Runner) paced(k key, x *run, company *pbx.Company, s *pbx.Campaign, tru
 	}
 	r.want(k, x, s, trunk, calls)
 	return next
+}
+
+// companyLimit leaves a part of what the company may do to the calls of people, who would
+// be refused otherwise.
+func companyLimit(company *pbx.Company) pace.Limit {
+	l := company.Limits.Guarded()
+	return pace.Limit{PerSecond: campaignShare * float64(l.PerMinute) / 60, AtOnce: max(1, int(campaignShare*float64(l.Calls)))}
 }
 
 // launch dials whoever's turn it is, as long as anybody may be dialled, and gives when the

@@ -36,7 +36,7 @@ func company(campaigns ...*pbx.Campaign) *pbx.Company {
 	hours := func(first, last int) []pbx.Hours {
 		return []pbx.Hours{{Days: pbx.EveryDay, From: first * 60, To: last * 60}}
 	}
-	c := &pbx.Company{Tenant: pbx.Tenant{ID: "acme", Domain: "acme.test", Name: "Acme", Zone: "Europe/Moscow", Country: "RU", Limits: pbx.Limits{Calls: 200}},
+	c := &pbx.Company{Tenant: pbx.Tenant{ID: "acme", Domain: "acme.test", Name: "Acme", Zone: "Europe/Moscow", Country: "RU", Limits: pbx.Limits{Calls: 200, PerMinute: 6000}},
 		Trunks:    []*pbx.Trunk{{Name: "carrier", Host: "127.0.0.1", Transport: "udp"}},
 		Numbers:   map[string]*pbx.Number{"+74950000000": {Number: "+74950000000", Trunk: "carrier"}},
 		Outbound:  []pbx.Outbound{{Prefix: "+", Trunks: []string{"carrier"}}},
@@ -190,7 +190,7 @@ func TestA03States(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.must(w.runner.PauseCampaign(ctx, "acme", "news", "anna"))
 		time.Sleep(5 * time.Minute)
-		made := len(w.exchange.seen)
+		made := len(w.exchange.calls())
 		if made < 100 || made > 320 {
 			t.Errorf("%d calls in the first minute", made)
 		}
@@ -198,7 +198,7 @@ func TestA03States(t *testing.T) {
 		w.open()
 		w.start()
 		time.Sleep(5 * time.Minute)
-		if n := len(w.exchange.seen); n != made {
+		if n := len(w.exchange.calls()); n != made {
 			t.Errorf("%d calls of a paused campaign after a restart", n-made)
 		}
 		w.must(w.runner.ResumeCampaign(ctx, "acme", "news", "boris"))
@@ -207,11 +207,11 @@ func TestA03States(t *testing.T) {
 		if err := w.store.Close(); err != nil {
 			t.Error(err)
 		}
-		made = len(w.exchange.seen)
+		made = len(w.exchange.calls())
 		w.open()
 		w.start() // it goes on by itself
 		time.Sleep(time.Minute)
-		if n := len(w.exchange.seen) - made; n < 60 {
+		if n := len(w.exchange.calls()) - made; n < 60 {
 			t.Errorf("%d calls in the first minute of a campaign that ran", n)
 		}
 		w.must(w.runner.CancelCampaign(ctx, "acme", "news", "boris"))
@@ -244,18 +244,18 @@ func TestEverybodyIsCalled(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := map[pbx.AttemptOutcome]int{}
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			seen[d.outcome]++
 		}
-		if r.Attempts != len(w.exchange.seen) {
-			t.Errorf("%d attempts reported, %d calls", r.Attempts, len(w.exchange.seen))
+		if r.Attempts != len(w.exchange.calls()) {
+			t.Errorf("%d attempts reported, %d calls", r.Attempts, len(w.exchange.calls()))
 		}
 		for o, n := range seen {
 			if r.Outcomes[o] != n {
 				t.Errorf("%s: %d reported, %d seen", o, r.Outcomes[o], n)
 			}
 		}
-		if m := w.exchange.most["news"]; m > k.Pace.AtOnce {
+		if m := w.exchange.peak("news"); m > k.Pace.AtOnce {
 			t.Errorf("%d calls at once", m)
 		}
 	})
@@ -270,10 +270,10 @@ func TestA07Caps(t *testing.T) {
 		w.add("news", 300)
 		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
 		time.Sleep(20 * time.Minute)
-		if m := w.exchange.most["news"]; m != 7 {
+		if m := w.exchange.peak("news"); m != 7 {
 			t.Errorf("%d calls at once, 7 are the limit and are wanted", m)
 		}
-		seen := w.exchange.seen
+		seen := w.exchange.calls()
 		for i, d := range seen {
 			n := 0
 			for _, e := range seen[i:] {
@@ -310,7 +310,7 @@ func TestA04Window(t *testing.T) {
 		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
 		w.until("news", pbx.CampaignFinished, 72*time.Hour)
 		zones := map[string]int{}
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			zone := moscow
 			if target, err := w.store.Target(t.Context(), "acme", "news", d.c.Target); err != nil || target.Zone != "" {
 				zone = kamchatka
@@ -374,12 +374,12 @@ func TestA12ProgressiveOperators(t *testing.T) {
 				t.Fatalf("%d calls with 5 operators, %d free", calls, free)
 			}
 		}
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			if d.outcome == pbx.AttemptAbandoned {
 				t.Errorf("%s was abandoned", d.c.Number)
 			}
 		}
-		if n := len(w.exchange.seen); n < 100 {
+		if n := len(w.exchange.calls()); n < 100 {
 			t.Errorf("%d calls in an hour", n)
 		}
 	})
@@ -446,7 +446,7 @@ func TestInterrupted(t *testing.T) {
 		if err != nil || second.State != pbx.TargetInterrupted {
 			t.Errorf("without a record: %+v, %v", second, err)
 		}
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			if d.c.Number == made[0].Number || d.c.Number == made[1].Number {
 				t.Errorf("%s is dialled again", d.c.Number)
 			}

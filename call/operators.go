@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"vpbx/media/amd"
 	"vpbx/pbx"
 	"vpbx/routing"
 )
@@ -89,7 +90,7 @@ func (c *Call) bringOperator() {
 	}
 	w := k.bid
 	c.note(pbx.CallEvent{Kind: pbx.Wanted, Who: c.caller.who, To: o.Queue})
-	k.deadline = time.Now().Add(max(0, cmp.Or(o.Within, operatorWait)-sorryLead))
+	k.deadline = time.Now().Add(c.operatorTime())
 	if p := k.operator; p != nil {
 		k.operator = nil
 		c.parties = append(c.parties, p)
@@ -105,17 +106,17 @@ func (c *Call) bringOperator() {
 	c.m.desks.with(c.company.ID, func(k *desk) { k.hasAnswered(w) })
 	c.freed = w.turn
 	defer func() { c.freed = nil }()
-	for {
+	for first := true; ; first = false {
 		number := c.operatorFor(w)
 		switch {
-		case k.late():
-			_ = c.sorry()
-			return
-		case number != "":
+		case number != "" && (first || !k.late()):
 			if c.tryOperator(w, number) {
 				return
 			}
 			continue
+		case k.late():
+			_ = c.sorry()
+			return
 		}
 		c.caller.media.Play(c.m.prompts.quiet(), true)
 		timer := time.NewTimer(time.Until(k.deadline))
@@ -125,6 +126,22 @@ func (c *Call) bringOperator() {
 			return
 		}
 	}
+}
+
+// operatorTime is how long the target waits for an operator from now on. The law counts from
+// its answer, or from the end of what it says first, which the detection of machines has
+// listened behind.
+func (c *Call) operatorTime() time.Duration {
+	s := c.campaign.order.Settings
+	d := cmp.Or(s.Operators.Within, operatorWait) - sorryLead
+	if s.Machine.Do != pbx.MachineIgnored {
+		o := c.m.AMD
+		if o.Bound == 0 {
+			o = amd.Default()
+		}
+		d -= max(o.ShortPause, o.Pause)
+	}
+	return max(0, d)
 }
 
 // hasAnswered puts a call whose target waits before those whose number is being dialled. It

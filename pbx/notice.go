@@ -23,8 +23,9 @@ const (
 	NotifyTarget       NotificationKind = "target"       // a campaign is done with a target: Target; of no call
 )
 
-// NotificationKinds are the kinds that are about calls, in the order of a call.
-var NotificationKinds = []NotificationKind{NotifyArrived, NotifyRinging, NotifyAnswered, NotifyTransferred, NotifyDisconnected, NotifyEnded, NotifyRecorded}
+// NotificationKinds are the kinds that a webhook may choose from: those that are about
+// calls, in the order of a call, then the others.
+var NotificationKinds = []NotificationKind{NotifyArrived, NotifyRinging, NotifyAnswered, NotifyTransferred, NotifyDisconnected, NotifyEnded, NotifyRecorded, NotifyTarget}
 
 // Notification is what a CRM is told of a call at one moment. It is kept until the CRM
 // has it, so its JSON is a format.

@@ -76,7 +76,7 @@ type Target struct {
 
 	State    TargetState            `json:"state"`
 	Reason   HoldReason             `json:"reason,omitempty"`
-	Next     time.Time              `json:"next"`               // not dialled before
+	Next     time.Time              `json:"next,omitzero"`      // not dialled before
 	Attempts int                    `json:"attempts"`           // made
 	Turn     int                    `json:"turn"`               // place in Numbers of the next
 	Outcome  AttemptOutcome         `json:"outcome,omitempty"`  // of the last

@@ -22,7 +22,7 @@ const (
 // Change is one difference that a document made.
 type Change struct {
 	Action Action `json:"action"`
-	Noun   string `json:"noun"`          // tenant, extension, group, trunk, number, outbound, rate, rule, schedule, list, prompt, music, conference, menu or crm
+	Noun   string `json:"noun"`          // tenant, extension, group, trunk, number, outbound, rate, rule, schedule, list, prompt, music, conference, menu, campaign or crm
 	Key    string `json:"key,omitempty"` // number, name or prefix; "order" when only the order of a list differs
 }
 
@@ -52,6 +52,7 @@ func diff(old, next *pbx.Company) Changes {
 	all = append(all, diffMap("music", old.Music, next.Music)...)
 	all = append(all, diffMap("schedule", old.Schedules, next.Schedules)...)
 	all = append(all, diffMap("list", old.Lists, next.Lists)...)
+	all = append(all, diffMap("campaign", old.Campaigns, next.Campaigns)...)
 	all = append(all, diffList("rule", old.Rules, next.Rules, func(r pbx.Rule) string { return r.Key() })...)
 	if !reflect.DeepEqual(old.CRM, next.CRM) {
 		all = append(all, Change{Changed, "crm", next.CRM.Kind})

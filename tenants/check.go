@@ -84,6 +84,10 @@ func (d *Document) check(note noteFunc) {
 		c.note("menus", "%d items; %d at most", len(d.Menus), maxMenus)
 		c.tooLong = true
 	}
+	if len(d.Campaigns) > maxCampaigns {
+		c.note("campaigns", "%d items; %d at most", len(d.Campaigns), maxCampaigns)
+		c.tooLong = true
+	}
 	if c.tooLong {
 		return
 	}
@@ -111,6 +115,7 @@ func (d *Document) check(note noteFunc) {
 	c.checkMenus()
 	c.checkPauses()
 	c.checkRules()
+	c.checkCampaigns()
 	c.checkCRM()
 }
 
@@ -168,10 +173,12 @@ func (c *checker) index() {
 		c.match(path, n.Number, e164, "an E.164 number such as +74950000000")
 		c.once(path, c.numbers, n.Number, i, "numbers[%d]")
 	}
+	codes := map[string]int{}
 	for i, p := range c.Prompts {
 		path := fmt.Sprintf("prompts[%d].name", i)
 		c.match(path, p.Name, identifier, "letters, digits, dots and dashes, 40 at most")
 		c.once(path, c.prompts, p.Name, i, "prompts[%d]")
+		c.once(fmt.Sprintf("prompts[%d].code", i), codes, p.Code, i, "prompts[%d].code")
 	}
 	c.indexConferences()
 	c.indexMenus()

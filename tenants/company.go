@@ -70,6 +70,7 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 	b.music()
 	b.schedules()
 	b.lists()
+	b.campaigns()
 	b.routes()
 	b.crm()
 	if err := m.err(); err != nil {
@@ -301,7 +302,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, n := range keys(c.Prompts) {
 		p := c.Prompts[n]
-		d.Prompts = append(d.Prompts, Prompt{Name: n, File: p.File, Text: p.Text, Language: p.Language, Voice: p.Voice, Upload: p.Upload})
+		d.Prompts = append(d.Prompts, Prompt{Name: n, File: p.File, Text: p.Text, Language: p.Language, Voice: p.Voice, Upload: p.Upload, Code: p.Code, Recorders: clone(p.Recorders)})
 	}
 	for _, n := range keys(c.Music) {
 		m := c.Music[n]
@@ -323,6 +324,7 @@ func FromCompany(c *pbx.Company) *Document {
 	for _, r := range c.Rules {
 		d.Rules = append(d.Rules, documentRule(r))
 	}
+	d.Campaigns = documentCampaigns(c)
 	return d
 }
 

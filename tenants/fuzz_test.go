@@ -17,6 +17,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(menus))
 	f.Add([]byte(follows))
 	f.Add([]byte(queues))
+	f.Add([]byte(campaigns))
 	f.Add([]byte(`{"tenant":"a","domain":"a.test","extensions":[{"number":"1","password":"secret","codecs":["opus"]}],"groups":[{"number":"2","members":["1"]}]}`))
 	f.Add([]byte("tenant: a\ndomain: a.test\ntrunks: [{name: t, host: \"[::1]:5060\", from: [::1/128]}]\noutbound: [{prefix: \"+\", trunks: [t]}]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -28,6 +28,7 @@ type Section[T any] struct {
 var (
 	Menus     = Section[Menu]{name: "menus", noun: "menu", key: "name", list: func(d *Document) *[]Menu { return &d.Menus }, of: func(m *Menu) *string { return &m.Name }}
 	Schedules = Section[Schedule]{name: "schedules", noun: "schedule", key: "name", list: func(d *Document) *[]Schedule { return &d.Schedules }, of: func(s *Schedule) *string { return &s.Name }}
+	Campaigns = Section[Campaign]{name: "campaigns", noun: "campaign", key: "name", list: func(d *Document) *[]Campaign { return &d.Campaigns }, of: func(c *Campaign) *string { return &c.Name }}
 	Groups    = Section[Group]{name: "groups", noun: "group", key: "number", list: func(d *Document) *[]Group { return &d.Groups }, of: func(g *Group) *string { return &g.Number }}
 )
 
@@ -83,6 +84,28 @@ func (s Section[T]) Put(key string, body []byte, may Condition) (Edit, error) {
 		d.part = part{from: fmt.Sprintf("%s[%d]", s.name, i), doc: doc}
 		return nil
 	}, nil
+}
+
+// Add reads an item, YAML or JSON, and gives its key and the edit that adds it: a Conflict
+// when there is one of that key.
+func (s Section[T]) Add(body []byte) (string, Edit, error) {
+	var item T
+	doc := strict.Decode(body, &item)
+	key := *s.of(&item)
+	if err := doc.Err(); err != nil {
+		return "", nil, invalid(err)
+	}
+	if key == "" {
+		doc.Add(s.key, "is needed")
+		return "", nil, invalid(doc.Err())
+	}
+	edit, err := s.Put(key, body, func(now any) error {
+		if now != nil {
+			return &pbx.Error{Kind: pbx.Conflict, Field: s.key, Msg: fmt.Sprintf("there is a %s %.60q already", s.noun, key)}
+		}
+		return nil
+	})
+	return key, edit, err
 }
 
 // Remove gives the edit that removes the item of a key. What it leaves behind that needs

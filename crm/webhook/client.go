@@ -24,7 +24,7 @@ const (
 	HeaderTimestamp = "Vpbx-Timestamp" // Unix seconds
 	HeaderSignature = "Vpbx-Signature" // as Sign gives it
 	HeaderEvent     = "Vpbx-Event"     // kind of the event, or lookup
-	HeaderDelivery  = "Vpbx-Delivery"  // tenant/call-seq: the same when an event comes again
+	HeaderDelivery  = "Vpbx-Delivery"  // tenant/call-seq, or tenant/target-id-seq: the same when an event comes again
 )
 
 // Options configures a Client.
@@ -91,11 +91,19 @@ func (c *Client) Deliver(ctx context.Context, company *pbx.Company, n *pbx.Notif
 	if err != nil {
 		return err
 	}
-	req.Header.Set(HeaderDelivery, string(company.ID)+"/"+pbx.DeliveryID(string(n.Call), n.Seq))
+	req.Header.Set(HeaderDelivery, string(company.ID)+"/"+pbx.DeliveryID(subject(n), n.Seq))
 	if err := h.Taken(req); err != nil {
 		return fmt.Errorf("post to the webhook: %w", err)
 	}
 	return nil
+}
+
+// subject names what an event is about: a call, or somebody whom a campaign calls.
+func subject(n *pbx.Notification) string {
+	if n.Kind == pbx.NotifyTarget && n.Target != nil {
+		return "target-" + strconv.FormatInt(n.Target.Target.ID, 10)
+	}
+	return string(n.Call)
 }
 
 // Owner asks as the company describes. A 404 or 204, or nothing at the path of

@@ -97,6 +97,35 @@ func TestDeliver(t *testing.T) {
 	})
 }
 
+// TestDeliverTarget: the body that tells of somebody whom a campaign is done with.
+func TestDeliverTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(simnet.Options{})
+		var got http.Header
+		var body []byte
+		stop := serve(t, n, nil, func(w http.ResponseWriter, r *http.Request) {
+			got = r.Header
+			body, _ = io.ReadAll(r.Body)
+		})
+		defer stop()
+		c := New(Options{Dial: n.Host("93.184.216.1").Dial})
+		defer c.Close()
+		at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+		notice := pbx.Notification{Seq: 2, Kind: pbx.NotifyTarget, At: at, Target: &pbx.TargetNotice{Campaign: "debts", Call: "c1",
+			Target: pbx.Target{ID: 7, Key: "k1", Numbers: []string{"+79160000001"}, State: pbx.TargetDone, Attempts: 1, Outcome: pbx.AttemptAnswered, Added: at, Updated: at},
+			Last: &pbx.InCampaign{AttemptRef: pbx.AttemptRef{Campaign: "debts", Target: 7, Key: "k1", N: 1, Number: "+79160000001", Kind: pbx.CampaignDebt, Mode: pbx.DialMessage},
+				Outcome: pbx.AttemptAnswered, Answers: []pbx.Answer{{Block: "main", Key: "1", Answer: "will pay"}}, Told: true}}}
+		if err := c.Deliver(t.Context(), company("http://"+crmIP+"/hook"), &notice); err != nil {
+			t.Fatal(err)
+		}
+		want := `{"tenant":"acme","seq":2,"event":"target","at":"2026-11-22T10:00:00Z","target":{"campaign":"debts","target":{"id":7,"key":"k1","numbers":["+79160000001"],"state":"done","attempts":1,"turn":0,"outcome":"answered","added":"2026-11-22T10:00:00Z","updated":"2026-11-22T10:00:00Z"},` +
+			`"last":{"campaign":"debts","target":7,"key":"k1","attempt":1,"number":"+79160000001","kind":"debt","mode":"message","outcome":"answered","answers":[{"block":"main","key":"1","answer":"will pay"}],"told":true},"call":"c1"}}`
+		if string(body) != want || got.Get("Vpbx-Event") != "target" || got.Get("Vpbx-Delivery") != "acme/target-7-2" {
+			t.Errorf("body %s, want %s; header %v", body, want, got)
+		}
+	})
+}
+
 // TestSign is a vector that was reckoned apart from this code.
 func TestSign(t *testing.T) {
 	if got := Sign("0123456789abcdef", "1795334400", []byte(`{"a":1}`)); got != "sha256=0079efb63361d4bc041505bcd3a900ab80f648206376edf0e661aee331fc1d37" {

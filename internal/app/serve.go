@@ -26,7 +26,7 @@ func (a *App) buildAPI(ctx context.Context) error {
 		return err
 	}
 	reloading := reloading{a.tenants, a.sip, a.deliverer, a, a.debugger, a.store.TellBoxes}
-	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Queues: a.calls, QueueRecords: a.store, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Voicemail: a.store, Mails: a.store, Links: a.links, Routes: a.router, Book: a.store,
+	a.api, err = api.New(api.Config{Companies: a.store, Records: a.store, Live: a.calls, Control: a.calls, Conferences: a.calls, Queues: a.calls, QueueRecords: a.store, Sounds: a.recordings, Keeper: a.keeper, Deliveries: a.store, Voicemail: a.store, Mails: a.store, Links: a.links, Routes: a.router, Book: a.store, Campaigns: a.runner, CampaignRecords: a.store,
 		Integration: a.integrate, IntegrationMethods: rtk.Methods(),
 		Tenants: reloading, Amo: a.amoService(), Library: a.library, Bus: a.bus, Registrations: a.sip.Registrations,
 		Ladder: a.calls.Ladder, Capture: a.sip.Capture,

@@ -34,7 +34,7 @@ var imports = map[string]string{
 	"call":            "pbx sip media media/amd media/audio routing recordings sounds",
 	"store":           "pbx",
 	"store/storetest": "pbx store",
-	"api":             "pbx tenants events web sounds internal/pcap",
+	"api":             "pbx tenants events web sounds internal/pcap autodialer/sheet",
 	"internal/strict": "",
 	"internal/simnet": "",
 	"internal/lint":   "",
