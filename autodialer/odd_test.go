@@ -214,7 +214,7 @@ func TestFullSpeedKeepsUp(t *testing.T) {
 	k := campaign("news")
 	k.Pace = pbx.CampaignPace{PerSecond: 100, AtOnce: 3000, Abandoned: 0.03}
 	acme := company(k)
-	acme.Limits.Calls = 3000
+	acme.Limits.Calls, acme.Limits.PerMinute = 10000, 60000
 	bubble(t, 26, monday, acme, func(w *world) {
 		w.exchange.habits = func(string) habits { return habits{busy: 1} }
 		w.add("news", 3000)
