@@ -11,10 +11,16 @@
 // store, and each attempt one goroutine, which begins it, waits in [Dialer.Dial] and
 // settles it; what they come to is posted to the first. Close ends and waits for all.
 //
+// Campaigns with one queue share its operators: what one dials the others do not count on.
+// While the store fails a campaign dials nobody, and goes on when it is back; when the answer
+// of a write was lost the runner finds out what is kept before it does anything else.
+//
 // Invariants: an attempt is saved before its number is dialled, and settled behind the
 // record of its call; an attempt that a dead process left is settled as interrupted at
 // the start. A target is in one attempt at most. Nothing is dialled that
-// [Store.BeginAttempt] has not granted.
+// [Store.BeginAttempt] has not granted, by what is known of the target's numbers then. The
+// tests of a store that fails are in faults_test.go, those of odd data and of several
+// campaigns in odd_test.go.
 package autodialer
 
 import (

@@ -116,7 +116,7 @@ func (r *Runner) share(k key, s *pbx.Campaign, at time.Time) {
 	}
 	for other, y := range r.rivals(k, s) {
 		company, settings := r.settings(other)
-		if len(y.waiting) == 0 || y.changing || at.Before(y.holdUntil) {
+		if len(y.waiting) == 0 || y.changing || y.unsure || at.Before(y.holdUntil) {
 			continue
 		}
 		if y.pacer != nil {

@@ -214,7 +214,7 @@ func TestFullSpeedKeepsUp(t *testing.T) {
 	k := campaign("news")
 	k.Pace = pbx.CampaignPace{PerSecond: 100, AtOnce: 3000, Abandoned: 0.03}
 	acme := company(k)
-	acme.Limits.Calls = 3000
+	acme.Limits.Calls, acme.Limits.PerMinute = 10000, 60000
 	bubble(t, 26, monday, acme, func(w *world) {
 		w.exchange.habits = func(string) habits { return habits{busy: 1} }
 		w.add("news", 3000)
@@ -303,7 +303,26 @@ func TestPauseKeptThoughRefused(t *testing.T) {
 		if err != nil || p.Status != pbx.CampaignPaused {
 			t.Errorf("%s, %v", p.Status, err)
 		}
-		w.must(w.runner.ResumeCampaign(t.Context(), "acme", "news", "anna"))
+		x.loseSave.Store(true)
+		if _, err := w.runner.ResumeCampaign(t.Context(), "acme", "news", "anna"); err == nil {
+			t.Error("no error")
+		}
+		x.loseSave.Store(false)
+		w.until("news", pbx.CampaignFinished, 8*time.Hour)
+	})
+}
+
+// TestStartKeptThoughRefused: so does it about a start.
+func TestStartKeptThoughRefused(t *testing.T) {
+	failing(t, company(campaign("news")), func(w *world, x *faulty) {
+		t := w.t
+		w.add("news", 50)
+		x.loseSave.Store(true)
+		if _, err := w.runner.StartCampaign(t.Context(), "acme", "news", "anna"); err == nil {
+			t.Error("no error")
+		}
+		x.loseSave.Store(false)
+		w.until("news", pbx.CampaignFinished, 8*time.Hour)
 	})
 }
 

@@ -249,7 +249,10 @@ func (r *Runner) refusedOrder(m saved, x *run) {
 		x.feedAt = at.Add(time.Second)
 		return
 	}
-	x.unsure = x.state.Status != "" // it may be kept all the same
+	x.unsure = pbx.KindOf(m.err) != pbx.NotFound // it may be kept all the same
+	if x.unsure && !decided(m.err) {
+		x.holdUntil = at.Add(retryStore)
+	}
 	if m.reply != nil {
 		return
 	}

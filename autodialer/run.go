@@ -110,13 +110,21 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 	company, s := r.settings(k)
 	if company == nil {
 		x.waiting = nil
+		r.want(k, x, nil, "", 0)
 		if len(x.open) == 0 && !x.reading && !x.changing {
-			delete(r.runs, k)
-			r.limits.Drop(k.id())
+			r.forget(k)
 		}
 		return time.Time{}
 	}
 	next := r.report(k, x, at)
+	if x.unsure && !x.changing && !r.drained {
+		r.want(k, x, s, "", 0)
+		if at.Before(x.holdUntil) {
+			return earliest(next, x.holdUntil)
+		}
+		r.ordered(order{key: k, do: toLook})
+		return next
+	}
 	if x.state.Status != pbx.CampaignRunning {
 		r.want(k, x, s, "", 0)
 		if len(x.open) == 0 && !x.reading && !x.changing && x.state.Status != pbx.CampaignPaused {
@@ -132,10 +140,6 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 		r.want(k, x, s, "", 0)
 		x.why = "the store does not answer"
 		return earliest(next, x.holdUntil)
-	}
-	if x.unsure {
-		r.ordered(order{key: k, do: toLook})
-		return next
 	}
 	switch {
 	case s == nil:
@@ -153,6 +157,19 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 		next = earliest(next, s.Until)
 	}
 	return earliest(next, r.prepare(k, x, company, s, at))
+}
+
+// forget drops a campaign of a company that is not there any more, and with the last one what
+// is known of the company.
+func (r *Runner) forget(k key) {
+	delete(r.runs, k)
+	r.limits.Drop(k.id())
+	for other := range r.runs {
+		if other.tenant == k.tenant {
+			return
+		}
+	}
+	r.limits.DropCompany(string(k.tenant))
 }
 
 // prepare sees to it that there is somebody to be called and a trunk for it.
