@@ -103,3 +103,23 @@ func TestCutOffUpload(t *testing.T) {
 		}
 	}
 }
+
+// TestReadyEverywhere: a draft with people to be called is ready, whoever is asked for it.
+func TestReadyEverywhere(t *testing.T) {
+	r := newCampaign(t)
+	status := func(path string) string {
+		var line CampaignLine
+		r.ask("GET", path, newToken, nil).into(t, &line)
+		return string(line.Status)
+	}
+	if got := status(debts); got != "draft" {
+		t.Errorf("without people: %s", got)
+	}
+	r.ask("POST", debts+"/targets", newToken, `{"items": [{"numbers": ["+79161234567"]}]}`).want(t, 200)
+	var list List[CampaignLine]
+	r.ask("GET", newPath+"/campaigns", newToken, nil).into(t, &list)
+	if len(list.Items) != 1 || list.Items[0].Status != "ready" || status(debts) != "ready" {
+		t.Errorf("%+v, %s", list, status(debts))
+	}
+	r.ask("DELETE", debts, newToken, nil).want(t, 204)
+}
