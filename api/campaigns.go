@@ -184,7 +184,7 @@ func lineOf(c *pbx.Company, settings *pbx.Campaign, state pbx.CampaignState, tar
 	if line.Targets == nil {
 		line.Targets = map[pbx.TargetState]int{}
 	}
-	if line.Status == pbx.CampaignDraft && settings != nil && targets[pbx.TargetWaiting] > 0 {
+	if line.Status == pbx.CampaignDraft && !line.Removed && line.Targets[pbx.TargetWaiting] > 0 {
 		line.Status = pbx.CampaignReady
 	}
 	return line

@@ -322,10 +322,10 @@ func (s *Server) addConsentList(ctx context.Context, q *request, in *inStopList)
 		if err != nil {
 			return pbx.Consent{}, invalid(path+".number", "%v", err)
 		}
-		if !oneLine(item.Source, 4*maxTargetKey) || !oneLine(item.Text, maxSaid) {
-			return pbx.Consent{}, invalid(path, "it holds control characters")
-		}
 		consent := NewConsent{Source: item.Source, Text: item.Text, At: item.At}
+		if err := consent.check(path, at); err != nil {
+			return pbx.Consent{}, err
+		}
 		return consent.consent(number, at), nil
 	}, func(r sheet.Row) error {
 		if r.Consent.Source == "" {

@@ -27,6 +27,8 @@ const (
 	maxTargetKey = 200 // characters, as of a name
 	maxVariables = 100
 	maxSaid      = 4 << 10 // bytes of the value of a variable
+
+	oldestConsent = 1990 // as of lists
 )
 
 // targetRecords keeps the targets of campaigns.
@@ -197,10 +199,31 @@ func (n *NewTarget) target(c *pbx.Company, path string, at time.Time) (pbx.Targe
 		t.Zone = zone.String()
 	}
 	if n.Consent != nil {
+		if err := n.Consent.check(path+".consent", at); err != nil {
+			return t, err
+		}
 		consent := n.Consent.consent("", at)
 		t.Consent = &consent
 	}
 	return t, nil
+}
+
+// check refuses what is no record at a moment: nobody can be shown who has agreed when, or
+// nobody can have.
+func (n *NewConsent) check(path string, at time.Time) error {
+	switch {
+	case strings.TrimSpace(n.Source) == "":
+		return invalid(path+".source", "it says nothing")
+	case !oneLine(n.Source, 4*maxTargetKey):
+		return invalid(path+".source", "it holds control characters")
+	case !oneLine(n.Text, maxSaid):
+		return invalid(path+".text", "it holds control characters")
+	case !n.At.IsZero() && n.At.Year() < oldestConsent:
+		return invalid(path+".at", "no consent is as old as that")
+	case n.At.After(at.Add(24 * time.Hour)):
+		return invalid(path+".at", "it is in the future")
+	}
+	return nil
 }
 
 // consent is the record as it is kept.

@@ -62,11 +62,15 @@ func (s *slowly) Read(p []byte) (int, error) {
 	}
 	_ = s.control.SetReadDeadline(next) // a connection without deadlines is a test's
 	n, err := s.r.Read(p)
-	if err != nil {
-		// The deadline would end the request while its list is worked on.
-		_ = s.control.SetReadDeadline(time.Time{})
+	if err == nil {
+		return n, nil
 	}
-	return n, err
+	// The deadline would end the request while its list is worked on.
+	_ = s.control.SetReadDeadline(time.Time{})
+	if errors.Is(err, io.EOF) {
+		return n, err
+	}
+	return n, broken(err) // whoever reads lists does not know whose fault that is
 }
 
 // sent is a body that is either JSON, which json then reads, or a file.
@@ -138,6 +142,9 @@ func formFile(body io.Reader, boundary string) (io.Reader, error) {
 
 // broken is the error for a body that cannot be read to its end.
 func broken(err error) error {
+	if told, ok := errors.AsType[*pbx.Error](err); ok {
+		return told
+	}
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &pbx.Error{Kind: pbx.Limit, Msg: fmt.Sprintf("the list is larger than %d MiB: divide it", large.Limit>>20), Err: err}
 	}

@@ -210,7 +210,9 @@ func (r *Runner) changed(m saved) {
 	case m.err == nil:
 		r.take(m.key, m.state)
 		r.Log.Info("campaign "+string(m.state.Status), "tenant", m.tenant, "campaign", m.name, "by", m.by, "alert", m.alert)
-		r.Publish(m.tenant, "campaign."+string(m.state.Status), m.state)
+		told := m.state
+		told.Settings = nil // watchers ask for them where they want them
+		r.Publish(m.tenant, "campaign."+string(told.Status), told)
 		if m.alert != "" {
 			r.metrics.paused.Inc()
 		}

@@ -47,3 +47,37 @@ func TestHeld(t *testing.T) {
 		t.Errorf("%q, %q", a, b)
 	}
 }
+
+// TestEventsAreShort: what is published of a campaign is its state, not its settings: a script
+// of fifty blocks each second would be all that watchers read.
+func TestEventsAreShort(t *testing.T) {
+	k := campaign("news")
+	bubble(t, 7, monday, company(k), func(w *world) {
+		t := w.t
+		w.add("news", 3)
+		synctest.Wait()
+		kinds := map[string]int{}
+		w.runner.Publish = func(_ pbx.TenantID, kind string, body any) {
+			kinds[kind]++
+			switch b := body.(type) {
+			case pbx.CampaignState:
+				if b.Settings != nil {
+					t.Errorf("%s has settings", kind)
+				}
+			case pbx.CampaignProgress:
+				if b.Settings != nil {
+					t.Errorf("%s has settings", kind)
+				}
+			}
+		}
+		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
+		if s := w.until("news", pbx.CampaignFinished, 24*time.Hour); s.Settings == nil {
+			t.Error("the settings are not kept")
+		}
+		for _, kind := range []string{"campaign.running", "campaign.progress", "campaign.target", "campaign.finished"} {
+			if kinds[kind] == 0 {
+				t.Errorf("no %s: %v", kind, kinds)
+			}
+		}
+	})
+}

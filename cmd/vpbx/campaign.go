@@ -81,14 +81,16 @@ func (c *campaignListCmd) Run(ctx context.Context, out io.Writer) error {
 			Items []campaignLine
 			Next  string
 		}
-		shown, err := c.ask(ctx, out, "GET", "/campaigns", url.Values{"limit": {"100"}, "cursor": {cursor}}, nil, &list)
-		if shown || err != nil {
+		if _, err := c.ask(ctx, out, "GET", "/campaigns", url.Values{"limit": {"100"}, "cursor": {cursor}}, nil, &list); err != nil {
 			return err
 		}
 		for _, l := range list.Items {
 			rows = append(rows, []string{l.Name, l.Kind, l.Mode, l.Status, counted(l.Targets), l.Title})
 		}
 		cursor = list.Next
+	}
+	if c.JSON {
+		return nil // each page was printed
 	}
 	return table(out, rows...)
 }
@@ -187,10 +189,8 @@ func (f *fileFlags) upload(ctx context.Context, r *remote, out io.Writer, path s
 		Added, Duplicates, Stopped, Numbers, Skipped, Left *int
 		List                                               struct {
 			Read, Accepted, Duplicates, Invalid, Empty int
-			Problems                                   []struct {
-				Line                  int
-				Column, Value, Reason string
-			}
+			Columns                                    []struct{ Header, Use string }
+			Problems, Repeated, Notes                  []rowProblem
 		}
 	}
 	shown, err := r.read(out, answer, &done)
@@ -208,10 +208,21 @@ func (f *fileFlags) upload(ctx context.Context, r *remote, out io.Writer, path s
 			rows = append(rows, []string{c.name, strconv.Itoa(*c.count)})
 		}
 	}
-	for _, p := range done.List.Problems {
+	for _, c := range done.List.Columns {
+		if c.Use == "nothing" && c.Header != "" {
+			rows = append(rows, []string{"column not used", c.Header, "--map names other columns only"})
+		}
+	}
+	for _, p := range slices.Concat(done.List.Problems, done.List.Repeated, done.List.Notes) {
 		rows = append(rows, []string{fmt.Sprintf("line %d", p.Line), strings.TrimSpace(p.Column + " " + strconv.Quote(p.Value)), p.Reason})
 	}
 	return table(out, rows...)
+}
+
+// rowProblem is what the API says of a row.
+type rowProblem struct {
+	Line                  int
+	Column, Value, Reason string
 }
 
 type targetsAddCmd struct {
@@ -406,14 +417,16 @@ func (c *stopShowCmd) Run(ctx context.Context, out io.Writer) error {
 			Items []pbx.Stop
 			Next  string
 		}
-		shown, err := c.ask(ctx, out, "GET", c.path(""), url.Values{"limit": {"500"}, "cursor": {cursor}}, nil, &list)
-		if shown || err != nil {
+		if _, err := c.ask(ctx, out, "GET", c.path(""), url.Values{"limit": {"500"}, "cursor": {cursor}}, nil, &list); err != nil {
 			return err
 		}
 		for _, s := range list.Items {
 			rows = append(rows, []string{s.Number, s.Source, shortTime(&s.At), s.Note})
 		}
 		cursor = list.Next
+	}
+	if c.JSON {
+		return nil // each page was printed
 	}
 	return table(out, rows...)
 }

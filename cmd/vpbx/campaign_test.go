@@ -93,3 +93,56 @@ func run(t *testing.T, out io.Writer, line string) error {
 	}
 	return cmd.Run(t.Context())
 }
+
+// TestCampaignPages: what is printed as JSON is all pages, too.
+func TestCampaignPages(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next := ""
+		if r.FormValue("cursor") == "" {
+			next = "c2"
+		}
+		_, _ = io.WriteString(w, `{"items":[],"next":"`+next+`"}`+"\n")
+	}))
+	defer server.Close()
+	for _, line := range []string{"list", "stop-list list"} {
+		var out bytes.Buffer
+		err := run(t, &out, "campaign "+line+" --json --tenant=acme --token=t --server="+server.URL)
+		if want := `{"items":[],"next":"c2"}` + "\n" + `{"items":[],"next":""}` + "\n"; err != nil || out.String() != want {
+			t.Errorf("%s: %v, %q", line, err, out.String())
+		}
+	}
+}
+
+// TestUploadTold: the command says which rows and columns were left out, and why.
+func TestUploadTold(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list.csv")
+	if err := os.WriteFile(file, []byte("phone\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"added":1,"list":{"columns":[{"header":"phone","use":"phone"},{"header":"Zone","use":"nothing"}],
+			"problems":[{"line":2,"reason":"bad"}],"repeated":[{"line":3,"reason":"twice"}],"notes":[{"line":4,"reason":"short"}]}}`)
+	}))
+	defer server.Close()
+	var out bytes.Buffer
+	// An address without a scheme is one of http.
+	err := run(t, &out, "campaign targets add debts "+file+" --tenant=acme --token=t --server="+strings.TrimPrefix(server.URL, "http://"))
+	for _, want := range []string{"column not used  Zone", "line 2", "line 3", "line 4"} {
+		if err != nil || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), strings.Join(strings.Fields(want), " ")) {
+			t.Errorf("%v, no %q in\n%s", err, want, out.String())
+		}
+	}
+}
+
+// TestRefusedOnce: a reason is told once, without a line where it has none.
+func TestRefusedOnce(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(400)
+		_, _ = io.WriteString(w, `{"error":{"message":"limit: too large","details":[{"path":"limit","message":"too large"},{"path":"when","message":"no schedule"}]}}`)
+	}))
+	defer server.Close()
+	err := run(t, io.Discard, "campaign list --tenant=acme --token=t --server="+server.URL)
+	if err == nil || err.Error() != "limit: too large\n  when: no schedule" {
+		t.Errorf("%q", err)
+	}
+}

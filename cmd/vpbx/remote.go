@@ -23,7 +23,7 @@ type remote struct {
 	Server string `help:"Address of the engine's API; without it http.listen of the config." placeholder:"URL"`
 	Token  string `help:"API token." env:"VPBX_TOKEN" placeholder:"TOKEN"`
 	Tenant string `help:"Company." env:"VPBX_TENANT" required:"" placeholder:"TENANT"`
-	JSON   bool   `name:"json" help:"Print what the API answers."`
+	JSON   bool   `name:"json" help:"Print what the API answers; of a list each page."`
 }
 
 // base is where the company is in the API.
@@ -42,6 +42,9 @@ func (r *remote) base() (string, error) {
 			host = "127.0.0.1"
 		}
 		server = "http://" + net.JoinHostPort(host, port)
+	}
+	if !strings.Contains(server, "://") {
+		server = "http://" + server
 	}
 	return strings.TrimRight(server, "/") + "/api/v1/tenants/" + url.PathEscape(r.Tenant), nil
 }
@@ -98,12 +101,19 @@ func refused(res *http.Response) error {
 	var b strings.Builder
 	b.WriteString(failure.Error.Message)
 	for _, d := range failure.Error.Details {
-		fmt.Fprintf(&b, "\n  line %d, %s: %s", d.Line, d.Path, d.Message)
+		if failure.Error.Message == d.Path+": "+d.Message {
+			continue // the message says it
+		}
+		b.WriteString("\n  ")
+		if d.Line > 0 {
+			fmt.Fprintf(&b, "line %d, ", d.Line)
+		}
+		fmt.Fprintf(&b, "%s: %s", d.Path, d.Message)
 	}
 	return errors.New(b.String())
 }
 
-// ask is send with the answer decoded into v, or printed as it is where JSON is wanted;
+// ask is send with the answer decoded into v, and printed as it is where JSON is wanted;
 // shown tells that it was. An empty answer leaves v as it is.
 func (r *remote) ask(ctx context.Context, out io.Writer, method, path string, query url.Values, in, v any) (shown bool, err error) {
 	var body io.Reader
@@ -129,16 +139,17 @@ func (r *remote) read(out io.Writer, answer io.Reader, v any) (shown bool, err e
 		return false, fmt.Errorf("read what the engine answers: %w", err)
 	}
 	if r.JSON {
-		_, err := out.Write(text)
-		return true, err
+		if _, err := out.Write(text); err != nil {
+			return true, err
+		}
 	}
 	if len(text) == 0 || v == nil {
-		return false, nil
+		return r.JSON, nil
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return false, fmt.Errorf("read what the engine answers: %w", err)
+		return r.JSON, fmt.Errorf("read what the engine answers: %w", err)
 	}
-	return false, nil
+	return r.JSON, nil
 }
 
 // shortTime shows a time as its clock has it.
