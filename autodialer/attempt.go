@@ -57,7 +57,7 @@ func (r *Runner) make(k key, s *pbx.Campaign, c candidate, id pbx.CallID, limits
 		r.Log.Error("attempt without a call", "tenant", k.tenant, "campaign", k.name, "target", t.ID, "error", err)
 		return r.conclude(k, s, t, a, pbx.CDR{Ended: time.Now(), Campaign: &pbx.InCampaign{Outcome: pbx.AttemptFailed}})
 	case err != nil:
-		r.Log.Warn("attempt taken back", "tenant", k.tenant, "campaign", k.name, "target", t.ID, "error", err)
+		r.Log.Debug("attempt taken back", "tenant", k.tenant, "campaign", k.name, "target", t.ID, "error", err)
 		t.State, t.Next = pbx.TargetWaiting, time.Now().Add(withdrawnWait)
 		return ended{err: r.settled(pbx.Settlement{Attempt: a, Target: t, Withdrawn: true})}
 	}
