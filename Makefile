@@ -27,7 +27,7 @@ setup: ## install what the tests need (Debian, as root or with sudo)
 test: setup ## every test with the race detector; the real network after the rest, alone
 	$(GO) test ./media ./crm ./call
 	CGO_ENABLED=1 $(GO) test $(RACE) -parallel 4 -timeout 45m $$($(GO) list ./... | grep -v '/internal/e2e$$')
-	CGO_ENABLED=1 $(GO) test $(RACE) -parallel 4 -timeout 15m ./internal/e2e/...
+	CGO_ENABLED=1 $(GO) test $(RACE) -parallel 4 -timeout 25m ./internal/e2e/...
 
 race: ## all but the real network under the race detector, three times over
 	CGO_ENABLED=1 $(GO) test $(RACE) -count=3 -timeout 40m $$($(GO) list ./... | grep -v '/internal/e2e$$')

@@ -87,7 +87,7 @@ func (w *world) check(k *pbx.Campaign, limit int) {
 	t := w.t
 	t.Helper()
 	var seen []dialSeen
-	for _, d := range w.exchange.seen {
+	for _, d := range w.exchange.calls() {
 		if d.c.Campaign == k.Name {
 			seen = append(seen, d)
 		}
@@ -138,7 +138,7 @@ func (w *world) check(k *pbx.Campaign, limit int) {
 			t.Errorf("%s: %d of %d live answers are abandoned at %s", k.Name, abandoned, live, d.at)
 		}
 	}
-	if m := w.exchange.most[k.Name]; m > k.Pace.AtOnce {
+	if m := w.exchange.peak(k.Name); m > k.Pace.AtOnce {
 		t.Errorf("%s: %d calls at once", k.Name, m)
 	}
 	r, err := w.store.CampaignReport(t.Context(), "acme", k.Name, time.Time{}, time.Time{})
@@ -164,7 +164,7 @@ func (w *world) total(limit int) {
 		up int
 	}
 	var edges []edge
-	for _, d := range w.exchange.seen {
+	for _, d := range w.exchange.calls() {
 		edges = append(edges, edge{d.at, 1}, edge{d.over, -1})
 	}
 	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(a.at.Compare(b.at), a.up-b.up) })

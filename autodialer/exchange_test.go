@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -165,6 +166,20 @@ func (x *exchange) operator(c pbx.CampaignCall, talk time.Duration) pbx.AttemptO
 
 func (x *exchange) tell(c pbx.CampaignCall, k pbx.EventKind, who string) {
 	x.heard(pbx.Live{Tenant: c.Tenant, Call: c.Call, CallEvent: pbx.CallEvent{At: time.Now(), Kind: k, Text: who, Name: who}})
+}
+
+// calls are those that are over.
+func (x *exchange) calls() []dialSeen {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.seen)
+}
+
+// peak is how many calls of a campaign there were at once.
+func (x *exchange) peak(name string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.most[name]
 }
 
 // number is the n-th number of a test: a landline of Moscow, whose zone is known.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,8 +24,11 @@ type world struct {
 	store    *store.Store
 	exchange *exchange
 	runner   *Runner
-	down     map[string]bool // trunks
-	targets  int             // of a simulated day
+	dialer   Dialer            // in the place of exchange; nil: that
+	looks    atomic.Int64      // at the directory
+	between  func(Store) Store // what stands between the store and the runner; nil: nothing
+	down     map[string]bool   // trunks
+	targets  int               // of a simulated day
 }
 
 // company is acme with campaigns.
@@ -69,6 +73,7 @@ func bubble(t *testing.T, seed uint64, at time.Time, c *pbx.Company, f func(*wor
 		w.start()
 		f(w)
 		w.close()
+		time.Sleep(2 * wrapup) // of operators who talked last
 	})
 }
 
@@ -86,7 +91,16 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.runner = NewRunner(Options{Dialer: w.exchange, Store: w.store, Directory: w.store.Directory, Law: rules,
+	var kept Store = w.store
+	if w.between != nil {
+		kept = w.between(kept)
+	}
+	var dialer Dialer = w.exchange
+	if w.dialer != nil {
+		dialer = w.dialer
+	}
+	directory := func() *pbx.Directory { w.looks.Add(1); return w.store.Directory() }
+	w.runner = NewRunner(Options{Dialer: dialer, Store: kept, Directory: directory, Law: rules,
 		TrunkUp: func(_ pbx.TenantID, name string) bool { return !w.down[name] }, Publish: func(pbx.TenantID, string, any) {},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry()})
 	w.exchange.heard = w.runner.Heard
@@ -176,7 +190,7 @@ func TestA03States(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.must(w.runner.PauseCampaign(ctx, "acme", "news", "anna"))
 		time.Sleep(5 * time.Minute)
-		made := len(w.exchange.seen)
+		made := len(w.exchange.calls())
 		if made < 100 || made > 320 {
 			t.Errorf("%d calls in the first minute", made)
 		}
@@ -184,7 +198,7 @@ func TestA03States(t *testing.T) {
 		w.open()
 		w.start()
 		time.Sleep(5 * time.Minute)
-		if n := len(w.exchange.seen); n != made {
+		if n := len(w.exchange.calls()); n != made {
 			t.Errorf("%d calls of a paused campaign after a restart", n-made)
 		}
 		w.must(w.runner.ResumeCampaign(ctx, "acme", "news", "boris"))
@@ -193,11 +207,11 @@ func TestA03States(t *testing.T) {
 		if err := w.store.Close(); err != nil {
 			t.Error(err)
 		}
-		made = len(w.exchange.seen)
+		made = len(w.exchange.calls())
 		w.open()
 		w.start() // it goes on by itself
 		time.Sleep(time.Minute)
-		if n := len(w.exchange.seen) - made; n < 60 {
+		if n := len(w.exchange.calls()) - made; n < 60 {
 			t.Errorf("%d calls in the first minute of a campaign that ran", n)
 		}
 		w.must(w.runner.CancelCampaign(ctx, "acme", "news", "boris"))
@@ -230,18 +244,18 @@ func TestEverybodyIsCalled(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := map[pbx.AttemptOutcome]int{}
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			seen[d.outcome]++
 		}
-		if r.Attempts != len(w.exchange.seen) {
-			t.Errorf("%d attempts reported, %d calls", r.Attempts, len(w.exchange.seen))
+		if r.Attempts != len(w.exchange.calls()) {
+			t.Errorf("%d attempts reported, %d calls", r.Attempts, len(w.exchange.calls()))
 		}
 		for o, n := range seen {
 			if r.Outcomes[o] != n {
 				t.Errorf("%s: %d reported, %d seen", o, r.Outcomes[o], n)
 			}
 		}
-		if m := w.exchange.most["news"]; m > k.Pace.AtOnce {
+		if m := w.exchange.peak("news"); m > k.Pace.AtOnce {
 			t.Errorf("%d calls at once", m)
 		}
 	})
@@ -256,10 +270,10 @@ func TestA07Caps(t *testing.T) {
 		w.add("news", 300)
 		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
 		time.Sleep(20 * time.Minute)
-		if m := w.exchange.most["news"]; m != 7 {
+		if m := w.exchange.peak("news"); m != 7 {
 			t.Errorf("%d calls at once, 7 are the limit and are wanted", m)
 		}
-		seen := w.exchange.seen
+		seen := w.exchange.calls()
 		for i, d := range seen {
 			n := 0
 			for _, e := range seen[i:] {
@@ -296,7 +310,7 @@ func TestA04Window(t *testing.T) {
 		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
 		w.until("news", pbx.CampaignFinished, 72*time.Hour)
 		zones := map[string]int{}
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			zone := moscow
 			if target, err := w.store.Target(t.Context(), "acme", "news", d.c.Target); err != nil || target.Zone != "" {
 				zone = kamchatka
@@ -360,12 +374,12 @@ func TestA12ProgressiveOperators(t *testing.T) {
 				t.Fatalf("%d calls with 5 operators, %d free", calls, free)
 			}
 		}
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			if d.outcome == pbx.AttemptAbandoned {
 				t.Errorf("%s was abandoned", d.c.Number)
 			}
 		}
-		if n := len(w.exchange.seen); n < 100 {
+		if n := len(w.exchange.calls()); n < 100 {
 			t.Errorf("%d calls in an hour", n)
 		}
 	})
@@ -432,7 +446,7 @@ func TestInterrupted(t *testing.T) {
 		if err != nil || second.State != pbx.TargetInterrupted {
 			t.Errorf("without a record: %+v, %v", second, err)
 		}
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			if d.c.Number == made[0].Number || d.c.Number == made[1].Number {
 				t.Errorf("%s is dialled again", d.c.Number)
 			}

@@ -45,6 +45,7 @@ type baresipOptions struct {
 	Mux            bool   // RTCP on the port of RTP
 	Watches        string // an extension whose presence it watches
 	Carrier        bool   // it does not register: the server knows it by its address, 127.0.0.1
+	At             string // host:port on which it listens; "": any of 127.0.0.1
 }
 
 // startBaresip starts a phone and waits until it is registered.
@@ -55,6 +56,9 @@ func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
 	toneFile(t, b.dir, "tone.wav", o.Tone, 2*time.Minute)
 	control := controlAddress(t)
 	config, contacts := b.configText(s, control), ""
+	if o.At != "" {
+		config = strings.Replace(config, "sip_listen 127.0.0.1:0", "sip_listen "+o.At, 1)
+	}
 	if o.Secured != "" {
 		config += "module srtp.so\nmodule dtls_srtp.so\n"
 	}
@@ -141,7 +145,7 @@ func (b *baresip) account(s *server, o baresipOptions) string {
 		o.Codecs = "PCMA,PCMU"
 	}
 	if o.Carrier {
-		return fmt.Sprintf("<sip:%s@127.0.0.1>;outbound=\"sip:%s\";regint=0;audio_codecs=%s\n", o.User, at, o.Codecs)
+		return fmt.Sprintf("<sip:%s@127.0.0.1>;outbound=\"sip:%s\";regint=0;answermode=%s;audio_codecs=%s\n", o.User, at, mode, o.Codecs)
 	}
 	secured := ""
 	if o.Secured != "" {

@@ -66,9 +66,21 @@ func serve(t *testing.T, o serverOptions) *server {
 // start runs the process with the addresses that are known so far.
 func (s *server) start() {
 	s.t.Helper()
+	s.launch()
+	s.waitReady()
+}
+
+// launch runs the process and waits for nothing.
+func (s *server) launch() {
+	s.t.Helper()
 	s.config = write(s.t, filepath.Join(s.dir, "vpbx.yaml"), s.configText())
 	s.process = start(s.t, "vpbx", s.dir, vpbx, "serve", "--config", s.config)
 	s.crashed = false
+}
+
+// waitReady waits until the server says that it is ready.
+func (s *server) waitReady() {
+	s.t.Helper()
 	waitFor(s.t, 20*time.Second, "vpbx is ready", func() bool {
 		if !s.running() {
 			s.t.Fatalf("vpbx did not start: %v", s.err)
