@@ -64,7 +64,7 @@ func (r *Runner) make(k key, s *pbx.Campaign, c candidate, id pbx.CallID, limits
 		e.ours, e.cdr.Cause.Text.EN = true, err.Error()
 		return e
 	case err != nil:
-		r.Log.Warn("attempt taken back", "tenant", k.tenant, "campaign", k.name, "target", t.ID, "error", err)
+		r.Log.Debug("attempt taken back", "tenant", k.tenant, "campaign", k.name, "target", t.ID, "error", err)
 		return ended{err: r.takeBack(t, a)}
 	}
 	return r.conclude(k, s, t, a, cdr)

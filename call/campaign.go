@@ -23,6 +23,7 @@ type campaigning struct {
 	ringing  *sip.Leg                 // of the target, once it rings
 	alerted  bool                     // and has said 180
 	told     bool                     // the message was heard to its end, or left
+	greeted  time.Time                // when the target had said who it is, or answered and said nothing
 	deadline time.Time                // an operator must be there before; zero: none is wanted
 	bid      *waiter                  // for an operator, nil: none is wanted yet
 	operator *party                   // who waits until the target answers: preview
@@ -238,6 +239,7 @@ func (c *Call) takeTarget(p *party) {
 	c.caller, c.parties = p, nil
 	c.seat = 1 - p.seat
 	c.note(pbx.CallEvent{Kind: pbx.Served, Who: p.who, Leg: p.leg.ID, Text: c.campaign.order.Campaign})
+	c.campaign.greeted = time.Now()
 	c.listenToTarget()
 	if c.decision.Record {
 		if err := p.media.Admit(media.Record); err != nil {

@@ -13,13 +13,23 @@ const (
 	machineWait = time.Minute // for the beep of a machine or the end of its greeting
 	maxBeeps    = 3           // after which a message for a machine begins again
 	verdictLate = time.Second // how much later than promised a verdict may come
+
+	detectLag      = 150 * time.Millisecond // from the sound to the verdict that it makes
+	leastListening = 500 * time.Millisecond // to a target that says nothing
 )
 
 // listenToTarget begins to find out whether the target that has just answered is a machine,
 // where the campaign wants to know.
 func (c *Call) listenToTarget() {
 	if c.campaign.order.Settings.Machine.Do != pbx.MachineIgnored {
-		c.caller.media.Detect(c.m.AMD)
+		o := c.m.AMD
+		if o == (amd.Options{}) {
+			o = amd.Default()
+		}
+		if c.campaign.order.Settings.Mode.OperatorMode() { // who says nothing is not to wait longer for its operator
+			o.Silence = max(leastListening, c.campaign.operatorTime()-detectLag)
+		}
+		c.caller.media.Detect(o)
 	}
 }
 
@@ -43,6 +53,7 @@ func (c *Call) metMachine() (bool, error) {
 		}
 		switch e := e.(type) {
 		case media.Detected:
+			c.campaign.greeted = c.campaign.greeted.Add(e.After - e.Quiet)
 			return c.detected(rule, e.Verdict, e.Reason.String()), nil
 		case expired:
 			return c.detected(rule, amd.Unsure, amd.Timeout.String()), nil

@@ -130,7 +130,7 @@ func (c *Call) connectTarget(to string) error {
 		return err
 	}
 	c.note(pbx.CallEvent{Kind: pbx.Wanted, Who: c.caller.who, To: to, Why: f.Why})
-	within := cmp.Or(k.order.Settings.Operators.Within, operatorWait)
+	within := k.operatorTime()
 	k.deadline = time.Now().Add(within)
 	if !c.branch(hurried(f.Steps, within)) {
 		if c.cause.Reason != "" {

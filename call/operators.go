@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"vpbx/media/amd"
 	"vpbx/pbx"
 	"vpbx/routing"
 )
@@ -13,6 +12,9 @@ import (
 // sorryLead is how long before an operator must be there a target is told that none is: it
 // has to hear so in time (47 CFR 64.1200(a)(7), Ofcom's policy on persistent misuse A1.57).
 const sorryLead = 200 * time.Millisecond
+
+// leastIntercom is what a phone needs to answer by itself: in less none is rung.
+const leastIntercom = 300 * time.Millisecond
 
 // reserve takes the operator of an attempt before its number is dialled, where there is
 // to be one: in progressive and preview mode, and for [pbx.AnyOperator]. With nil the
@@ -90,7 +92,7 @@ func (c *Call) bringOperator() {
 	}
 	w := k.bid
 	c.note(pbx.CallEvent{Kind: pbx.Wanted, Who: c.caller.who, To: o.Queue})
-	k.deadline = time.Now().Add(c.operatorTime())
+	k.deadline = k.greeted.Add(k.operatorTime()) // the law counts from its greeting, or its answer
 	if p := k.operator; p != nil {
 		k.operator = nil
 		c.parties = append(c.parties, p)
@@ -128,20 +130,10 @@ func (c *Call) bringOperator() {
 	}
 }
 
-// operatorTime is how long the target waits for an operator from now on. The law counts from
-// its answer, or from the end of what it says first, which the detection of machines has
-// listened behind.
-func (c *Call) operatorTime() time.Duration {
-	s := c.campaign.order.Settings
-	d := cmp.Or(s.Operators.Within, operatorWait) - sorryLead
-	if s.Machine.Do != pbx.MachineIgnored {
-		o := c.m.AMD
-		if o.Bound == 0 {
-			o = amd.Default()
-		}
-		d -= max(o.ShortPause, o.Pause)
-	}
-	return max(0, d)
+// operatorTime is how long a target waits for an operator: what the campaign says, less the
+// time in which it is told that there is none.
+func (k *campaigning) operatorTime() time.Duration {
+	return max(0, cmp.Or(k.order.Settings.Operators.Within, operatorWait)-sorryLead)
 }
 
 // hasAnswered puts a call whose target waits before those whose number is being dialled. It
@@ -167,6 +159,10 @@ func (c *Call) operatorFor(w *waiter) (number string) {
 func (c *Call) tryOperator(w *waiter, number string) bool {
 	l, mine := c.claim(w, number)
 	if !mine {
+		return false
+	}
+	if l == nil && c.campaign.within(leastIntercom) < leastIntercom {
+		c.spare(w, number)
 		return false
 	}
 	c.showCard(number)
@@ -202,6 +198,16 @@ func (c *Call) claim(w *waiter, number string) (l *operatorLine, mine bool) {
 	return l, mine
 }
 
+// spare frees an operator whose phone could not be answered in time. Who has a line still may
+// come.
+func (c *Call) spare(w *waiter, number string) {
+	c.m.desks.with(c.company.ID, func(k *desk) {
+		w.bid.brought = false
+		w.bid.tried = append(w.bid.tried, number)
+		k.release(number, w)
+	})
+}
+
 // ringOperator rings an operator, whose phone is asked to answer by itself. It gives who
 // has answered in time, nil when nobody has.
 func (c *Call) ringOperator(number string) (*party, error) {
@@ -219,6 +225,7 @@ func (c *Call) ringOperator(number string) (*party, error) {
 // alone for a while, as after the call of a queue.
 func (c *Call) notBrought(w *waiter, number string, l *operatorLine, mark int) {
 	reason := c.outcomeOf(number, mark)
+	rung := mark < len(c.trace) && time.Since(c.trace[mark].At) >= leastRing
 	c.m.desks.with(c.company.ID, func(k *desk) {
 		w.bid.brought = false
 		w.bid.tried = append(w.bid.tried, number)
@@ -226,7 +233,7 @@ func (c *Call) notBrought(w *waiter, number string, l *operatorLine, mark int) {
 			k.release(number, w)
 			return
 		}
-		if k.miss(number, w, time.Now(), reason == pbx.NoAnswer || reason == pbx.Declined) {
+		if k.miss(number, w, time.Now(), reason == pbx.NoAnswer && rung || reason == pbx.Declined) {
 			c.m.pauseMissing(c.company.ID, number)
 		}
 	})

@@ -17,6 +17,7 @@ type (
 		Verdict amd.Verdict // Human, Machine or Unsure
 		Reason  amd.Reason
 		After   time.Duration
+		Quiet   time.Duration // see [amd.Decision]
 	}
 	// Beep says that a beep has ended. It comes after a verdict of Machine or Unsure, for
 	// each beep: what is said now is recorded, unless the greeting goes on.
@@ -113,7 +114,7 @@ func (d *detection) feed(pcm []int16) {
 func (d *detection) news(s *Session) bool {
 	if x := d.det.Decision(); d.bound > 0 && x.Verdict != amd.Undecided {
 		d.bound = 0
-		d.note(Detected{S: s, Verdict: x.Verdict, Reason: x.Reason, After: x.After})
+		d.note(Detected{S: s, Verdict: x.Verdict, Reason: x.Reason, After: x.After, Quiet: x.Quiet})
 	}
 	if d.bound > 0 {
 		return false

@@ -74,6 +74,9 @@ func storm(seed uint64) string {
 	for range 60 {
 		g.line()
 	}
+	for range 40 {
+		g.attempt()
+	}
 	slices.SortStableFunc(g.lines, func(a, b timed) int { return int(a.at - b.at) })
 	for _, l := range g.lines {
 		fmt.Fprintf(&g.text, "at %v %s\n", l.at, l.text)
@@ -283,6 +286,33 @@ func (g *generator) move() {
 	case 7:
 		g.addAt(at, "api POST calls/{live}/%s maybe\n  {\"by\": \"\"}", "hold")
 		g.addAt(at+g.some(10*time.Second), "api POST calls/{live}/resume maybe")
+	}
+}
+
+// attempt adds a call of a campaign, or a line of an operator, and what may come between.
+func (g *generator) attempt() {
+	to := g.one("+79160000001", "+79160000002", "+79160000003", "+79990000001")
+	settings := g.one(`{"script": [{"name": "a", "play": ["welcome"], "keys": {"1": {"connect": "700"}, "5": {"connect": "600", "opt_out": true}}, "otherwise": {"repeat": true}}], "machine": {"do": "message"}, "operators": {"sorry": "welcome"}}`,
+		`{"mode": "progressive", "operators": {"queue": "700", "sorry": "welcome"}}`,
+		`{"mode": "progressive", "machine": {"do": "hangup"}, "record": true, "operators": {"queue": "700", "wrapup": "1s"}}`,
+		`{"mode": "predictive", "operators": {"queue": "700", "sorry": "welcome"}}`,
+		`{"mode": "preview", "operators": {"queue": "700", "card": "10s"}}`)
+	cancelled := ""
+	if g.IntN(5) == 0 {
+		cancelled = fmt.Sprintf(" cancelled=%v", time.Millisecond+g.some(15*time.Second))
+	}
+	at := g.add("attempt %s%s\n  %s", to, cancelled, settings)
+	operator := g.one("101", "102", "103")
+	if g.IntN(2) == 0 {
+		g.addAt(max(0, at-g.some(20*time.Second)), "call %s to *47 patience=3m talk=%v", operator, time.Second+g.some(2*time.Minute))
+	}
+	switch g.IntN(4) {
+	case 0:
+		g.addAt(at+g.some(20*time.Second), "%s %s", operator, g.one("hangs up", "holds", "presses *#", "presses #", "re-offers"))
+	case 1:
+		g.addAt(at+g.some(20*time.Second), "%s %s", to, g.one("hangs up", "presses 1", "presses 5", "presses 1515151515", "re-offers"))
+	case 2:
+		g.addAt(at+2*time.Second+g.some(10*time.Second), "api POST calls/{live}/hangup maybe")
 	}
 }
 

@@ -120,7 +120,7 @@ func (d *Detector) judge() {
 		d.decide(Human, SilenceAfterGreeting)
 	case v.first >= 0 && d.now-v.first >= count(o.Bound), d.now >= 2*count(o.Bound):
 		d.decide(Unsure, Timeout)
-	case v.first >= 0 || d.now < count(o.Bound):
+	case v.first >= 0 || d.now < count(o.silence()):
 	case d.net.progress || d.tone.on():
 		d.decide(Unsure, Tone)
 	default:
@@ -137,7 +137,19 @@ func (d *Detector) pause() time.Duration {
 }
 
 func (d *Detector) decide(v Verdict, r Reason) {
-	d.decision = Decision{Verdict: v, Reason: r, After: since(d.now)}
+	d.decision = Decision{Verdict: v, Reason: r, After: since(d.now), Quiet: since(d.now - d.greeted())}
+}
+
+// greeted is the block at which the greeting ended: now, while somebody speaks, and the answer
+// where nobody has.
+func (d *Detector) greeted() int {
+	switch {
+	case d.voice.first < 0:
+		return 0
+	case d.voice.speaking, d.tone.on():
+		return d.now
+	}
+	return max(d.voice.last, d.tone.end)
 }
 
 // toned takes a tone that is over.

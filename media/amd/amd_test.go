@@ -267,3 +267,29 @@ func BenchmarkFeed(b *testing.B) {
 		})
 	}
 }
+
+// TestQuiet: the verdict says how long nobody has spoken by then, and where nobody speaks it
+// comes as early as Silence says.
+func TestQuiet(t *testing.T) {
+	early := amd.Default()
+	early.Silence = 1500 * time.Millisecond
+	for _, c := range []struct {
+		name                   string
+		options                amd.Options
+		pieces                 []string
+		verdict                amd.Verdict
+		after, least, most, in time.Duration
+	}{
+		{"nobody speaks", amd.Default(), []string{"silence 5000"}, amd.Unsure, 2 * time.Second, 2 * time.Second, 2 * time.Second, 0},
+		{"nobody speaks, early", early, []string{"silence 5000"}, amd.Unsure, 1500 * time.Millisecond, 1500 * time.Millisecond, 1500 * time.Millisecond, 0},
+		{"a word", early, []string{"silence 300", "voice 600", "silence 5000"}, amd.Human, 1400 * time.Millisecond, 450 * time.Millisecond, 550 * time.Millisecond, 100 * time.Millisecond},
+		{"who begins late", early, []string{"silence 1400", "voice 600", "silence 5000"}, amd.Human, 2500 * time.Millisecond, 450 * time.Millisecond, 550 * time.Millisecond, 100 * time.Millisecond},
+	} {
+		d := amd.New(c.options)
+		d.Feed(sound(t, c.pieces...))
+		x := d.Decision()
+		if x.Verdict != c.verdict || (x.After-c.after).Abs() > c.in || x.Quiet < c.least || x.Quiet > c.most {
+			t.Errorf("%s: %v after %v, quiet for %v", c.name, x.Verdict, x.After, x.Quiet)
+		}
+	}
+}

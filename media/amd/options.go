@@ -11,6 +11,9 @@ type Options struct {
 	// Bound is when there is a verdict at the latest: so long after the first voice or, where
 	// nobody speaks, after the answer. So it is never later than twice that after the answer.
 	Bound time.Duration `yaml:"bound"`
+	// Silence is when there is a verdict at the latest where nobody speaks, 0 or more than
+	// Bound: as Bound says. Whoever must do something so long after the answer sets it.
+	Silence time.Duration `yaml:"-"`
 	// Unsure is what the verdict Unsure is taken for: Human or Machine. The detector itself
 	// does not look at it: see Treat.
 	Unsure Verdict `yaml:"unsure"`
@@ -41,6 +44,14 @@ type Options struct {
 	End time.Duration `yaml:"end"`
 	// Listen is how long after the answer beeps and the end of the greeting are listened for.
 	Listen time.Duration `yaml:"listen"`
+}
+
+// silence is when there is a verdict where nobody speaks.
+func (o *Options) silence() time.Duration {
+	if o.Silence <= 0 {
+		return o.Bound
+	}
+	return min(o.Silence, o.Bound)
 }
 
 // Default is what docs/amd.md measures.

@@ -60,4 +60,5 @@ type Decision struct {
 	Verdict Verdict
 	Reason  Reason
 	After   time.Duration // from the answer to when there was enough to decide
+	Quiet   time.Duration // how long nobody had spoken by then: since the greeting, or, where there was none, the answer
 }
