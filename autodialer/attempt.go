@@ -23,6 +23,8 @@ type ended struct {
 	attempt pbx.Attempt // zero: it was not begun
 	cdr     pbx.CDR
 	fault   bool // of a trunk
+	ours    bool // nothing could be said, or asked for, as the company has set it
+	unsure  bool // the store has another idea of what is to be called
 	err     error
 }
 
@@ -40,11 +42,14 @@ func (r *Runner) make(k key, s *pbx.Campaign, c candidate, id pbx.CallID, limits
 	a := pbx.Attempt{Tenant: k.tenant, Campaign: k.name, Target: t.ID, N: t.Attempts + 1, Number: c.number, Call: id,
 		Kind: s.Kind, Mode: s.Mode, Began: at}
 	caller, _ := s.CallerFor(c.number)
-	held, err := r.begin(k, s, a, t.Came[pbx.AttemptMissed], limits)
+	held, err := r.begin(k, s, a, t.Came[pbx.AttemptMissed], limits, c.read)
 	switch {
-	case pbx.KindOf(err) == pbx.Conflict:
-		return ended{} // it is not there to be called any more
-	case err != nil:
+	case pbx.KindOf(err) == pbx.Conflict || pbx.KindOf(err) == pbx.NotFound:
+		return ended{unsure: true} // it is not there to be called any more
+	case err != nil: // it may be kept all the same
+		if lost := r.takeBack(t, a); lost != nil {
+			err = lost
+		}
 		return ended{err: fmt.Errorf("begin attempt: %w", err)}
 	}
 	if held != pbx.HeldWaits {
@@ -55,21 +60,28 @@ func (r *Runner) make(k key, s *pbx.Campaign, c candidate, id pbx.CallID, limits
 	switch kind := pbx.KindOf(err); {
 	case kind == pbx.Invalid || kind == pbx.NotFound: // it would be no better the next time
 		r.Log.Error("attempt without a call", "tenant", k.tenant, "campaign", k.name, "target", t.ID, "error", err)
-		return r.conclude(k, s, t, a, pbx.CDR{Ended: time.Now(), Campaign: &pbx.InCampaign{Outcome: pbx.AttemptFailed}})
+		e := r.conclude(k, s, t, a, pbx.CDR{Ended: time.Now(), Campaign: &pbx.InCampaign{Outcome: pbx.AttemptFailed}})
+		e.ours, e.cdr.Cause.Text.EN = true, err.Error()
+		return e
 	case err != nil:
 		r.Log.Warn("attempt taken back", "tenant", k.tenant, "campaign", k.name, "target", t.ID, "error", err)
-		t.State, t.Next = pbx.TargetWaiting, time.Now().Add(withdrawnWait)
-		return ended{err: r.settled(pbx.Settlement{Attempt: a, Target: t, Withdrawn: true})}
+		return ended{err: r.takeBack(t, a)}
 	}
 	return r.conclude(k, s, t, a, cdr)
 }
 
+// takeBack forgets an attempt for which no call was begun, and lets its target wait again.
+func (r *Runner) takeBack(t pbx.Target, a pbx.Attempt) error {
+	t.State, t.Next = pbx.TargetWaiting, time.Now().Add(withdrawnWait)
+	return r.settled(pbx.Settlement{Attempt: a, Target: t, Withdrawn: true})
+}
+
 // begin asks the store for leave to dial. Attempts that operators missed dialled nobody.
-func (r *Runner) begin(k key, s *pbx.Campaign, a pbx.Attempt, missed int, limits []pbx.ContactLimit) (pbx.HoldReason, error) {
+func (r *Runner) begin(k key, s *pbx.Campaign, a pbx.Attempt, missed int, limits []pbx.ContactLimit, read time.Time) (pbx.HoldReason, error) {
 	ctx, cancel := r.bounded()
 	defer cancel()
 	return r.Store.BeginAttempt(ctx, k.tenant, a, pbx.AttemptGuard{Attempts: s.Redial.Attempts + missed, PerNumber: s.Redial.PerNumber + missed,
-		Spacing: s.Redial.Spacing, Limits: limits})
+		Spacing: s.Redial.Spacing, Limits: limits, Seen: read})
 }
 
 // refused writes down why the store has not given leave, so that the target is not read
@@ -94,7 +106,7 @@ func (r *Runner) refused(k key, s *pbx.Campaign, c candidate, held pbx.HoldReaso
 // conclude settles an attempt by the record of its call.
 func (r *Runner) conclude(k key, s *pbx.Campaign, t pbx.Target, a pbx.Attempt, cdr pbx.CDR) ended {
 	settlement := conclusion(s, t, a, cdr, time.Now())
-	e := ended{attempt: settlement.Attempt, cdr: cdr, fault: trunkFault(settlement.Attempt.Outcome, cdr)}
+	e := ended{attempt: settlement.Attempt, cdr: cdr, fault: trunkFault(settlement.Attempt.Outcome, cdr), ours: ourFault(settlement.Attempt.Outcome, cdr)}
 	e.err = r.settled(settlement)
 	if e.err == nil {
 		r.metrics.attempts.WithLabelValues(string(settlement.Attempt.Outcome)).Inc()
@@ -179,6 +191,12 @@ func trunkFault(o pbx.AttemptOutcome, cdr pbx.CDR) bool {
 	return o == pbx.AttemptCongestion || o == pbx.AttemptFailed && (cdr.Cause.Party == pbx.PartyTrunk || cdr.Cause.Reason == pbx.NoReply)
 }
 
+// ourFault tells whether it was that of the company's settings, or of the program: a prompt
+// without sound, no way to the number. The next call would fail as well.
+func ourFault(o pbx.AttemptOutcome, cdr pbx.CDR) bool {
+	return o == pbx.AttemptFailed && cdr.Cause.Party == pbx.PartyPBX
+}
+
 // over takes note that an attempt is over.
 func (r *Runner) over(e ended) {
 	x := r.runs[e.key]
@@ -197,12 +215,19 @@ func (r *Runner) over(e ended) {
 		r.Log.Error("campaign holds", "tenant", e.tenant, "campaign", e.name, "for", retryStore, "error", e.err)
 		x.holdUntil = at.Add(retryStore)
 	case e.attempt.Call == "": // it was not begun
-	case e.fault:
+	case e.fault || e.ours:
+		where := "here"
+		if e.fault {
+			where = "at its trunks"
+		}
 		if x.faults++; x.faults >= maxFaults && x.state.Status == pbx.CampaignRunning && !x.changing {
-			r.ordered(order{key: e.key, do: toPause, alert: fmt.Sprintf("%d calls in a row failed at its trunks, the last by: %s", x.faults, e.cdr.Cause.Text.EN)})
+			r.ordered(order{key: e.key, do: toPause, alert: fmt.Sprintf("%d calls in a row failed %s, the last by: %s", x.faults, where, e.cdr.Cause.Text.EN)})
 		}
 	default:
 		x.faults = 0
 	}
-	x.feedAt = at.Add(betweenFeed) // it may wait for another attempt, or have been the last
+	x.unsure = x.unsure || e.unsure
+	if soon := at.Add(betweenFeed); x.feedAt.After(soon) { // it may wait for another attempt, or have been the last
+		x.feedAt = soon
+	}
 }

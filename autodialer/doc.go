@@ -44,6 +44,9 @@ type Store interface {
 	CampaignState(ctx context.Context, t pbx.TenantID, campaign string) (pbx.CampaignState, error)
 	// SaveCampaign keeps a state unless one of a later version is kept.
 	SaveCampaign(ctx context.Context, t pbx.TenantID, s pbx.CampaignState) error
+	// FinishCampaign does so if no target of the campaign waits or is dialled, a Conflict
+	// otherwise.
+	FinishCampaign(ctx context.Context, t pbx.TenantID, s pbx.CampaignState) error
 	// LeftAttempts gives the attempts that were begun and never settled, of all
 	// companies; it is asked once, at the start.
 	LeftAttempts(ctx context.Context) ([]pbx.Attempt, error)

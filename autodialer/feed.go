@@ -59,13 +59,8 @@ func (r *Runner) due(k key, company *pbx.Company, s *pbx.Campaign, known map[int
 	f := fed{}
 	var held []pbx.Deferral
 	for i, t := range list {
-		number, ok := callable(s, t)
-		if !ok {
-			held = append(held, pbx.Deferral{Target: t.ID, State: pbx.TargetExhausted, Reason: pbx.HeldNumber})
-			continue
-		}
-		c := candidate{target: t, number: number, facts: found[i]}
-		if _, d, may := r.judge(company, s, c, at); !may {
+		c := candidate{target: t, facts: found[i], read: at}
+		if _, d, may := r.choose(company, s, &c, at); !may {
 			held = append(held, d)
 			continue
 		}
@@ -113,20 +108,47 @@ func (r *Runner) facts(ctx context.Context, t pbx.TenantID, s *pbx.Campaign, lis
 	return all, nil
 }
 
-// callable gives the number of a target whose turn it is, false when none may be called
-// any more.
-func callable(s *pbx.Campaign, t pbx.Target) (string, bool) {
-	t = again(s, t, t.Next)
-	if t.State != pbx.TargetWaiting || len(t.Numbers) == 0 {
-		return "", false
+// choose gives a candidate the number of its target whose turn it is, and tells whether that
+// may be called now. A number that may not be called at all leaves its turn to the next.
+func (r *Runner) choose(company *pbx.Company, s *pbx.Campaign, c *candidate, at time.Time) (limits []pbx.ContactLimit, d pbx.Deferral, may bool) {
+	d = pbx.Deferral{Target: c.target.ID, State: pbx.TargetExhausted, Reason: pbx.HeldNumber}
+	for i, number := range callable(s, c.target) {
+		c.number = number
+		limits, held, may := r.judge(company, s, *c, at)
+		if may || held.State == pbx.TargetWaiting {
+			return limits, held, may
+		}
+		if i == 0 {
+			d = held
+		}
 	}
-	return t.Numbers[t.Turn], true
+	return nil, d, false
+}
+
+// callable gives the numbers of a target that may still be called, the one whose turn it is
+// first.
+func callable(s *pbx.Campaign, t pbx.Target) []string {
+	var list []string
+	for range t.Numbers {
+		next := again(s, t, t.Next)
+		if next.State != pbx.TargetWaiting || len(list) > 0 && next.Numbers[next.Turn] == list[0] {
+			break
+		}
+		list = append(list, next.Numbers[next.Turn])
+		t.Turn = (next.Turn + 1) % len(t.Numbers)
+	}
+	return list
 }
 
 // deferAll writes down who may not be called, and tells the CRM of those that are over.
 func (r *Runner) deferAll(ctx context.Context, k key, list []pbx.Deferral) error {
-	for _, d := range list {
+	at := time.Now()
+	for i := range list {
+		d := &list[i]
 		r.metrics.held.WithLabelValues(string(d.Reason)).Inc()
+		if d.State.Over() {
+			d.Notify = &pbx.Notification{Seq: 1, Kind: pbx.NotifyTarget, At: at, Target: &pbx.TargetNotice{Campaign: k.name}}
+		}
 	}
 	return r.Store.DeferTargets(ctx, k.tenant, k.name, list)
 }
@@ -139,6 +161,10 @@ func (r *Runner) took(f fed) {
 	}
 	x.reading, x.dirty = false, true
 	at := time.Now()
+	if x.changed { // what was read may not be so any more
+		x.changed, f.list, x.feedAt = false, nil, time.Time{}
+		return
+	}
 	switch {
 	case f.err != nil:
 		r.Log.Error("campaign cannot be read", "tenant", f.tenant, "campaign", f.name, "error", f.err)

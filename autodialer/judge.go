@@ -22,6 +22,15 @@ func (r *Runner) judge(company *pbx.Company, s *pbx.Campaign, c candidate, at ti
 	if !has {
 		return nil, pbx.Deferral{Target: c.target.ID, State: pbx.TargetSkipped, Reason: pbx.HeldNoCaller}, false
 	}
+	later := pbx.Deferral{Target: c.target.ID, State: pbx.TargetWaiting, Next: at.Add(withdrawnWait)}
+	switch {
+	case slices.ContainsFunc(c.facts.contacts, func(h pbx.Contacted) bool { return h.Outcome == "" }):
+		later.Reason = pbx.HeldDialled // what comes of that counts
+		return nil, later, false
+	case company.Schedules[s.When] == nil: // the document was checked; nil would be at all times
+		later.Reason = pbx.HeldWindow
+		return nil, later, false
+	}
 	v := r.Law.Judge(law.Case{At: at, End: s.Until, Kind: s.Kind, Mode: s.Mode, Operator: s.Connects(), Reserved: c.target.Operator != "",
 		Number: c.number, Zone: c.target.Zone, Consent: c.facts.consent, Schedule: company.Schedules[s.When], Home: home(company, s),
 		Label: caller.Label, Unlabelled: s.Unlabelled, History: c.facts.contacts, Own: law.OwnOf(s)})
@@ -39,7 +48,7 @@ func home(company *pbx.Company, s *pbx.Campaign) *time.Location {
 	if s.Local {
 		return nil
 	}
-	zone, err := time.LoadLocation(company.Zone)
+	zone, err := pbx.ParseZone(company.Zone)
 	if err != nil {
 		return time.UTC // the document was checked
 	}

@@ -1,6 +1,7 @@
 package autodialer
 
 import (
+	"slices"
 	"time"
 
 	"vpbx/autodialer/pace"
@@ -13,6 +14,9 @@ const campaignShare = 0.8
 
 // rampFrom is the part of its full speed with which a campaign begins, where it ramps up.
 const rampFrom = 10
+
+// freshFor is how long what was read of targets is good: consents may be taken back.
+const freshFor = time.Minute
 
 // want says how many calls a campaign would launch now, within its limits as they are.
 func (r *Runner) want(k key, x *run, s *pbx.Campaign, trunk string, calls int) {
@@ -57,10 +61,11 @@ func (r *Runner) launch(at time.Time) time.Time {
 	if r.drained {
 		return time.Time{}
 	}
+	var soon time.Time
 	for {
 		id, next, ok := r.limits.Turn(at)
 		if !ok {
-			return next
+			return earliest(soon, next)
 		}
 		k := key{pbx.TenantID(id.Company), id.Name}
 		x := r.runs[k]
@@ -70,18 +75,22 @@ func (r *Runner) launch(at time.Time) time.Time {
 			continue
 		}
 		trunk, _ := r.trunk(company, s)
+		if at.Sub(x.waiting[0].read) > freshFor { // it is read again
+			x.waiting, x.feedAt, soon = nil, time.Time{}, at
+			r.limits.Want(id, "", 0)
+			continue
+		}
 		c := x.waiting[0]
 		x.waiting = x.waiting[1:]
-		limits, held, may := r.judge(company, s, c, at)
+		limits, held, may := r.choose(company, s, &c, at)
 		if !may { // its hours have ended meanwhile
-			x.reading = true // nobody reads it meanwhile: it is still due
-			r.aside(func() { r.tell(r.defers(k, held)) })
-			r.limits.Want(id, "", 0)
+			r.putOff(k, x, company, s, held, at)
 			continue
 		}
 		if ok, _ := r.limits.Admit(at, id, trunk); !ok {
 			x.waiting = append([]candidate{c}, x.waiting...)
 			r.limits.Want(id, "", 0)
+			soon = at.Add(lookEvery) // its trunk is another since
 			continue
 		}
 		d := &dialled{call: pbx.NewCallID(at), trunk: trunk, at: at}
@@ -91,6 +100,7 @@ func (r *Runner) launch(at time.Time) time.Time {
 		if x.pacer != nil {
 			x.pacer.Launched(at, string(d.call))
 		}
+		r.share(k, s, at)
 		r.calls.Store(d.call, openCall{k, c.target.ID})
 		if !r.aside(func() { r.attempt(k, s, c, d.call, trunk, limits) }) {
 			return time.Time{}
@@ -98,9 +108,62 @@ func (r *Runner) launch(at time.Time) time.Time {
 	}
 }
 
-// defers writes down that one target may not be called now, beside the loop.
-func (r *Runner) defers(k key, d pbx.Deferral) fed {
-	ctx, cancel := r.bounded()
-	defer cancel()
-	return fed{key: k, none: true, err: r.deferAll(ctx, k, []pbx.Deferral{d})}
+// share says anew how many calls the other campaigns with the same operators would launch,
+// when one of them has launched a call.
+func (r *Runner) share(k key, s *pbx.Campaign, at time.Time) {
+	if !s.Mode.OperatorMode() {
+		return
+	}
+	for other, y := range r.rivals(k, s) {
+		company, settings := r.settings(other)
+		if len(y.waiting) == 0 || y.changing || at.Before(y.holdUntil) {
+			continue
+		}
+		if y.pacer != nil {
+			y.pacer.Replan()
+		}
+		trunk, up := r.trunk(company, settings)
+		if !up {
+			continue
+		}
+		most, _ := r.dials(other, y, company, settings, at)
+		r.want(other, y, settings, trunk, min(len(y.waiting), most))
+	}
+}
+
+// rivals are the other campaigns that run with the operators of the queue of s.
+func (r *Runner) rivals(k key, s *pbx.Campaign) map[key]*run {
+	var list map[key]*run
+	for other, y := range r.runs {
+		if other.tenant != k.tenant || other == k || y.state.Status != pbx.CampaignRunning && len(y.open) == 0 {
+			continue
+		}
+		if _, t := r.settings(other); t != nil && t.Mode.OperatorMode() && t.Operators.Queue == s.Operators.Queue {
+			if list == nil {
+				list = map[key]*run{}
+			}
+			list[other] = y
+		}
+	}
+	return list
+}
+
+// putOff writes down, beside the loop, that a target may not be called now, and others
+// that were read with it.
+func (r *Runner) putOff(k key, x *run, company *pbx.Company, s *pbx.Campaign, first pbx.Deferral, at time.Time) {
+	held := []pbx.Deferral{first}
+	x.waiting = slices.DeleteFunc(x.waiting, func(c candidate) bool {
+		_, d, may := r.choose(company, s, &c, at)
+		if !may {
+			held = append(held, d)
+		}
+		return !may
+	})
+	x.reading = true // nobody reads them meanwhile: they are still due
+	r.aside(func() {
+		ctx, cancel := r.bounded()
+		defer cancel()
+		r.tell(fed{key: k, none: true, err: r.deferAll(ctx, k, held)})
+	})
+	r.limits.Want(k.id(), "", 0)
 }

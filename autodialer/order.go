@@ -18,6 +18,7 @@ const (
 	toResume verb = "resume"
 	toCancel verb = "cancel"
 	toFinish verb = "finish" // all are called, or its time is over: the runner's own word
+	toLook   verb = "look"   // what it is by what is kept: likewise
 )
 
 // order asks loop to change what a campaign does.
@@ -121,13 +122,15 @@ func (r *Runner) change(o order) saved {
 		return saved{order: o, ordering: ordering{err: err}}
 	}
 	company, settings := r.settings(o.key)
+	if o.do == toLook {
+		return saved{o, ordering{s, nil}, settings}
+	}
+	kept := s
 	next, err := o.next(s)
 	switch {
 	case err != nil:
 	case next == pbx.CampaignRunning:
 		err = r.mayRun(ctx, company, settings, s)
-	case o.do == toFinish && !o.late:
-		err = r.allCalled(ctx, o.key)
 	}
 	if err != nil {
 		return saved{order: o, ordering: ordering{s, err}}
@@ -146,9 +149,15 @@ func (r *Runner) change(o order) saved {
 	case next.Over():
 		s.Ended = &now
 	}
-	if err := r.Store.SaveCampaign(ctx, o.tenant, s); err != nil {
-		err = fmt.Errorf("%s campaign %s: %w", o.do, o.name, err)
-		return saved{order: o, ordering: ordering{s, err}}
+	save := r.Store.SaveCampaign
+	if o.do == toFinish && !o.late {
+		save = r.Store.FinishCampaign
+	}
+	switch err := save(ctx, o.tenant, s); {
+	case err != nil && pbx.KindOf(err) == pbx.Conflict:
+		return saved{order: o, ordering: ordering{kept, errMore}}
+	case err != nil:
+		return saved{order: o, ordering: ordering{kept, fmt.Errorf("%s campaign %s: %w", o.do, o.name, err)}}
 	}
 	return saved{o, ordering{s, nil}, settings}
 }
@@ -156,13 +165,13 @@ func (r *Runner) change(o order) saved {
 // errMore refuses to finish a campaign to which somebody was added meanwhile.
 var errMore = &pbx.Error{Kind: pbx.Conflict, Msg: "targets of the campaign wait to be called"}
 
-// allCalled is errMore when somebody still is to be called.
-func (r *Runner) allCalled(ctx context.Context, k key) error {
-	counts, err := r.Store.CountTargets(ctx, k.tenant, k.name)
-	if err == nil && counts[pbx.TargetWaiting]+counts[pbx.TargetDialling] > 0 {
-		return errMore
+// decided tells whether an order was refused, rather than not carried out.
+func decided(err error) bool {
+	switch pbx.KindOf(err) {
+	case pbx.Conflict, pbx.Invalid, pbx.NotFound, pbx.Limit:
+		return true
 	}
-	return err
+	return false
 }
 
 // next is the status that an order leads to.
@@ -196,6 +205,8 @@ func (r *Runner) changed(m saved) {
 	x := r.runs[m.key]
 	x.changing = false
 	switch {
+	case m.err == nil && m.do == toLook:
+		r.looked(m, x)
 	case m.err == nil:
 		r.take(m.key, m.state)
 		r.Log.Info("campaign "+string(m.state.Status), "tenant", m.tenant, "campaign", m.name, "by", m.by, "alert", m.alert)
@@ -206,14 +217,8 @@ func (r *Runner) changed(m saved) {
 		if m.state.Status == pbx.CampaignCancelled || m.late {
 			r.aside(func() { r.expire(m.key) })
 		}
-	case errors.Is(m.err, errMore):
-		x.feedAt = time.Time{}
-	case m.reply == nil:
-		r.Log.Error("campaign not changed", "tenant", m.tenant, "campaign", m.name, "to", m.do, "error", m.err)
-		x.holdUntil = time.Now().Add(retryStore)
-		if m.do == toStart { // whoever has set its start wants to know
-			x.orders = append(x.orders, order{key: m.key, do: toPause, by: m.by, alert: "it could not start by itself: " + m.err.Error()})
-		}
+	default:
+		r.refusedOrder(m, x)
 	}
 	m.answer(m.ordering)
 	if len(x.orders) > 0 {
@@ -221,6 +226,53 @@ func (r *Runner) changed(m saved) {
 		x.orders = x.orders[1:]
 		r.ordered(o)
 	}
+}
+
+// looked takes over what is kept of a campaign, where that is not what was thought.
+func (r *Runner) looked(m saved, x *run) {
+	x.unsure = false
+	if m.state.Version != x.state.Version || m.state.Status != x.state.Status {
+		r.Log.Warn("campaign was "+string(m.state.Status)+" already", "tenant", m.tenant, "campaign", m.name)
+		r.take(m.key, m.state)
+	}
+}
+
+// refusedOrder does what follows when an order was not carried out.
+func (r *Runner) refusedOrder(m saved, x *run) {
+	at := time.Now()
+	switch {
+	case m.do == toLook && pbx.KindOf(m.err) == pbx.NotFound: // the company was made anew
+		x.unsure = false
+		r.take(m.key, pbx.CampaignState{Tenant: m.tenant, Campaign: m.name, Status: pbx.CampaignDraft})
+		return
+	case errors.Is(m.err, errMore):
+		x.feedAt = at.Add(time.Second)
+		return
+	}
+	x.unsure = x.state.Status != "" // it may be kept all the same
+	if m.reply != nil {
+		return
+	}
+	r.Log.Error("campaign not changed", "tenant", m.tenant, "campaign", m.name, "to", m.do, "error", m.err)
+	x.holdUntil = at.Add(retryStore)
+	switch {
+	case m.by == schedule && !decided(m.err):
+		r.startLater(m.key, at)
+	case m.do == toStart: // whoever has set its start wants to know
+		x.orders = append(x.orders, order{key: m.key, do: toPause, by: m.by, alert: "it could not start by itself: " + m.err.Error()})
+	}
+}
+
+// schedule stands for whoever has set the start of a campaign.
+const schedule = "schedule"
+
+// startAgain asks for the start of a campaign that could not be looked at.
+type startAgain struct{ key }
+
+// startLater tries the start of a campaign anew when the store may be back.
+func (r *Runner) startLater(k key, at time.Time) {
+	r.planned[k] = at.Add(retryStore)
+	r.planAt = time.Time{}
 }
 
 // take makes a campaign do what its state says.
@@ -244,16 +296,23 @@ func (r *Runner) take(k key, s pbx.CampaignState) {
 
 // expire ends the targets that still wait for a campaign that is over.
 func (r *Runner) expire(k key) {
-	for {
+	for wait := settleLeast; ; {
 		ctx, cancel := r.bounded()
 		n, err := r.Store.ExpireTargets(ctx, k.tenant, k.name, time.Now())
 		cancel()
-		if err != nil {
-			r.Log.Error("targets of a campaign that is over still wait", "tenant", k.tenant, "campaign", k.name, "error", err)
+		if err == nil && n == 0 || r.ctx.Err() != nil {
+			return // when it is closed the next start of the process takes it up
 		}
-		if err != nil || n == 0 || r.ctx.Err() != nil {
-			return // the next start of the process takes it up
+		if err == nil {
+			wait = settleLeast
+			continue
 		}
+		r.Log.Error("targets of a campaign that is over still wait", "tenant", k.tenant, "campaign", k.name, "error", err)
+		select {
+		case <-time.After(wait):
+		case <-r.ctx.Done():
+		}
+		wait = min(2*wait, settleMost)
 	}
 }
 
@@ -271,7 +330,10 @@ func (r *Runner) plan(at time.Time) time.Time {
 			}
 		}
 	}
-	if r.drained || at.Before(r.planAt) {
+	if r.drained {
+		return time.Time{}
+	}
+	if at.Before(r.planAt) {
 		return r.planAt
 	}
 	next := at.Add(planEvery)
@@ -296,7 +358,10 @@ func (r *Runner) startPlanned(k key) {
 	switch {
 	case err != nil:
 		r.Log.Error("campaign not started", "tenant", k.tenant, "campaign", k.name, "error", err)
+		if !decided(err) {
+			r.tell(startAgain{k})
+		}
 	case s.Status == pbx.CampaignDraft || s.Status == pbx.CampaignReady:
-		r.tell(order{key: k, do: toStart, by: "schedule"})
+		r.tell(order{key: k, do: toStart, by: schedule})
 	}
 }

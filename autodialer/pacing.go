@@ -3,6 +3,7 @@ package autodialer
 import (
 	"context"
 	"hash/fnv"
+	"math"
 	"time"
 
 	"vpbx/autodialer/pace"
@@ -12,16 +13,53 @@ import (
 // dials is how many calls a campaign with operators would launch now, and when to ask
 // again at the latest; zero: when something has happened.
 func (r *Runner) dials(k key, x *run, company *pbx.Company, s *pbx.Campaign, at time.Time) (n int, again time.Time) {
+	talk, bound := 0, 0.0 // of other campaigns: operators at work for them, and awaited
+	for _, y := range r.rivals(k, s) {
+		talk += y.talking()
+		bound += y.needs()
+	}
+	online, free := max(0, x.online-talk), max(0, x.free-int(math.Ceil(bound)))
 	if s.Mode == pbx.DialPredictive {
 		if p := r.predictive(k, x, s, at); p != nil {
 			left := -1
 			if len(x.waiting) < lowWater && !x.reading {
 				left = len(x.waiting)
 			}
-			return p.Launches(at, pace.Now{Operators: x.online, Free: x.free, Left: left, Until: closing(company, s, at)})
+			return p.Launches(at, pace.Now{Operators: max(online, free), Free: free, Left: left, Until: closing(company, s, at)})
 		}
 	}
-	return pace.Progressive(x.free, x.dialling()), time.Time{}
+	return pace.Progressive(free, x.dialling()), time.Time{}
+}
+
+// talking counts the attempts that have an operator.
+func (x *run) talking() int {
+	n := 0
+	for _, d := range x.open {
+		if d.operator && !d.done {
+			n++
+		}
+	}
+	return n
+}
+
+// needs is how many of the operators who are free the attempts of a campaign will take: each
+// of those who have answered, and of the others as many as are expected to.
+func (x *run) needs() float64 {
+	answer := 1.0
+	if x.pacer != nil && x.pacer.State().Mode == pace.ModePredictive {
+		answer = x.pacer.State().AnswerHigh
+	}
+	n := 0.0
+	for _, d := range x.open {
+		switch {
+		case d.operator || d.done:
+		case d.answered:
+			n++
+		default:
+			n += answer
+		}
+	}
+	return n
 }
 
 // closing is when the hours of a campaign end by the clock of the company, zero when they
@@ -51,10 +89,14 @@ func (x *run) dialling() int {
 // predictive gives the pacer of a campaign, nil until it is known what was before: that is
 // asked beside the loop.
 func (r *Runner) predictive(k key, x *run, s *pbx.Campaign, at time.Time) *pace.Predictive {
-	if x.pacer != nil || x.asking {
+	if x.asking || at.Before(x.askAt) {
+		return nil
+	}
+	bounds := pacedBy{limit: s.Pace.Abandoned, within: s.Operators.Within}
+	if x.pacer != nil && x.pacedBy == bounds {
 		return x.pacer
 	}
-	x.asking = true
+	x.pacer, x.pacedBy, x.asking = nil, bounds, true
 	since := x.began
 	if x.state.Started != nil {
 		since = *x.state.Started
@@ -101,6 +143,7 @@ func (r *Runner) past(m knownPast) {
 	}
 	x.asking = false
 	if m.err != nil {
+		x.askAt = time.Now().Add(retryStore)
 		r.Log.Error("campaign does not know what was abandoned", "tenant", m.tenant, "campaign", m.name, "error", m.err)
 		return
 	}
@@ -194,6 +237,9 @@ func (r *Runner) learnt(x *run, d *dialled, e ended, at time.Time) {
 	call := string(d.call)
 	o := e.attempt.Outcome
 	switch {
+	case o == "" || o == pbx.AttemptMissed: // nobody was dialled
+		x.pacer.Withdrawn(call)
+		return
 	case d.settled:
 	case o == pbx.AttemptConnected:
 		d.live(x.pacer, at)

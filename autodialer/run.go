@@ -24,8 +24,10 @@ type run struct {
 	began    time.Time // or resumed, in this process
 	changing bool
 	orders   []order // that wait for that
+	unsure   bool    // whether state is what is kept
 
 	reading bool
+	changed bool      // something has changed since that began
 	feedAt  time.Time // nothing is read before
 	waiting []candidate
 	open    map[int64]*dialled // attempts, by target
@@ -37,10 +39,18 @@ type run struct {
 
 	online, free int              // operators
 	pacer        *pace.Predictive // of mode predictive; nil: not known yet what was before
-	asking       bool             // for that
+	pacedBy      pacedBy          // what it was made for
+	asking       bool             // for what was before
+	askAt        time.Time        // not before
 	rate         [minuteSlots]slot
 	toldAt       time.Time
 	dirty        bool // something has happened since
+}
+
+// pacedBy are the settings of a campaign that a pacer is made with.
+type pacedBy struct {
+	limit  float64
+	within time.Duration
 }
 
 // slot counts the dials of one second.
@@ -65,6 +75,7 @@ type candidate struct {
 	target pbx.Target
 	number string
 	facts  facts
+	read   time.Time // both
 }
 
 func newRun(s pbx.CampaignState) *run {
@@ -118,7 +129,13 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 		return next
 	}
 	if at.Before(x.holdUntil) {
+		r.want(k, x, s, "", 0)
+		x.why = "the store does not answer"
 		return earliest(next, x.holdUntil)
+	}
+	if x.unsure {
+		r.ordered(order{key: k, do: toLook})
+		return next
 	}
 	switch {
 	case s == nil:
@@ -213,11 +230,10 @@ func (r *Runner) report(k key, x *run, at time.Time) time.Time {
 
 // progress is how a campaign goes; the targets are counted by who asks.
 func (r *Runner) progress(k key, x *run, at time.Time) pbx.CampaignProgress {
-	p := pbx.CampaignProgress{CampaignState: x.state, Dialling: len(x.open), Free: x.free, Online: x.online, Rate: x.perSecond(at), Why: x.why}
-	for _, d := range x.open {
-		if d.operator && !d.done {
-			p.Talking++
-		}
+	p := pbx.CampaignProgress{CampaignState: x.state, Dialling: len(x.open), Talking: x.talking(), Free: x.free, Online: x.online, Rate: x.perSecond(at)}
+	p.Settings = nil // watchers need not get them each second
+	if x.state.Status == pbx.CampaignRunning {
+		p.Why = x.why // of one that was paused it may be over
 	}
 	if x.state.Status == pbx.CampaignRunning && len(x.waiting) == 0 && len(x.open) == 0 && x.feedAt.After(at) {
 		next := x.feedAt

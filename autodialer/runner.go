@@ -140,6 +140,10 @@ func (r *Runner) loop() {
 		}
 		now := time.Now()
 		next := r.advance(now)
+		if next.IsZero() { // nothing but a message changes anything
+			timer.Stop()
+			continue
+		}
 		timer.Reset(max(next.Sub(now), time.Millisecond))
 	}
 }
@@ -198,12 +202,14 @@ func (r *Runner) handle(m any) {
 		r.listen(m)
 	case knownPast:
 		r.past(m)
+	case startAgain:
+		r.startLater(m.key, time.Now())
 	case drain:
 		r.drained = true
 	case wake:
 		for k, x := range r.runs {
 			if k.tenant == m.tenant && (m.name == "" || m.name == k.name) {
-				x.feedAt = time.Time{}
+				x.changed, x.waiting, x.feedAt = x.reading, nil, time.Time{}
 			}
 		}
 		r.planAt = time.Time{}
@@ -270,6 +276,9 @@ func (r *Runner) CampaignProgress(ctx context.Context, t pbx.TenantID, name stri
 	if p.Status == pbx.CampaignDraft && p.Targets[pbx.TargetWaiting] > 0 {
 		p.Status = pbx.CampaignReady
 	}
+	if err == nil && p.Next != nil && p.Why == "" {
+		p.Why, err = r.waitsFor(ctx, a.key, *p.Next)
+	}
 	return p, err
 }
 
@@ -308,7 +317,10 @@ func (r *Runner) recover(ctx context.Context) error {
 		if err != nil && pbx.KindOf(err) != pbx.NotFound {
 			return fmt.Errorf("read the call of an attempt: %w", err)
 		}
-		if err := r.settle(ctx, a, cdr); err != nil {
+		switch err := r.settle(ctx, a, cdr); {
+		case pbx.KindOf(err) == pbx.NotFound: // its target is not there: nobody can be told
+			r.Log.Error("attempt without a target", "tenant", a.Tenant, "campaign", a.Campaign, "target", a.Target, "call", a.Call)
+		case err != nil:
 			return fmt.Errorf("settle an attempt that was left: %w", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,8 +24,11 @@ type world struct {
 	store    *store.Store
 	exchange *exchange
 	runner   *Runner
-	down     map[string]bool // trunks
-	targets  int             // of a simulated day
+	dialer   Dialer            // in the place of exchange; nil: that
+	looks    atomic.Int64      // at the directory
+	between  func(Store) Store // what stands between the store and the runner; nil: nothing
+	down     map[string]bool   // trunks
+	targets  int               // of a simulated day
 }
 
 // company is acme with campaigns.
@@ -69,6 +73,7 @@ func bubble(t *testing.T, seed uint64, at time.Time, c *pbx.Company, f func(*wor
 		w.start()
 		f(w)
 		w.close()
+		time.Sleep(2 * wrapup) // of operators who talked last
 	})
 }
 
@@ -86,7 +91,16 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.runner = NewRunner(Options{Dialer: w.exchange, Store: w.store, Directory: w.store.Directory, Law: rules,
+	var kept Store = w.store
+	if w.between != nil {
+		kept = w.between(kept)
+	}
+	var dialer Dialer = w.exchange
+	if w.dialer != nil {
+		dialer = w.dialer
+	}
+	directory := func() *pbx.Directory { w.looks.Add(1); return w.store.Directory() }
+	w.runner = NewRunner(Options{Dialer: dialer, Store: kept, Directory: directory, Law: rules,
 		TrunkUp: func(_ pbx.TenantID, name string) bool { return !w.down[name] }, Publish: func(pbx.TenantID, string, any) {},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry()})
 	w.exchange.heard = w.runner.Heard

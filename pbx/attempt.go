@@ -105,6 +105,9 @@ type AttemptGuard struct {
 	PerNumber int            // to the number within the campaign at most
 	Spacing   time.Duration  // since the last attempt to the target began
 	Limits    []ContactLimit // of the law
+	// Seen is when earlier attempts to the target's numbers were read: since then none by any
+	// campaign of the company has begun or ended, and none goes on. Zero: that is not asked.
+	Seen time.Time
 }
 
 // ContactLimit bounds how often the numbers of a target, taken together, are reached by a

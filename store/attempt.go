@@ -116,9 +116,13 @@ func (t *txn) heldByContacts(tenant pbx.TenantID, a pbx.Attempt, g pbx.AttemptGu
 	for _, l := range g.Limits {
 		since = min(since, micros(l.Since))
 	}
+	seen := int64(math.MaxInt64)
+	if !g.Seen.IsZero() {
+		seen = micros(g.Seen)
+	}
 	for _, number := range r.Numbers {
 		from := since
-		if number == a.Number {
+		if number == a.Number || !g.Seen.IsZero() {
 			from = math.MinInt64
 		}
 		err := t.query(func(rows *sql.Rows) error {
@@ -129,6 +133,7 @@ func (t *txn) heldByContacts(tenant pbx.TenantID, a pbx.Attempt, g pbx.AttemptGu
 				return err
 			}
 			c.At = fromMicros(began)
+			dialled = dialled || began >= seen || ended >= seen || ended == 0 && !g.Seen.IsZero()
 			if number == a.Number {
 				dialled = dialled || ended == 0
 				if campaign == a.Campaign {

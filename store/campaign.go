@@ -21,6 +21,25 @@ const (
 // SaveCampaign keeps the state of a campaign unless one of a later version is kept, or
 // the company was removed.
 func (s *Store) SaveCampaign(ctx context.Context, t pbx.TenantID, c pbx.CampaignState) error {
+	return s.saveCampaign(ctx, t, c, func(*txn) error { return nil })
+}
+
+// FinishCampaign does so if no target of the campaign waits or is dialled in that moment;
+// otherwise it is a Conflict.
+func (s *Store) FinishCampaign(ctx context.Context, t pbx.TenantID, c pbx.CampaignState) error {
+	return s.saveCampaign(ctx, t, c, func(tx *txn) error {
+		left := false
+		err := tx.query(func(*sql.Rows) error { left = true; return nil }, `SELECT 1 FROM target_counts
+			WHERE tenant = $1 AND campaign = $2 AND state IN ('waiting', 'dialling') AND amount > 0 LIMIT 1`, string(t), c.Campaign)
+		if err == nil && left {
+			return &pbx.Error{Kind: pbx.Conflict, Msg: "targets of the campaign wait to be called"}
+		}
+		return err
+	})
+}
+
+// saveCampaign keeps the state of a campaign if may has no error.
+func (s *Store) saveCampaign(ctx context.Context, t pbx.TenantID, c pbx.CampaignState, may func(*txn) error) error {
 	if t == "" || c.Campaign == "" {
 		return &pbx.Error{Kind: pbx.Invalid, Msg: "the state of a campaign without company or name"}
 	}
@@ -32,6 +51,9 @@ func (s *Store) SaveCampaign(ctx context.Context, t pbx.TenantID, c pbx.Campaign
 		return fmt.Errorf("encode the state of campaign %s: %w", c.Campaign, err)
 	}
 	err = s.writer.do(ctx, func(tx *txn) error {
+		if err := may(tx); err != nil {
+			return err
+		}
 		_, err := tx.exec(`INSERT INTO campaigns (tenant, campaign, version, status, body)
 			SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM company_rows WHERE tenant = $1)
 			ON CONFLICT (tenant, campaign) DO UPDATE SET version = excluded.version, status = excluded.status, body = excluded.body

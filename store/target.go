@@ -258,11 +258,15 @@ func (s *Store) tellTarget(tx *txn, t pbx.TenantID, r *pbx.Target, n *pbx.Notifi
 	return s.enqueue(tx, t, fmt.Sprintf("target-%d", r.ID), told)
 }
 
-// ExpireTargets ends targets of a campaign that still wait, as many as fit into one
-// transaction, and gives how many it has ended: 0 when none is left.
+// ExpireTargets ends targets that still wait of a campaign that is over, as many as fit into
+// one transaction, and gives how many it has ended: 0 when none is left.
 func (s *Store) ExpireTargets(ctx context.Context, t pbx.TenantID, campaign string, at time.Time) (int, error) {
 	ended := 0
 	err := s.writer.do(ctx, func(tx *txn) error {
+		ended = 0
+		if status, err := tx.campaignStatus(t, campaign); err != nil || !status.Over() {
+			return err // it was started again meanwhile
+		}
 		var list []targetRow
 		err := tx.query(func(rows *sql.Rows) error {
 			var r targetRow

@@ -126,6 +126,12 @@ func (p *Predictive) Failed(at time.Time, call string) {
 	p.calls.drop(call)
 }
 
+// Withdrawn says that nobody was dialled for a call: it is no evidence.
+func (p *Predictive) Withdrawn(call string) { p.calls.drop(call) }
+
+// Replan says that the operators are needed elsewhere: what was planned does not hold.
+func (p *Predictive) Replan() { p.plan.at = time.Time{} }
+
 // Machine says that a machine has answered. Had it been taken for a person, that live
 // answer is taken back.
 func (p *Predictive) Machine(at time.Time, call string) {

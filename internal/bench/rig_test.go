@@ -73,17 +73,23 @@ func newRig(tb testing.TB) *rig {
 	r := &rig{tb: tb, caller: newSide(tb), called: newSide(tb)}
 	go r.called.answerAll()
 	go r.caller.readReplies()
+	r.serve(dir, r.company())
+	r.caller.server = r.sip
+	return r
+}
+
+// serve builds and starts the server with one company, whose files are in dir.
+func (r *rig) serve(dir, company string) {
+	r.tb.Helper()
 	if err := program.build(); err != nil {
-		tb.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	config := filepath.Join(dir, "vpbx.yaml")
-	r.write(filepath.Join(dir, "acme.yaml"), r.company())
+	r.write(filepath.Join(dir, "acme.yaml"), company)
 	r.write(config, fmt.Sprintf("data: %s/data\nsip: {listen: [udp://127.0.0.1:0]}\nmedia: {listen: 127.0.0.1, ports: 1024-32767}\nhttp: {listen: 127.0.0.1:0, token: benchmark}\nlog: {format: text}\nprovision: [%s/acme.yaml]\n", dir, dir))
 	r.server = exec.Command(filepath.Join(program.dir, "vpbx"), "serve", "--config", config)
 	r.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.start()
-	r.caller.server = r.sip
-	return r
 }
 
 // start runs the server and reads from its log where it listens.

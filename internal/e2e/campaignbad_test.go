@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"vpbx/internal/phone"
 	"vpbx/pbx"
 )
 
@@ -23,7 +25,7 @@ func spoken(name, when, more string) string {
 // TestCampaignRefused starts campaigns that lack something: each is refused with the
 // reason, and nobody is called.
 func TestCampaignRefused(t *testing.T) {
-	carrier := startMass(t)
+	carrier := startMass(t, various)
 	company := campaigned(acme{Carrier: carrier.Addr().String()}, `"101"`, spoken("whole", "always", "    consent: given\n")+
 		spoken("agreed", "always", "")+spoken("nights", "night", "    consent: given\n"))
 	s := serve(t, serverOptions{Company: strings.Replace(company, "schedules: [", `schedules: [{name: night, hours: ["02:00-04:00"]}, `, 1)})
@@ -63,14 +65,13 @@ func TestCampaignRefused(t *testing.T) {
 	}
 }
 
-// TestCampaignTrunkDies kills the carrier in the middle of a campaign: that pauses with an
+// TestCampaignTrunkDies ends the carrier in the middle of a campaign: that pauses with an
 // alert, and its list is still there. When the carrier is back it is resumed and goes on.
 func TestCampaignTrunkDies(t *testing.T) {
 	const atOnce, faults = 5, 10
-	options := sippOptions{Scenario: "refuses", Host: "127.0.0.31", Port: freePort(t, "127.0.0.31"), TCP: true, Calls: 1000,
-		Values: map[string]string{"status": "486", "reason": "Busy Here", "to": companyNumber}}
-	carrier := startSIPp(t, options)
-	company := campaigned(acme{Carrier: carrier.addr()}, `"101"`, spoken("news", "always", fmt.Sprintf("    consent: given\n    pace: {per_second: 20, at_once: %d}\n", atOnce)))
+	busy := func(_ context.Context, c *phone.Call) { _ = c.Reject(486) }
+	carrier := startMassAt(t, "tcp", "127.0.0.30:0", busy)
+	company := campaigned(acme{Carrier: carrier.Addr().String()}, `"101"`, spoken("news", "always", fmt.Sprintf("    consent: given\n    pace: {per_second: 20, at_once: %d}\n", atOnce)))
 	s := serve(t, serverOptions{Company: strings.Replace(company, "transport: udp", "transport: tcp", 1)})
 	s.upload("hello", 1040)
 	var rows []string
@@ -79,13 +80,13 @@ func TestCampaignTrunkDies(t *testing.T) {
 	}
 	s.addList("news", rows...)
 	s.startCampaign("news")
-	busy := func() int {
+	refused := func() int {
 		var f pbx.CampaignReport
 		s.get("campaigns/news/report", &f)
 		return f.Outcomes[pbx.AttemptBusy]
 	}
-	waitFor(t, 20*time.Second, "some were dialled", func() bool { return busy() >= 20 })
-	carrier.kill()
+	waitFor(t, 20*time.Second, "some were dialled", func() bool { return refused() >= 20 })
+	carrier.Close()
 	p := s.waitCampaign("news", pbx.CampaignPaused)
 	if !strings.Contains(p.Alert, "calls in a row failed at its trunks") {
 		t.Errorf("the alert says %q", p.Alert)
@@ -99,12 +100,12 @@ func TestCampaignTrunkDies(t *testing.T) {
 	if f.Targets[pbx.TargetWaiting] != len(rows) { // those who were busy, or could not be called, are called again
 		t.Errorf("of %d targets: %v", len(rows), f.Targets)
 	}
-	before := busy()
-	startSIPp(t, options)
+	before := refused()
+	startMassAt(t, "tcp", carrier.Addr().String(), busy)
 	if status, _, answer := s.request("POST", "campaigns/news/resume", ""); status != 200 {
 		t.Fatalf("resume: %d %s", status, answer)
 	}
-	waitFor(t, 20*time.Second, "it goes on", func() bool { return busy() >= before+10 })
+	waitFor(t, 20*time.Second, "it goes on", func() bool { return refused() >= before+10 })
 	if status, _, answer := s.request("POST", "campaigns/news/cancel", ""); status != 200 {
 		t.Fatalf("cancel: %d %s", status, answer)
 	}

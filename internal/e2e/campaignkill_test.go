@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -9,8 +8,6 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +17,7 @@ import (
 
 const (
 	massTargets = 1000
-	massRate    = 50 // dials a second
+	massRate    = 80 // dials a second
 )
 
 // TestCampaignKilled kills the process again and again, at random instants of a campaign
@@ -29,7 +26,7 @@ const (
 // and the records of the calls say the same.
 func TestCampaignKilled(t *testing.T) {
 	kills, seed := setting(t, "VPBX_KILLS", 20), setting(t, "VPBX_SEED", 6)
-	carrier := startMass(t)
+	carrier := startMass(t, various)
 	s := serve(t, serverOptions{Company: campaigned(acme{Carrier: carrier.Addr().String()}, `"101"`, fmt.Sprintf(`  - name: mass
     kind: inform
     when: always
@@ -171,44 +168,8 @@ func setting(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// mass is a carrier whose subscribers are busy, do not exist, or answer and hang up soon.
-type mass struct {
-	*phone.Phone
-	mu   sync.Mutex
-	seen map[string]map[string]bool // Call-IDs of INVITEs by number
-}
-
-// startMass starts the carrier.
-func startMass(t *testing.T) *mass {
-	t.Helper()
-	m := &mass{seen: map[string]map[string]bool{}}
-	var err error
-	m.Phone, err = phone.New(phone.Config{Address: "127.0.0.30:0", User: "carrier", Domain: "127.0.0.30", Trace: m.trace})
-	if err != nil {
-		t.Fatalf("start the carrier: %v", err)
-	}
-	var calls sync.WaitGroup
-	ctx, cancel := context.WithCancel(context.Background())
-	calls.Go(func() {
-		for {
-			select {
-			case c := <-m.Incoming():
-				calls.Go(func() { m.take(ctx, c) })
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	t.Cleanup(func() {
-		cancel()
-		m.Close()
-		calls.Wait()
-	})
-	return m
-}
-
-// take does with a call what its number says.
-func (m *mass) take(ctx context.Context, c *phone.Call) {
+// various is busy, does not exist, or answers and hangs up soon, as the number says.
+func various(ctx context.Context, c *phone.Call) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	h := fnv.New32a()
@@ -236,37 +197,4 @@ func (m *mass) take(ctx context.Context, c *phone.Call) {
 		case <-ctx.Done():
 		}
 	}
-}
-
-// trace notes INVITEs that begin a call. It runs in the loop of the phone.
-func (m *mass) trace(dir string, raw []byte) {
-	line, _, _ := bytes.Cut(raw, []byte("\r\n"))
-	uri, is := strings.CutPrefix(string(line), "INVITE sip:")
-	if dir != "in" || !is {
-		return
-	}
-	number, _, _ := strings.Cut(uri, "@")
-	id := ""
-	for head := range strings.SplitSeq(string(raw), "\r\n") {
-		if value, is := strings.CutPrefix(head, "Call-ID: "); is {
-			id = value
-		}
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.seen[number] == nil {
-		m.seen[number] = map[string]bool{}
-	}
-	m.seen[number][id] = true
-}
-
-// dialled gives the Call-IDs by number so far.
-func (m *mass) dialled() map[string]map[string]bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := make(map[string]map[string]bool, len(m.seen))
-	for number, calls := range m.seen {
-		all[number] = calls
-	}
-	return all
 }

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,7 +29,6 @@ type sippOptions struct {
 	Values   map[string]string // replace @name@ in the scenario; called is to, and header nothing much, unless given
 	Calls    int               // how many; 0: one
 	Tone     float64           // of the sound that a scenario streams
-	TCP      bool              // it waits for calls over TCP
 	Args     []string
 }
 
@@ -76,9 +74,6 @@ func startSIPp(t *testing.T, o sippOptions) *sipp {
 	if o.Values["user"] != "" { // a phone, which has to say what its digest is about
 		args = append(args, "-auth_uri", o.Values["called"]+"@acme.vpbx.test")
 	}
-	if o.TCP {
-		args = append(args, "-t", "t1")
-	}
 	args = append(args, o.Args...)
 	if o.To != "" {
 		args = append(args, o.To)
@@ -90,7 +85,7 @@ func startSIPp(t *testing.T, o sippOptions) *sipp {
 		}
 	})
 	if o.To == "" {
-		p.waitBound(o.TCP)
+		p.waitBound()
 	}
 	return p
 }
@@ -106,17 +101,11 @@ func scenario(t *testing.T, name string) string {
 }
 
 // waitBound waits until the scenario's socket is there.
-func (p *sipp) waitBound(tcp bool) {
+func (p *sipp) waitBound() {
 	p.t.Helper()
 	at := net.JoinHostPort(p.host, p.port)
 	waitFor(p.t, 5*time.Second, "sipp listens on "+at, func() bool {
-		var c io.Closer
-		var err error
-		if tcp {
-			c, err = net.Listen("tcp", at)
-		} else {
-			c, err = net.ListenPacket("udp", at)
-		}
+		c, err := net.ListenPacket("udp", at)
 		if err == nil {
 			c.Close()
 		}
