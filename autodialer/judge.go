@@ -68,7 +68,7 @@ func (r *Runner) mayRun(ctx context.Context, company *pbx.Company, s *pbx.Campai
 	switch {
 	case counts[pbx.TargetWaiting]+counts[pbx.TargetDialling] == 0 && !s.KeepOpen && state.Status != pbx.CampaignPaused:
 		return &pbx.Error{Kind: pbx.Conflict, Msg: "the campaign has no targets that wait to be called"}
-	case !s.Until.IsZero() && !at.Before(s.Until):
+	case s.Passed(at):
 		return &pbx.Error{Kind: pbx.Conflict, Field: "until", Msg: "the time of the campaign is over"}
 	}
 	if missing := unplayable(company, s); len(missing) > 0 {

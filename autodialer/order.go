@@ -216,7 +216,7 @@ func (r *Runner) changed(m saved) {
 		if m.alert != "" {
 			r.metrics.paused.Inc()
 		}
-		if m.state.Status.Over() {
+		if m.state.Status == pbx.CampaignCancelled || m.late {
 			r.aside(func() { r.expire(m.key) })
 		}
 	default:

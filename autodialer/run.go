@@ -145,7 +145,7 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 	case s == nil:
 		r.ordered(order{key: k, do: toPause, alert: "it was taken out of the company's document"})
 		return next
-	case !s.Until.IsZero() && !at.Before(s.Until):
+	case s.Passed(at):
 		if len(x.open) == 0 {
 			r.ordered(order{key: k, do: toFinish, late: true})
 		}

@@ -93,8 +93,8 @@ func (r *Runner) Start(ctx context.Context) error {
 		switch {
 		case s.Status == pbx.CampaignRunning || s.Status == pbx.CampaignPaused:
 			r.take(k, s)
-		case s.Status.Over():
-			r.aside(func() { r.expire(k) })
+		case s.Status == pbx.CampaignCancelled || s.Status.Over() && s.Settings.Passed(time.Now()):
+			r.aside(func() { r.expire(k) }) // who was added to a finished one waits for its next start
 		}
 	}
 	r.aside(r.loop)

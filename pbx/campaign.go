@@ -103,6 +103,12 @@ func (c *Campaign) CallerFor(number string) (CampaignCaller, bool) {
 	return best, found
 }
 
+// Passed tells whether the end of the campaign has come: nobody is called behind it. A nil
+// campaign has none.
+func (c *Campaign) Passed(at time.Time) bool {
+	return c != nil && !c.Until.IsZero() && !at.Before(c.Until)
+}
+
 // CampaignPace bounds how fast people are called.
 type CampaignPace struct {
 	PerSecond float64       `json:"per_second"`        // dials a second at most

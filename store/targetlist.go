@@ -97,7 +97,7 @@ func (t *txn) openForTargets(tenant pbx.TenantID, campaign string, more int) (la
 	if err != nil {
 		return 0, err
 	}
-	if status.Over() {
+	if status == pbx.CampaignCancelled {
 		return 0, &pbx.Error{Kind: pbx.Conflict, Msg: "the campaign is " + string(status)}
 	}
 	var have sql.NullInt64

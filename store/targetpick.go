@@ -34,25 +34,24 @@ func (s *Store) RemoveTargets(ctx context.Context, t pbx.TenantID, campaign stri
 
 // RetryTargets lets targets wait again that were interrupted, exhausted or skipped, by a
 // person's word, and gives how many. Whoever is on a stop list stays skipped, and the
-// bounds of attempts hold as before. It is a Conflict when the campaign is over.
+// bounds of attempts hold as before. It is a Conflict when the campaign
+// is cancelled; one that is finished calls them once it is started again.
 func (s *Store) RetryTargets(ctx context.Context, t pbx.TenantID, campaign string, p pbx.TargetPick) (int, error) {
 	n, err := s.eachPicked(ctx, t, campaign, p, func(tx *txn, r *targetRow) (bool, error) {
 		status, err := tx.campaignStatus(t, campaign)
 		if err != nil {
 			return false, err
 		}
-		if status.Over() {
+		if status == pbx.CampaignCancelled {
 			return false, &pbx.Error{Kind: pbx.Conflict, Msg: "the campaign is " + string(status)}
 		}
 		if r.State != pbx.TargetInterrupted && r.State != pbx.TargetExhausted && r.State != pbx.TargetSkipped {
 			return false, nil
 		}
-		again := r.Target
-		again.State, again.Reason, again.Next = pbx.TargetWaiting, "", time.Now()
-		if err := tx.mayWait(t, campaign, &again); err != nil || again.State != pbx.TargetWaiting {
+		if stopped, err := tx.stopped(t, campaign, r.Numbers); err != nil || stopped {
 			return false, err
 		}
-		r.Target = again
+		r.State, r.Reason, r.Next = pbx.TargetWaiting, "", time.Now()
 		return true, nil
 	})
 	if err != nil {
