@@ -184,6 +184,9 @@ func lineOf(c *pbx.Company, settings *pbx.Campaign, state pbx.CampaignState, tar
 	if line.Targets == nil {
 		line.Targets = map[pbx.TargetState]int{}
 	}
+	if line.Status == pbx.CampaignDraft && settings != nil && targets[pbx.TargetWaiting] > 0 {
+		line.Status = pbx.CampaignReady
+	}
 	return line
 }
 

@@ -31,7 +31,11 @@ type PromptInfo struct {
 	SHA256   string  `json:"sha256,omitempty" doc:"Of an uploaded sound as it is kept; empty before it is uploaded"`
 	Size     int64   `json:"size,omitempty" doc:"Bytes of an uploaded sound as it is kept"`
 	Length   float64 `json:"length,omitempty" doc:"How long an uploaded sound is, in seconds"`
-	PlayedBy string  `json:"played_by,omitempty" doc:"What plays it; such a prompt cannot be removed"`
+	Code     string  `json:"code,omitempty" doc:"By which its recorders record it: *64 and the code"`
+
+	Recorders []string `json:"recorders,omitempty" doc:"Extensions that may record it"`
+
+	PlayedBy string `json:"played_by,omitempty" doc:"What plays it; such a prompt cannot be removed"`
 }
 
 // InPrompt are the path parameters of the routes below a prompt.
@@ -94,7 +98,7 @@ func (s *Server) describe(c *pbx.Company, p *pbx.Prompt) PromptInfo {
 	case p.Text != "":
 		out.Kind, out.Text, out.Language, out.Voice = "text", p.Text, p.Language, p.Voice
 	case p.Upload:
-		out.Kind, out.SHA256 = "upload", p.Sound
+		out.Kind, out.SHA256, out.Code, out.Recorders = "upload", p.Sound, p.Code, p.Recorders
 		if kept, err := s.c.Library.Stat(c.ID, p.Sound); err == nil {
 			out.Size, out.Length = kept.Size, kept.Length.Seconds()
 		}

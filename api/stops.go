@@ -237,12 +237,7 @@ func (n *numberList[T]) flush() error {
 // read reads the body of q: JSON into items of the schema of S, of which one makes what is
 // added, or a file, of whose rows row does.
 func readNumbers[T, S any](n *numberList[T], q *request, in *InList, one func(item S, path string) (T, error), row func(sheet.Row) error) error {
-	end, err := n.server.uploads.begin(q.tenant())
-	if err != nil {
-		return err
-	}
-	defer end()
-	l, err := q.list()
+	l, err := q.list(&n.server.uploads)
 	if err != nil {
 		return err
 	}

@@ -92,12 +92,7 @@ func (s *Server) addTargetList(ctx context.Context, q *request, in *inTargetList
 	if err := s.known(ctx, q, in.Campaign); err != nil {
 		return nil, err
 	}
-	end, err := s.uploads.begin(q.tenant())
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	l, err := q.list()
+	l, err := q.list(&s.uploads)
 	if err != nil {
 		return nil, err
 	}

@@ -232,13 +232,27 @@ func inZoneOf(zone *time.Location, t pbx.Target) pbx.Target {
 	return t
 }
 
+// wanted reads the number of those who are asked for, "" where none is. What is no number
+// is refused: it would name everybody.
+func wanted(c *pbx.Company, text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	number := c.E164(plus(text))
+	if number == "" {
+		return "", invalid("number", "%.60q is no telephone number", text)
+	}
+	return number, nil
+}
+
 func (s *Server) targets(ctx context.Context, q *request, in *inTargets) (*listOut[pbx.Target], error) {
 	if err := s.known(ctx, q, in.Campaign); err != nil {
 		return nil, err
 	}
 	query := pbx.TargetQuery{State: in.State, Outcome: in.Outcome, Key: in.Key, Limit: in.Limit, Cursor: in.Cursor}
-	if in.Number != "" {
-		query.Number = q.company.E164(plus(in.Number))
+	var err error
+	if query.Number, err = wanted(q.company, in.Number); err != nil {
+		return nil, err
 	}
 	items, next, err := s.c.CampaignRecords.Targets(ctx, q.tenant(), in.Campaign, query)
 	if err != nil {
@@ -298,11 +312,11 @@ func (s *Server) removeTargets(ctx context.Context, q *request, in *inRemoveTarg
 		return nil, err
 	}
 	pick := pbx.TargetPick{Key: in.Key}
-	if in.Number != "" {
-		pick.Number = q.company.E164(plus(in.Number))
+	var err error
+	if pick.Number, err = wanted(q.company, in.Number); err != nil {
+		return nil, err
 	}
 	out := &changedOut{}
-	var err error
 	out.Body.Changed, err = s.remove(ctx, q, in.Campaign, pick)
 	return out, err
 }
@@ -331,8 +345,9 @@ func (s *Server) retryTargets(ctx context.Context, q *request, in *inRetry) (*ch
 		return nil, err
 	}
 	pick := pbx.TargetPick{IDs: b.IDs, Key: b.Key, State: pbx.TargetState(b.State)}
-	if b.Number != "" {
-		pick.Number = q.company.E164(b.Number)
+	var err error
+	if pick.Number, err = wanted(q.company, b.Number); err != nil {
+		return nil, err
 	}
 	n, err := s.c.CampaignRecords.RetryTargets(ctx, q.tenant(), in.Campaign, pick)
 	if n > 0 {

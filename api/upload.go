@@ -73,12 +73,14 @@ func (s *slowly) Read(p []byte) (int, error) {
 type sent struct {
 	json  bool
 	body  io.Reader
-	clean func() // removes what was kept on the disk
+	clean func() // removes what was kept on the disk, and gives the place back
 }
 
-// list finds out what a body is: JSON, a form with a file, or the file itself. A workbook
-// is kept on the disk until clean is called, since its end is read first.
-func (q *request) list() (sent, error) {
+// list finds out what a body is: JSON, a form with a file, or the file itself. A file has a
+// place of places until clean is called; JSON needs none, since a number must get onto the
+// stop list while a file is being sent. A workbook is kept on the disk until then, since
+// its end is read first.
+func (q *request) list(places *uploads) (sent, error) {
 	l := sent{clean: func() {}}
 	whole := bufio.NewReaderSize(&slowly{http.MaxBytesReader(nil, q.whole, maxForm), q.control, time.Now().Add(uploadTime)}, 64<<10)
 	kind, params, err := mime.ParseMediaType(q.bodyType)
@@ -103,7 +105,12 @@ func (q *request) list() (sent, error) {
 	switch {
 	case kind == "application/json", kind != "text/csv" && bytes.HasPrefix(bytes.TrimLeft(start, " \t\r\n"), []byte("{")):
 		l.json = true
-	case bytes.HasPrefix(start, []byte("PK\x03\x04")):
+		return l, nil
+	}
+	if l.clean, err = places.begin(q.tenant()); err != nil {
+		return l, err
+	}
+	if bytes.HasPrefix(start, []byte("PK\x03\x04")) {
 		return spool(l)
 	}
 	return l, nil
@@ -140,13 +147,19 @@ func broken(err error) error {
 	return &pbx.Error{Kind: pbx.Invalid, Msg: "the body is broken off or no form", Err: err}
 }
 
-// spool writes a list to a file that has no name.
+// spool writes a list to a file that has no name. Where it fails the place of the list is
+// given back.
 func spool(l sent) (sent, error) {
+	end := l.clean
 	file, err := os.CreateTemp("", "vpbx-list-*")
 	if err != nil {
+		end()
 		return l, fmt.Errorf("keep a list: %w", err)
 	}
-	l.clean = func() { _ = file.Close() } // it has no name any more
+	l.clean = func() {
+		_ = file.Close() // it has no name any more
+		end()
+	}
 	if err := os.Remove(file.Name()); err != nil {
 		l.clean()
 		return l, fmt.Errorf("keep a list: %w", err)

@@ -230,8 +230,11 @@ func (r *Runner) report(k key, x *run, at time.Time) time.Time {
 
 // progress is how a campaign goes; the targets are counted by who asks.
 func (r *Runner) progress(k key, x *run, at time.Time) pbx.CampaignProgress {
-	p := pbx.CampaignProgress{CampaignState: x.state, Dialling: len(x.open), Free: x.free, Online: x.online, Rate: x.perSecond(at), Why: x.why}
-	p.Talking = x.talking()
+	p := pbx.CampaignProgress{CampaignState: x.state, Dialling: len(x.open), Talking: x.talking(), Free: x.free, Online: x.online, Rate: x.perSecond(at)}
+	p.Settings = nil // watchers need not get them each second
+	if x.state.Status == pbx.CampaignRunning {
+		p.Why = x.why // of one that was paused it may be over
+	}
 	if x.state.Status == pbx.CampaignRunning && len(x.waiting) == 0 && len(x.open) == 0 && x.feedAt.After(at) {
 		next := x.feedAt
 		p.Next = &next

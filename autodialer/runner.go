@@ -276,6 +276,9 @@ func (r *Runner) CampaignProgress(ctx context.Context, t pbx.TenantID, name stri
 	if p.Status == pbx.CampaignDraft && p.Targets[pbx.TargetWaiting] > 0 {
 		p.Status = pbx.CampaignReady
 	}
+	if err == nil && p.Next != nil && p.Why == "" {
+		p.Why, err = r.waitsFor(ctx, a.key, *p.Next)
+	}
 	return p, err
 }
 

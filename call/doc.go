@@ -28,7 +28,9 @@
 // [Manager.admitOutside], and what is spent in a day, with what is reserved, is
 // never more than its limit. A call is forwarded maxForwards times at most, and
 // routing.MaxHops times in a row, and led into maxMenus menus. What phones are shown of an extension that
-// they watch is made from the events of its calls alone: see busy.go.
+// they watch is made from the events of its calls alone: see busy.go. What a caller has recorded and
+// wants kept (a prompt, a greeting) is seen through when it hangs up at once: the call is over
+// when it is known what came of that, saveBound later at most.
 //
 // Who waits in a queue has the agents that it is offered to until it leaves, however its
 // goroutine ends; after a round of the matcher nobody waits without an offer for whom

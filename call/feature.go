@@ -26,6 +26,8 @@ func (c *Call) feature(s routing.Feature) bool {
 		c.holdLine()
 	case routing.OwnNumber:
 		c.ownNumber()
+	case routing.RecordPrompt:
+		c.recordPrompt(s.Number)
 	case routing.Mailbox:
 		c.mailbox(s)
 	case routing.Pickup:

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"vpbx/media"
@@ -29,6 +30,7 @@ type operatorLine struct {
 	closed bool // it takes the leg no longer; likewise
 
 	lent pbx.CallID // who has the leg; of the line's own goroutine
+	loan *loan      // how far it has come with that; likewise
 	ends bool       // with the talk that goes on; likewise
 }
 
@@ -44,11 +46,24 @@ func (l *operatorLine) legs() int {
 type lend struct {
 	to    pbx.CallID
 	mail  chan any // of the call that asks
-	gone  chan struct{}
-	off   chan struct{} // closed when it does not want it any more
-	codec media.Codec   // that the other side there has; none: there is no other side yet
-	reply chan handed   // has room for one
+	loan  *loan
+	codec media.Codec // that the other side there has; none: there is no other side yet
+	reply chan handed // has room for one
 }
+
+// loan says whose the leg of a line is while it goes from the line to a call that may be
+// over before it takes the leg. Whoever moves it first from loanOpen decides.
+type loan struct{ state atomic.Int32 }
+
+const (
+	loanOpen     int32 = iota // the call has not taken the leg
+	loanTaken                 // the call has it
+	loanRecalled              // the call does not want it any more: it is the line's
+	loanRevoked               // the line has ended before: likewise
+)
+
+// settle moves the loan on, and tells whether that was in time.
+func (o *loan) settle(to int32) bool { return o.state.CompareAndSwap(loanOpen, to) }
 
 // lineNews tells a line what has become of its leg, or that it is to end.
 type lineNews struct {
@@ -104,7 +119,11 @@ func (c *Call) holdLine() {
 		}
 	}
 	c.closeLine(l)
-	if l.lent != "" && !c.backAtLast() { // the leg is another call's, which hangs it up
+	switch {
+	case l.lent == "":
+	case l.loan.settle(loanRevoked), l.loan.state.Load() == loanRecalled: // nobody has taken it
+		c.retake(false)
+	case !c.backAtLast(): // the leg is another call's, which hangs it up
 		c.left(c.caller)
 	}
 }
@@ -160,21 +179,21 @@ func (c *Call) lend(e lend) {
 	l := c.line
 	refuse := func(r pbx.Reason) { e.reply <- handed{cause: pbx.NewCause(pbx.PartyPBX, r)} }
 	switch {
-	case l == nil || l.lent != "" || l.ends || c.caller.held || isClosed(e.off):
+	case l == nil || l.lent != "" || l.ends || c.caller.held || e.loan.state.Load() != loanOpen:
 		refuse(pbx.NoReply)
 		return
 	case e.codec.Name != "" && !fit(c.caller.media.Codec(), e.codec):
 		refuse(pbx.NoCodec)
 		return
 	}
-	l.lent = e.to
+	l.lent, l.loan = e.to, e.loan
 	c.m.desks.see(c.company.ID, func(*desk) { l.idle = false })
 	c.caller.media.StopPlay()
 	c.caller.over = true // here
 	p := c.caller.moving()
-	p.usage, p.line = "", l // its place stays taken by the line
-	p.leg.Own(e.mail, e.gone)
-	p.media.Own(e.mail, e.gone)
+	p.usage, p.line = "", l   // its place stays taken by the line
+	p.leg.Own(e.mail, c.gone) // who asks may be over before it takes the leg, so its end means nothing yet
+	p.media.Own(e.mail, c.gone)
 	e.reply <- handed{p: p}
 }
 
@@ -218,12 +237,15 @@ func (c *Call) retake(held bool) {
 // borrow takes an operator from its line, nil with a reason in the record when it does not
 // come. An error means that the call is over.
 func (c *Call) borrow(number string, l *operatorLine, codec media.Codec) (*party, error) {
-	e := lend{to: c.id, mail: c.mail, gone: c.gone, off: make(chan struct{}), codec: codec, reply: make(chan handed, 1)}
+	e := lend{to: c.id, mail: c.mail, loan: &loan{}, codec: codec, reply: make(chan handed, 1)}
 	h, err := await(c, func(ctx context.Context) handed { return l.ask(ctx, e) })
 	if err != nil {
-		close(e.off)
+		e.loan.settle(loanRecalled)
 		c.m.desks.tellLine(l, lineNews{what: lineRecall, from: c.id})
 		return nil, err
+	}
+	if h.p != nil && !e.loan.settle(loanTaken) {
+		h = handed{cause: pbx.NewCause(pbx.PartyPBX, pbx.NoReply)} // the line has ended in this instant
 	}
 	if h.p == nil {
 		c.blame(number, h.cause, "the line of "+number+" could not be used")
@@ -296,6 +318,8 @@ func (c *Call) backToLine(p *party) bool {
 	p.line = nil
 	c.left(p)
 	c.served(p)
+	p.leg.Own(l.mail, l.gone) // this call may be over before the line reads of it
+	p.media.Own(l.mail, l.gone)
 	if !c.m.desks.tellLine(l, lineNews{what: lineBack, from: c.id, held: p.held}) { // it has ended in this instant
 		p.leg.Hangup(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
 		if err := p.media.Close(); err != nil {

@@ -45,7 +45,7 @@ func (c *Call) openBox(number string) {
 		c.end(pbx.NewCause(pbx.PartyPBX, pbx.WrongPIN))
 		return
 	}
-	x := &mailbox{Call: c, number: number, own: c.caller.number == number && c.company.Extensions[number] != nil}
+	x := &mailbox{chooser: chooser{Call: c}, number: number, own: c.caller.number == number && c.company.Extensions[number] != nil}
 	if err := x.run(); err == nil || errors.Is(err, errDone) {
 		c.end(pbx.NewCause(pbx.PartyPBX, pbx.Hangup))
 	}
@@ -119,18 +119,23 @@ func (c *Call) digits(text string) (string, error) {
 	return c.collect(collect{sounds: []sound{s}, interrupt: true, max: 13, until: '#', again: '*', first: pinFirst, between: pinNext})
 }
 
-// mailbox is the menu of a box.
-type mailbox struct {
+// chooser reads the keys by which a caller chooses, in one menu or several.
+type chooser struct {
 	*Call
-	number  string
-	own     bool // the caller is its owner, at its own phone
 	idle    int
 	choices int
 }
 
+// mailbox is the menu of a box.
+type mailbox struct {
+	chooser
+	number string
+	own    bool // the caller is its owner, at its own phone
+}
+
 // choose plays sounds and gives the key that the caller presses; what is not in keys is
 // asked again. errDone: the caller says nothing more.
-func (x *mailbox) choose(keys string, list ...sound) (byte, error) {
+func (x *chooser) choose(keys string, list ...sound) (byte, error) {
 	for {
 		got, err := x.collect(collect{sounds: list, interrupt: true, max: 1, first: keyFirst})
 		if err != nil {

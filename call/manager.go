@@ -34,6 +34,14 @@ type Extensions interface {
 	UpdateExtension(ctx context.Context, tenant pbx.TenantID, number string, change func(*pbx.Extension)) error
 }
 
+// Prompts keeps what phones record of the prompts of a company. Package tenants implements
+// it.
+type Prompts interface {
+	// RecordSound gives a prompt the sound that an extension has recorded, as an upload
+	// would; new calls hear it when it returns. A pbx.Error says why it does not.
+	RecordSound(ctx context.Context, t pbx.TenantID, name, extension, hash string) error
+}
+
 // Config is what a Manager works with. All fields but MaxLength and Ledger are needed.
 type Config struct {
 	SIP        *sip.Server
@@ -44,6 +52,7 @@ type Config struct {
 	Journal    Journal
 	Directory  func() *pbx.Directory
 	Extensions Extensions
+	Prompts    Prompts
 	Boxes      Boxes
 	Remove     func(ctx context.Context, t pbx.TenantID, id pbx.RecordingID, why pbx.Removal) error // a recording, for ever
 	Publish    func(pbx.Live)                                                                       // must not block

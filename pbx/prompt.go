@@ -1,14 +1,39 @@
 package pbx
 
+import "slices"
+
 // Prompt is a sound that can be played to a caller: a file, an upload, or a text.
 type Prompt struct {
 	Name     string `json:"name"`
 	File     string `json:"file"`               // absolute path of a sound file
-	Upload   bool   `json:"upload,omitempty"`   // its sound comes by the API
+	Upload   bool   `json:"upload,omitempty"`   // its sound comes by the API, or is recorded by a phone
 	Sound    string `json:"sound,omitempty"`    // of Upload: SHA-256 of the sound, hex; "": not uploaded yet
 	Text     string `json:"text,omitempty"`     // for the speech engine
 	Language string `json:"language,omitempty"` // of Text, such as ru or en-GB; "": that of the country
 	Voice    string `json:"voice,omitempty"`    // of Text, as the engine names it
+
+	// Code is what a phone dials behind the feature code to record the sound of an Upload,
+	// 1 to 6 digits, "": no phone may. Recorders are the extensions that may.
+	Code      string   `json:"code,omitempty"`
+	Recorders []string `json:"recorders,omitempty"`
+}
+
+// RecordedBy tells whether an extension may record the sound of the prompt.
+func (p *Prompt) RecordedBy(extension string) bool {
+	return p.Code != "" && slices.Contains(p.Recorders, extension)
+}
+
+// PromptAt gives the prompt that is recorded by a code, nil when none is.
+func (c *Company) PromptAt(code string) *Prompt {
+	if code == "" {
+		return nil
+	}
+	for _, p := range c.Prompts {
+		if p.Code == code {
+			return p
+		}
+	}
+	return nil
 }
 
 // Music is what somebody hears who waits.

@@ -86,26 +86,27 @@ type Code string
 
 // The feature codes.
 const (
-	ForwardTo  Code = "*72" // with a number behind it
-	ForwardOff Code = "*73"
-	DNDOn      Code = "*78"
-	DNDOff     Code = "*79"
-	Echo       Code = "*43"
-	Pickup     Code = "*8"  // with an extension behind it, or of one's groups
-	Retrieve   Code = "*5"  // with the digit of a park orbit behind it
-	Intercom   Code = "*60" // with an extension behind it
-	PageAll    Code = "*61" // with a group behind it
-	OwnNumber  Code = "*65" // which is said
-	AgentLogin Code = "*45" // in or out; with an open queue behind it: of that one
-	AgentPause Code = "*46" // or resume; with the place of a reason behind it: pause for that
-	AgentLine  Code = "*47" // a line on which calls of campaigns come
+	ForwardTo    Code = "*72" // with a number behind it
+	ForwardOff   Code = "*73"
+	DNDOn        Code = "*78"
+	DNDOff       Code = "*79"
+	Echo         Code = "*43"
+	Pickup       Code = "*8"  // with an extension behind it, or of one's groups
+	Retrieve     Code = "*5"  // with the digit of a park orbit behind it
+	Intercom     Code = "*60" // with an extension behind it
+	PageAll      Code = "*61" // with a group behind it
+	RecordPrompt Code = "*64" // with the code of a prompt behind it
+	OwnNumber    Code = "*65" // which is said
+	AgentLogin   Code = "*45" // in or out; with an open queue behind it: of that one
+	AgentPause   Code = "*46" // or resume; with the place of a reason behind it: pause for that
+	AgentLine    Code = "*47" // a line on which calls of campaigns come
 )
 
 // Feature does what a feature code asks for, for the extension that dialled it,
 // and ends the call.
 type Feature struct {
 	Code   Code
-	Number string // of ForwardTo: where to, normalised; of Pickup: whose call, "" of any mate; of Retrieve: the orbit; of Mailbox: whose; of AgentLogin: the queue; of AgentPause: the reason
+	Number string // of ForwardTo: where to, normalised; of Pickup: whose call, "" of any mate; of Retrieve: the orbit; of Mailbox: whose; of AgentLogin: the queue; of AgentPause: the reason; of RecordPrompt: the name of the prompt
 }
 
 // Park lets the caller wait at an orbit.

@@ -38,6 +38,10 @@ func (p *plan) feature(dialled string) {
 		p.leave(box, "a message for "+box)
 		return
 	}
+	if code, is := strings.CutPrefix(dialled, string(RecordPrompt)); is {
+		p.recordPrompt(code)
+		return
+	}
 	if p.mailbox(dialled) || p.agentCode(dialled) {
 		return
 	}
@@ -57,6 +61,21 @@ func (p *plan) page(group string) {
 		return
 	}
 	p.Steps = append(p.Steps, Page{Who: who, Group: group})
+}
+
+// recordPrompt decides about the code by which a prompt is recorded: only by those whom
+// the prompt names.
+func (p *plan) recordPrompt(code string) {
+	switch prompt, own := p.req.Company.PromptAt(code), p.req.Caller.Number; {
+	case code == "":
+		p.reject(pbx.UnknownNumber, "no code of a prompt follows "+string(RecordPrompt))
+	case prompt == nil:
+		p.reject(pbx.UnknownNumber, "no prompt has the code "+code)
+	case !prompt.RecordedBy(own):
+		p.reject(pbx.Forbidden, own+" may not record prompt "+prompt.Name)
+	default:
+		p.Steps = append(p.Steps, Feature{Code: RecordPrompt, Number: prompt.Name})
+	}
 }
 
 // IsOrbit tells whether a number is one of the ten places where a call can be

@@ -90,8 +90,15 @@ func TestFeature(t *testing.T) {
 		{"*8", "*8"}, {"*8102", "*8 102"}, {"*8999", "404 feature code *8999 is not available yet"},
 		{"*50", "*5 *50"}, {"*59", "*5 *59"}, {"*5", "404 feature code *5 is not available yet"}, {"*501", "404 feature code *501 is not available yet"},
 		{"*60101", "404 feature code *60101 is not available yet"}, {"*60102", "ring 102 true"}, {"*", "404 feature code * is not available yet"},
+		{"*6412", "*64 welcome"}, {"*641", "403 101 may not record prompt closed"}, {"*64", "404 no code of a prompt follows *64"},
+		{"*64123", "404 no prompt has the code 123"}, {"*64welcome", "404 the dialled number cannot be read"}, {"*640012", "404 no prompt has the code 0012"},
 	} {
 		co := acme()
+		co.Prompts = map[string]*pbx.Prompt{
+			"welcome": {Name: "welcome", Upload: true, Code: "12", Recorders: []string{"102", "101"}},
+			"closed":  {Name: "closed", Upload: true, Code: "1", Recorders: []string{"102"}},
+			"by-api":  {Name: "by-api", Upload: true},
+		}
 		d := decide(Request{Company: co, From: "101", To: c.dialled, Caller: co.Extensions["101"]}, pbx.Contact{}, nil, phones())
 		var got string
 		switch s := d.Steps[0].(type) {

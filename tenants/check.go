@@ -173,10 +173,12 @@ func (c *checker) index() {
 		c.match(path, n.Number, e164, "an E.164 number such as +74950000000")
 		c.once(path, c.numbers, n.Number, i, "numbers[%d]")
 	}
+	codes := map[string]int{}
 	for i, p := range c.Prompts {
 		path := fmt.Sprintf("prompts[%d].name", i)
 		c.match(path, p.Name, identifier, "letters, digits, dots and dashes, 40 at most")
 		c.once(path, c.prompts, p.Name, i, "prompts[%d]")
+		c.once(fmt.Sprintf("prompts[%d].code", i), codes, p.Code, i, "prompts[%d].code")
 	}
 	c.indexConferences()
 	c.indexMenus()

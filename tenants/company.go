@@ -302,7 +302,7 @@ func FromCompany(c *pbx.Company) *Document {
 	}
 	for _, n := range keys(c.Prompts) {
 		p := c.Prompts[n]
-		d.Prompts = append(d.Prompts, Prompt{Name: n, File: p.File, Text: p.Text, Language: p.Language, Voice: p.Voice, Upload: p.Upload})
+		d.Prompts = append(d.Prompts, Prompt{Name: n, File: p.File, Text: p.Text, Language: p.Language, Voice: p.Voice, Upload: p.Upload, Code: p.Code, Recorders: clone(p.Recorders)})
 	}
 	for _, n := range keys(c.Music) {
 		m := c.Music[n]

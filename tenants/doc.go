@@ -24,7 +24,7 @@
 // never ignored. Applying a document twice changes nothing
 // the second time, and so does applying what [FromCompany] gave: a secret that
 // is left out stays what it was, but only for the same domain, provider or CRM.
-// A prompt is a text, an upload by the API, or a file inside the directory given to
+// A prompt is a text, an upload by the API or a phone, or a file inside the directory given to
 // Parse; a document cannot name other files of the machine. Uploaded sounds stay when a
 // document is applied.
 //

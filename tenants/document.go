@@ -169,7 +169,10 @@ type Prompt struct {
 	Text     string `yaml:"text" json:"text,omitempty"`         // for the speech engine, with variables in braces
 	Language string `yaml:"language" json:"language,omitempty"` // of Text, default that of the country
 	Voice    string `yaml:"voice" json:"voice,omitempty"`       // of Text, as the engine names it
-	Upload   bool   `yaml:"upload" json:"upload,omitempty"`     // its sound comes by the API
+	Upload   bool   `yaml:"upload" json:"upload,omitempty"`     // its sound comes by the API, or by a phone
+
+	Code      string   `yaml:"code" json:"code,omitempty"`           // by which Recorders record an upload
+	Recorders []string `yaml:"recorders" json:"recorders,omitempty"` // extensions
 }
 
 // Music is what somebody hears who waits. That of the name default takes the place of

@@ -18,6 +18,8 @@ const maxPieces = 20 // files and prompts of one piece of music
 var (
 	language = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$`)
 	voice    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+_.-]{0,63}$`)
+
+	promptCode = regexp.MustCompile(`^[0-9]{1,6}$`)
 )
 
 // errOutside is what is wrong with a sound file that the company may not name.
@@ -52,6 +54,29 @@ func (c *checker) checkPrompt(path string, p *Prompt) {
 	}
 	if p.Text == "" && (p.Language != "" || p.Voice != "") {
 		c.note(path, "language and voice go with text only")
+	}
+	c.checkRecorders(path, p)
+}
+
+// checkRecorders looks at who may record a prompt by phone.
+func (c *checker) checkRecorders(path string, p *Prompt) {
+	switch {
+	case p.Code == "" && len(p.Recorders) > 0:
+		c.note(path+".code", "is needed with recorders")
+	case p.Code != "" && !promptCode.MatchString(p.Code):
+		c.note(path+".code", "%.60q is not 1 to 6 digits", p.Code)
+	case p.Code != "" && !p.Upload:
+		c.note(path+".code", "goes with upload: true only")
+	case p.Code != "" && len(p.Recorders) == 0:
+		c.note(path+".recorders", "is needed with code: the extensions that may record the prompt")
+	}
+	seen := map[string]int{}
+	for i, number := range p.Recorders {
+		at := fmt.Sprintf("%s.recorders[%d]", path, i)
+		if _, ok := c.extensions[number]; !ok {
+			c.note(at, "there is no extension %.60q", number)
+		}
+		c.once(at, seen, number, i, path+".recorders[%d]")
 	}
 }
 
@@ -133,7 +158,7 @@ func (d *Document) storedPath(file string, had func(*pbx.Company) bool, old *pbx
 }
 
 func (b *build) prompt(path string, p *Prompt) {
-	x := &pbx.Prompt{Name: p.Name, Upload: p.Upload, Text: p.Text, Language: p.Language, Voice: p.Voice}
+	x := &pbx.Prompt{Name: p.Name, Upload: p.Upload, Text: p.Text, Language: p.Language, Voice: p.Voice, Code: p.Code, Recorders: clone(p.Recorders)}
 	if p.File != "" {
 		file, err := b.storedPath(p.File, func(old *pbx.Company) bool { return old.Prompts[p.Name] != nil && old.Prompts[p.Name].File == p.File }, b.old)
 		if err != nil && filepath.IsAbs(p.File) { // others are noted by check
@@ -145,7 +170,8 @@ func (b *build) prompt(path string, p *Prompt) {
 }
 
 // uploads keeps the sounds that were uploaded: of the prompts that the document says
-// are, and those that it does not name at all, as what a phone sets is kept.
+// are, and those that it does not name at all, as what a phone sets is kept. Who may record
+// such a prompt is said by the document alone.
 func (b *build) uploads() {
 	if b.old == nil {
 		return
@@ -154,7 +180,7 @@ func (b *build) uploads() {
 		switch now := b.company.Prompts[name]; {
 		case !was.Upload || was.Sound == "":
 		case now == nil && len(b.company.Prompts) < maxList:
-			b.company.Prompts[name] = was
+			b.company.Prompts[name] = &pbx.Prompt{Name: name, Upload: true, Sound: was.Sound}
 		case now != nil && now.Upload:
 			now.Sound = was.Sound
 		}

@@ -22,7 +22,31 @@ func (s *Service) SetSound(ctx context.Context, t pbx.TenantID, name, hash strin
 		case was != nil && !was.Upload:
 			return &pbx.Error{Kind: pbx.Conflict, Msg: "the prompt is a file or a text of the company document; write upload: true there"}
 		}
-		c.Prompts[name] = &pbx.Prompt{Name: name, Upload: true, Sound: hash}
+		next := pbx.Prompt{Name: name, Upload: true}
+		if was != nil {
+			next = *was
+		}
+		next.Sound = hash
+		c.Prompts[name] = &next
+		return nil
+	})
+}
+
+// RecordSound gives a prompt of a company the sound that an extension has recorded of it:
+// a Conflict when the prompt is gone, Denied when that extension may not record it (any
+// more). Calls that begin then hear it.
+func (s *Service) RecordSound(ctx context.Context, t pbx.TenantID, name, extension, hash string) error {
+	return s.changePrompts(ctx, t, func(c *pbx.Company) error {
+		was := c.Prompts[name]
+		switch {
+		case was == nil:
+			return &pbx.Error{Kind: pbx.Conflict, Msg: "the prompt was removed meanwhile"}
+		case !was.Upload || !was.RecordedBy(extension):
+			return &pbx.Error{Kind: pbx.Denied, Msg: extension + " may not record it any more"}
+		}
+		next := *was
+		next.Sound = hash
+		c.Prompts[name] = &next
 		return nil
 	})
 }

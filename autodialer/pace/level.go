@@ -89,7 +89,7 @@ func (v *level) take(at time.Time) {
 func (v *level) after(t time.Time) time.Time {
 	full, ramp := v.limit.PerSecond, v.limit.RampUp.Seconds()
 	s := t.Sub(v.began).Seconds()
-	if s >= ramp {
+	if ramp == 0 || s >= ramp {
 		return t.Add(seconds(1 / full))
 	}
 	s = max(s, 0)

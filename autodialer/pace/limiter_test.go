@@ -295,6 +295,17 @@ func TestRamp(t *testing.T) {
 	}
 }
 
+// TestSlowWithoutRamp has a campaign that has just begun keep to a speed below one a second.
+func TestSlowWithoutRamp(t *testing.T) {
+	l, id := NewLimiter(), ID{"a", "1"}
+	l.SetCampaign(id, 1, Limit{PerSecond: 0.05, From: 0.005})
+	l.Start(monday, id)
+	l.Want(id, "", math.MaxInt)
+	if got := spin(l, monday, time.Minute, map[ID]string{})[id]; got != 4 { // also at once, and at the end
+		t.Errorf("launched %d in a minute", got)
+	}
+}
+
 // TestBadLimits has figures that mean nothing stand for no limit.
 func TestBadLimits(t *testing.T) {
 	for _, limit := range []Limit{{}, {PerSecond: -1, AtOnce: -1}, {PerSecond: math.NaN(), From: math.NaN(), RampUp: -1}, {From: 3, RampUp: time.Second}} {

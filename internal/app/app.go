@@ -170,7 +170,7 @@ func (a *App) build(ctx context.Context) error {
 	a.router = &routing.Router{Owners: a.lookup, Book: a.store, Registered: a.registered}
 	a.calls = call.NewManager(call.Config{SIP: a.sip, Media: a.media, Recordings: a.recordings, Library: a.library, Journal: a.store,
 		Router: a.router, AMD: a.cfg.AMD,
-		Directory: a.store.Directory, Extensions: a.store, Boxes: a.store, Remove: a.keeper.Remove, Ledger: a.store, Agents: a.store, Publish: a.publish, PublishAgent: a.agent, Log: a.log, Metrics: a.metrics})
+		Directory: a.store.Directory, Extensions: a.store, Prompts: a.tenants, Boxes: a.store, Remove: a.keeper.Remove, Ledger: a.store, Agents: a.store, Publish: a.publish, PublishAgent: a.agent, Log: a.log, Metrics: a.metrics})
 	spent, err := a.store.Spending(ctx, time.Now())
 	if err != nil {
 		return err

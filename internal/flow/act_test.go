@@ -130,6 +130,10 @@ func (w *world) act(c *command) error {
 		return w.put(c)
 	case "api":
 		return w.ask(c)
+	case "listen":
+		return w.hearEvents(c.args[0], c.opts["show"])
+	case "report":
+		return w.equalToRecords(c.args[0])
 	case "rtk":
 		return w.integrate(c)
 	case "fetch":

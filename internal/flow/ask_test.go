@@ -59,7 +59,13 @@ func (w *world) ask(c *command) error {
 		}
 		body = string(data)
 	}
-	status, text, err := w.request(as, c.args[0], path, []byte(body), c.opts["range"])
+	send, kind := []byte(body), "application/json"
+	if c.has("table") && !c.has("file") {
+		if send, kind, err = tableOf(c.opts["table"], body); err != nil {
+			return fmt.Errorf("line %d: %w", c.line, err)
+		}
+	}
+	status, text, err := w.requestOf(as, c.args[0], path, kind, send, c.opts["range"])
 	if err != nil {
 		w.log.add("api", "%s %s: no answer", c.args[0], c.args[1])
 		return nil
@@ -82,6 +88,12 @@ func (w *world) ask(c *command) error {
 		}
 	}
 	w.log.add("api", "%s", line)
+	if c.has("list") && status < 300 {
+		w.listed(text, c.opts["list"])
+	}
+	if c.has("rows") && status < 300 {
+		w.rows(text)
+	}
 	return nil
 }
 
@@ -127,6 +139,11 @@ func problem(text []byte) string {
 // request asks the API as a company, as the administrator, or as nobody. A path
 // without a slash is one of the company's.
 func (w *world) request(as, method, path string, body []byte, span string) (int, []byte, error) {
+	return w.requestOf(as, method, path, "application/json", body, span)
+}
+
+// requestOf is request with a body of some type.
+func (w *world) requestOf(as, method, path, kind string, body []byte, span string) (int, []byte, error) {
 	if !strings.HasPrefix(path, "/") {
 		company := as
 		if as == "admin" || as == "nobody" {
@@ -147,7 +164,7 @@ func (w *world) request(as, method, path string, body []byte, span string) (int,
 		req.Header.Set("Authorization", "Bearer "+w.tokens[as])
 	}
 	if len(body) > 0 {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	if span != "" {
 		req.Header.Set("Range", span)

@@ -126,6 +126,10 @@ func (s *standIn) hook(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "json", http.StatusBadRequest)
 		return
 	}
+	if e.Event == "target" {
+		s.log.add("crm", "is told %d target%s", e.Seq, shown(body, "target.campaign,target.target.key,target.target.state,target.target.reason,target.target.outcome,target.last.attempt,target.last.outcome"))
+		return
+	}
 	s.log.add("crm", "is told %d %s", e.Seq, strings.TrimSpace(e.Event+" "+e.Who))
 }
 

@@ -89,6 +89,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 // furnish makes the files, the CRM and the agents of a script. The PBX is not
 // started yet.
 func (w *world) furnish(s *script) error {
+	if err := w.setClock(s); err != nil {
+		return err
+	}
 	if err := w.writeFiles(s); err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ var fences = []fence{
 	{module: "github.com/nyaruka/phonenumbers", packages: []string{"pbx"}},
 	{module: "github.com/prometheus", packages: []string{"api", "internal/app"}, files: []string{"metrics.go", "_test.go"}},
 	{module: "github.com/xuri/excelize", packages: []string{"autodialer/sheet"}},
-	{module: "golang.org/x/text", packages: []string{"autodialer/sheet"}},
+	{module: "golang.org/x/text", packages: []string{"autodialer/sheet"}, files: []string{"_test.go"}},
 	{module: "github.com/google/go-cmp", files: []string{"_test.go"}},
 	{module: "go.uber.org/goleak", files: []string{"_test.go"}},
 	{module: "pgregory.net/rapid", files: []string{"_test.go"}},
