@@ -4,7 +4,8 @@
 // calls per second, CPU per call and per relayed packet, the delay added to
 // packets, memory per call and registrations per second. docs/performance.md keeps
 // the figures. A soak (TestLoadSoak) has phones use everything that the server can
-// do, by seed, and looks whether it holds afterwards what it held before.
+// do, by seed, and looks whether it holds afterwards what it held before. TestLoadCampaign
+// has a campaign dial, with sipp as the carrier.
 //
 // What it is not: a test of behaviour; a failure here means that something was
 // refused, lost or sent again, and the figures would lie.
