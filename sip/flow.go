@@ -33,7 +33,8 @@ type flows struct {
 
 	mu     sync.Mutex
 	closed bool
-	open   map[string]*flow
+	open   map[string]*flow     // the last of an address; what is written goes there
+	pairs  map[string]*flow     // all, by both their addresses: a peer may dial us from the port that we dial
 	from   map[netip.Prefix]int // accepted connections per source
 	count  int                  // accepted connections in all
 
@@ -45,6 +46,7 @@ type flow struct {
 	net.Conn
 	all       *flows
 	key       string
+	pair      string
 	peer      netip.AddrPort
 	transport string
 	source    netip.Prefix
@@ -61,7 +63,7 @@ type flow struct {
 
 func (f *flows) init(l Limits) {
 	f.limits = l
-	f.open = map[string]*flow{}
+	f.open, f.pairs = map[string]*flow{}, map[string]*flow{}
 	f.from = map[netip.Prefix]int{}
 }
 
@@ -83,12 +85,12 @@ func (f *flows) add(transport string, c net.Conn, blocked func(netip.Addr) bool)
 	}
 	f.count++
 	f.from[source]++
-	n := &flow{Conn: c, all: f, key: flowKey(transport, peer.String()), peer: peer, transport: transport, source: source, accepted: true, opened: time.Now()}
+	n := &flow{Conn: c, all: f, key: flowKey(transport, peer.String()), pair: pairKey(transport, c.LocalAddr(), c.RemoteAddr()), peer: peer, transport: transport, source: source, accepted: true, opened: time.Now()}
 	if f.open[n.key] != nil && isSocket(transport) {
 		f.leave(n)
 		return nil, connections // sipgo knows connections by address alone
 	}
-	f.open[n.key] = n
+	f.open[n.key], f.pairs[n.pair] = n, n
 	return n, ""
 }
 
@@ -99,11 +101,18 @@ func (f *flows) own(transport string, c net.Conn) *flow {
 	if f.closed {
 		return nil
 	}
-	n := &flow{Conn: c, all: f, key: flowKey(transport, c.RemoteAddr().String()), opened: time.Now()}
+	n := &flow{Conn: c, all: f, key: flowKey(transport, c.RemoteAddr().String()), pair: pairKey(transport, c.LocalAddr(), c.RemoteAddr()), opened: time.Now()}
 	n.heard.Store(true)
 	n.trusted.Store(true)
-	f.open[n.key] = n
+	f.open[n.key], f.pairs[n.pair] = n, n
 	return n
+}
+
+// between gives the connection of two addresses.
+func (f *flows) between(transport string, local, remote net.Addr) *flow {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pairs[pairKey(transport, local, remote)]
 }
 
 func (f *flows) get(transport, source string) *flow {
@@ -140,14 +149,18 @@ func (f *flows) timed(req *msg.Request) {
 func (f *flows) close() {
 	f.mu.Lock()
 	f.closed = true
-	open := make([]*flow, 0, len(f.open))
-	for _, n := range f.open {
+	open := make([]*flow, 0, len(f.pairs))
+	for _, n := range f.pairs {
 		open = append(open, n)
 	}
 	f.mu.Unlock()
 	for _, n := range open {
 		n.Close()
 	}
+}
+
+func pairKey(transport string, local, remote net.Addr) string {
+	return flowKey(transport, remote.String()) + " " + local.String()
 }
 
 func flowKey(transport, source string) string { return strings.ToLower(transport) + " " + source }
@@ -205,6 +218,9 @@ func (n *flow) Close() error {
 		defer f.mu.Unlock()
 		if last = f.open[n.key] == n; last {
 			delete(f.open, n.key)
+		}
+		if f.pairs[n.pair] == n {
+			delete(f.pairs, n.pair)
 		}
 		if n.accepted {
 			f.leave(n)

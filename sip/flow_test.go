@@ -448,6 +448,7 @@ type peerConn struct {
 }
 
 func (c peerConn) RemoteAddr() net.Addr { return c.peer }
+func (c peerConn) LocalAddr() net.Addr  { return c.peer }
 
 // TestConnectionsOfOneCustomer: the /64 of one IPv6 customer is one source, or
 // it would take all the room there is.
@@ -466,5 +467,40 @@ func TestConnectionsOfOneCustomer(t *testing.T) {
 		if (n != nil) != c.in {
 			t.Errorf("connection %d from %s: in %v (%s), want %v", i, c.peer, n != nil, why, c.in)
 		}
+	}
+}
+
+// ends is a connection that has only addresses.
+type ends struct {
+	net.Conn
+	local, remote net.Addr
+}
+
+func (e ends) LocalAddr() net.Addr  { return e.local }
+func (e ends) RemoteAddr() net.Addr { return e.remote }
+func (e ends) Close() error         { return nil }
+
+// TestOnePortBothWays: a peer that dials us from the port that we dial has two connections,
+// and what comes over one is no part of what comes over the other.
+func TestOnePortBothWays(t *testing.T) {
+	at := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
+	var f flows
+	f.init(Limits{Connections: 10, ConnectionsPerSource: 10})
+	peer := at("192.0.2.1:5060")
+	ours := f.own("tcp", ends{local: at("192.0.2.9:40000"), remote: peer})
+	theirs, why := f.add("tcp", ends{local: at("192.0.2.9:5060"), remote: peer}, func(netip.Addr) bool { return false })
+	if why != "" {
+		t.Fatal(why)
+	}
+	if f.between("tcp", at("192.0.2.9:40000"), peer) != ours || f.between("tcp", at("192.0.2.9:5060"), peer) != theirs {
+		t.Error("one connection is taken for the other")
+	}
+	theirs.Close()
+	if f.between("tcp", at("192.0.2.9:5060"), peer) != nil || f.between("tcp", at("192.0.2.9:40000"), peer) != ours {
+		t.Error("the wrong connection is forgotten")
+	}
+	f.close()
+	if len(f.pairs) != 0 || len(f.open) != 0 {
+		t.Errorf("%d and %d connections are left", len(f.pairs), len(f.open))
 	}
 }

@@ -64,7 +64,7 @@ func (s *Server) streamed(p msg.TransportReadProps, data []byte) ([]byte, error)
 		}
 		return data, nil
 	}
-	f := s.flows.get(transport, p.RemoteAddr.String())
+	f := s.flows.between(transport, p.LocalAddr, p.RemoteAddr)
 	if f == nil {
 		return data, nil
 	}
