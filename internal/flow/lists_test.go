@@ -94,6 +94,7 @@ func (w *world) hearEvents(prefix, fields string) error {
 				kind = name
 			}
 			if data, is := strings.CutPrefix(lines.Text(), "data: "); is && strings.HasPrefix(kind, prefix) {
+				time.Sleep(time.Millisecond) // behind the answer that comes at the same instant
 				w.log.add("event", "%s%s", kind, shown([]byte(data), fields))
 			}
 		}
