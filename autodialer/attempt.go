@@ -25,6 +25,7 @@ type ended struct {
 	fault   bool // of a trunk
 	ours    bool // nothing could be said, or asked for, as the company has set it
 	unsure  bool // the store has another idea of what is to be called
+	told    *pbx.TargetNotice
 	err     error
 }
 
@@ -110,7 +111,7 @@ func (r *Runner) conclude(k key, s *pbx.Campaign, t pbx.Target, a pbx.Attempt, c
 	e.err = r.settled(settlement)
 	if e.err == nil {
 		r.metrics.attempts.WithLabelValues(string(settlement.Attempt.Outcome)).Inc()
-		r.Publish(k.tenant, "campaign.target", pbx.TargetNotice{Campaign: k.name, Target: settlement.Target, Last: settlement.Attempt.Result, Call: a.Call})
+		e.told = &pbx.TargetNotice{Campaign: k.name, Target: settlement.Target, Last: settlement.Attempt.Result, Call: a.Call}
 	}
 	return e
 }
@@ -199,6 +200,9 @@ func ourFault(o pbx.AttemptOutcome, cdr pbx.CDR) bool {
 
 // over takes note that an attempt is over.
 func (r *Runner) over(e ended) {
+	if e.told != nil {
+		r.Publish(e.tenant, "campaign.target", *e.told)
+	}
 	x := r.runs[e.key]
 	if x == nil {
 		return

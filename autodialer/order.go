@@ -234,7 +234,9 @@ func (r *Runner) changed(m saved) {
 func (r *Runner) looked(m saved, x *run) {
 	x.unsure = false
 	if m.state.Version != x.state.Version || m.state.Status != x.state.Status {
-		r.Log.Warn("campaign was "+string(m.state.Status)+" already", "tenant", m.tenant, "campaign", m.name)
+		if x.state.Status != "" { // else nothing was thought of it
+			r.Log.Warn("campaign was "+string(m.state.Status)+" already", "tenant", m.tenant, "campaign", m.name)
+		}
 		r.take(m.key, m.state)
 	}
 }
