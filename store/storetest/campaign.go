@@ -223,6 +223,7 @@ func testDueTargets(t *testing.T, open Open) {
 			t.Errorf("at %d: %v, %v, %v", test.at, ids, next, err)
 		}
 	}
+	start(t, s, "acme", "sale", pbx.CampaignCancelled, 9)
 	if n, err := s.ExpireTargets(t.Context(), "acme", "sale", at(9)); err != nil || n != 6 {
 		t.Errorf("expired %d, %v", n, err)
 	}

@@ -239,7 +239,7 @@ func testRemoveTargets(t *testing.T, open Open) {
 	if got := states(t, s, "acme", "sale"); got != "1 removed, 2 removed, 3 removed, 4 done, 5 removed, 6 waiting, 7 waiting, 8 waiting" {
 		t.Errorf("sale: %s", got)
 	}
-	start(t, s, "acme", "sale", pbx.CampaignFinished, 2)
+	start(t, s, "acme", "sale", pbx.CampaignCancelled, 2)
 	_, err = s.RetryTargets(t.Context(), "acme", "sale", pbx.TargetPick{IDs: []int64{5, 6}})
 	wantKind(t, "a campaign that is over", err, pbx.Conflict)
 }
@@ -267,10 +267,13 @@ func testDefer(t *testing.T, open Open) {
 	if err != nil || len(due) != 1 || due[0].Notification.Kind != pbx.NotifyTarget || due[0].Notification.Target.Target.Reason != pbx.HeldNoConsent {
 		t.Errorf("the CRM is told %+v, %v", due, err)
 	}
+	if n, err := s.ExpireTargets(t.Context(), "acme", "sale", t0); err != nil || n != 0 {
+		t.Errorf("expired %d of a campaign that runs, %v", n, err)
+	}
+	start(t, s, "acme", "sale", pbx.CampaignCancelled, 2)
 	if n, err := s.ExpireTargets(t.Context(), "acme", "sale", t0); err != nil || n != 2 {
 		t.Errorf("expired %d, %v", n, err)
 	}
-	start(t, s, "acme", "sale", pbx.CampaignCancelled, 2)
 	settle(t, s, settled(a, pbx.AttemptBusy, pbx.TargetWaiting, t0)) // its runner did not know yet
 	if got := states(t, s, "acme", "sale"); got != "1 expired window, 2 skipped no_consent, 3 expired, 4 expired" {
 		t.Errorf("sale: %s", got)
