@@ -172,22 +172,9 @@ func (r *Runner) forget(k key) {
 	r.limits.DropCompany(string(k.tenant))
 }
 
-// prepare sees to it that there is somebody to be called and a trunk for it.
+// prepare sees to it that there is somebody to be called and a trunk for it. Without a trunk
+// the campaign is paused, but not while nobody could be called anyway.
 func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, at time.Time) time.Time {
-	trunk, up := r.trunk(company, s)
-	if !up {
-		if x.trunkDown.IsZero() {
-			x.trunkDown = at
-		}
-		x.why = "no trunk can be dialled"
-		r.want(k, x, s, trunk, 0)
-		if at.Sub(x.trunkDown) >= maxDown {
-			r.ordered(order{key: k, do: toPause, alert: fmt.Sprintf("its trunks cannot be dialled for %s: %s", maxDown, trunk)})
-			return time.Time{}
-		}
-		return at.Add(time.Second)
-	}
-	x.trunkDown, x.why = time.Time{}, ""
 	next := time.Time{}
 	if len(x.waiting) < lowWater && !x.reading {
 		if at.Before(x.feedAt) {
@@ -198,7 +185,21 @@ func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, a
 			r.aside(func() { r.feed(k, company, s, known) })
 		}
 	}
-	return earliest(next, r.paced(k, x, company, s, trunk, at))
+	trunk, up := r.trunk(company, s)
+	if up || len(x.waiting) == 0 {
+		x.trunkDown, x.why = time.Time{}, ""
+		return earliest(next, r.paced(k, x, company, s, trunk, at))
+	}
+	if x.trunkDown.IsZero() {
+		x.trunkDown = at
+	}
+	x.why = "no trunk can be dialled"
+	r.want(k, x, s, trunk, 0)
+	if at.Sub(x.trunkDown) >= maxDown {
+		r.ordered(order{key: k, do: toPause, alert: fmt.Sprintf("its trunks cannot be dialled for %s: %s", maxDown, trunk)})
+		return time.Time{}
+	}
+	return earliest(next, at.Add(time.Second))
 }
 
 // known are the targets that need not be read: they wait for their turn or are dialled.

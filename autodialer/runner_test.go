@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -27,8 +28,9 @@ type world struct {
 	dialer   Dialer            // in the place of exchange; nil: that
 	looks    atomic.Int64      // at the directory
 	between  func(Store) Store // what stands between the store and the runner; nil: nothing
-	down     map[string]bool   // trunks
-	targets  int               // of a simulated day
+	mu       sync.Mutex
+	down     map[string]bool // trunks
+	targets  int             // of a simulated day
 }
 
 // company is acme with campaigns.
@@ -101,7 +103,7 @@ func (w *world) start() {
 	}
 	directory := func() *pbx.Directory { w.looks.Add(1); return w.store.Directory() }
 	w.runner = NewRunner(Options{Dialer: dialer, Store: kept, Directory: directory, Law: rules,
-		TrunkUp: func(_ pbx.TenantID, name string) bool { return !w.down[name] }, Publish: func(pbx.TenantID, string, any) {},
+		TrunkUp: func(_ pbx.TenantID, name string) bool { return w.isUp(name) }, Publish: func(pbx.TenantID, string, any) {},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry()})
 	w.exchange.heard = w.runner.Heard
 	if err := w.runner.Start(w.t.Context()); err != nil {
@@ -115,6 +117,19 @@ func (w *world) close() {
 	if err := w.store.Close(); err != nil {
 		w.t.Error(err)
 	}
+}
+
+// trunk makes a trunk reachable or not.
+func (w *world) trunk(name string, up bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down[name] = !up
+}
+
+func (w *world) isUp(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.down[name]
 }
 
 // add gives a campaign n targets.
@@ -331,7 +346,7 @@ func TestA04Window(t *testing.T) {
 func TestTrunkDies(t *testing.T) {
 	for name, dies := range map[string]func(*world){
 		"calls fail": func(w *world) { w.exchange.mu.Lock(); w.exchange.down = true; w.exchange.mu.Unlock() },
-		"is down":    func(w *world) { w.down["carrier"] = true },
+		"is down":    func(w *world) { w.trunk("carrier", false) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, 5, monday, company(campaign("news")), func(w *world) {
@@ -451,5 +466,19 @@ func TestInterrupted(t *testing.T) {
 				t.Errorf("%s is dialled again", d.c.Number)
 			}
 		}
+	})
+}
+
+// TestTrunkDownByNight: a trunk that is down while nobody may be called pauses nothing.
+func TestTrunkDownByNight(t *testing.T) {
+	bubble(t, 9, monday.Add(-10*time.Hour), company(campaign("news")), func(w *world) {
+		t := w.t
+		w.add("news", 50)
+		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
+		time.Sleep(time.Minute)
+		w.trunk("carrier", false)
+		time.Sleep(time.Hour)
+		w.trunk("carrier", true)
+		w.until("news", pbx.CampaignFinished, 20*time.Hour)
 	})
 }

@@ -28,8 +28,8 @@ func TestWhyNobodyIsCalled(t *testing.T) {
 		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
 		time.Sleep(time.Second)
 		why("in which the campaign and the law let people be called")
-		w.down["carrier"] = true
-		time.Sleep(10 * time.Second)
+		w.trunk("carrier", false)
+		time.Sleep(time.Until(monday.Add(10 * time.Second)))
 		why("no trunk")
 		w.until("news", pbx.CampaignPaused, time.Minute)
 		why("")

@@ -20,7 +20,7 @@ func TestDetectOfNobody(t *testing.T) {
 		began := time.Now()
 		a.Detect(amd.Default())
 		ev, ok := (<-a.events).(Detected)
-		want := Detected{S: a.Session, Verdict: amd.Unsure, Reason: amd.InitialSilence, After: 2 * time.Second}
+		want := Detected{S: a.Session, Verdict: amd.Unsure, Reason: amd.InitialSilence, After: 2 * time.Second, Quiet: 2 * time.Second}
 		if took := time.Since(began); !ok || ev != want || took != 2*time.Second {
 			t.Errorf("%+v after %v", ev, took)
 		}
