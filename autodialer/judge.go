@@ -95,20 +95,7 @@ func (r *Runner) mayRun(ctx context.Context, company *pbx.Company, s *pbx.Campai
 
 // unplayable are the prompts of a campaign that have no sound.
 func unplayable(company *pbx.Company, s *pbx.Campaign) []string {
-	var names []string
-	for _, b := range s.Script {
-		names = append(names, b.Play...)
-		for _, a := range b.Keys {
-			names = append(names, a.Play...)
-		}
-		if b.Otherwise != nil {
-			names = append(names, b.Otherwise.Play...)
-		}
-	}
-	names = append(names, s.Machine.Play...)
-	if s.Operators.SafeHarbour != "" {
-		names = append(names, s.Operators.SafeHarbour)
-	}
+	names := s.Spoken()
 	slices.Sort(names)
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
 		p := company.Prompts[name]

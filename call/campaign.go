@@ -145,7 +145,7 @@ func (c *Call) attemptTarget() {
 // means that the call is over.
 func (c *Call) makeReady() error {
 	k := c.campaign
-	for _, name := range spokenIn(k.order.Settings) {
+	for _, name := range k.order.Settings.Spoken() {
 		if k.prompts[name] != nil {
 			continue
 		}
@@ -172,29 +172,6 @@ func (c *Call) makeReady() error {
 	}
 	c.tape.notice = notice
 	return nil
-}
-
-// spokenIn lists the prompts that the call of a campaign may play.
-func spokenIn(s *pbx.Campaign) []string {
-	var names []string
-	if s.Mode == pbx.DialMessage {
-		for _, b := range s.Script {
-			names = append(names, b.Play...)
-			for _, a := range b.Keys {
-				names = append(names, a.Play...)
-			}
-			if b.Otherwise != nil {
-				names = append(names, b.Otherwise.Play...)
-			}
-		}
-	}
-	if s.Machine.Do == pbx.MachineMessage {
-		names = append(names, s.Machine.Play...)
-	}
-	if s.Operators.SafeHarbour != "" {
-		names = append(names, s.Operators.SafeHarbour)
-	}
-	return names
 }
 
 // ready gives prompts that were made ready.

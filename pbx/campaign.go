@@ -260,3 +260,25 @@ func (c *Campaign) Block(name string) *ScriptBlock {
 	}
 	return &c.Script[i]
 }
+
+// Spoken lists the prompts that the calls of the campaign may play; one may be there
+// twice.
+func (c *Campaign) Spoken() []string {
+	var names []string
+	for _, b := range c.Script {
+		names = append(names, b.Play...)
+		for _, a := range b.Keys {
+			names = append(names, a.Play...)
+		}
+		if b.Otherwise != nil {
+			names = append(names, b.Otherwise.Play...)
+		}
+	}
+	if c.Machine.Do == MachineMessage {
+		names = append(names, c.Machine.Play...)
+	}
+	if c.Operators.SafeHarbour != "" {
+		names = append(names, c.Operators.SafeHarbour)
+	}
+	return names
+}

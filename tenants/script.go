@@ -199,17 +199,7 @@ func (s *script) round(from int) string {
 func playedByCampaign(c *pbx.Company, name string) string {
 	for _, campaign := range keys(c.Campaigns) {
 		x := c.Campaigns[campaign]
-		said := slices.Concat([]string{x.Operators.SafeHarbour}, x.Machine.Play)
-		for i := range x.Script {
-			b := &x.Script[i]
-			said = append(said, b.Play...)
-			for _, a := range b.Keys {
-				said = append(said, a.Play...)
-			}
-			if b.Otherwise != nil {
-				said = append(said, b.Otherwise.Play...)
-			}
-		}
+		said := slices.Concat(x.Machine.Play, x.Spoken())
 		if slices.Contains(said, name) {
 			return "the campaign " + campaign
 		}
