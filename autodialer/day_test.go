@@ -30,7 +30,7 @@ func resident(n int) (string, string) {
 // abandoned calls hold in every minute, and the report is what was seen.
 // CAMPAIGN_TARGETS sets how many there are.
 func TestSimulatedDay(t *testing.T) {
-	targets := 3000
+	targets := 1500
 	if n, err := strconv.Atoi(os.Getenv("CAMPAIGN_TARGETS")); err == nil {
 		targets = n
 	}

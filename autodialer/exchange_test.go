@@ -175,6 +175,13 @@ func (x *exchange) calls() []dialSeen {
 	return slices.Clone(x.seen)
 }
 
+// now is how many calls of a campaign go on.
+func (x *exchange) now(name string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.atNow[name]
+}
+
 // peak is how many calls of a campaign there were at once.
 func (x *exchange) peak(name string) int {
 	x.mu.Lock()

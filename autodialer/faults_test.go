@@ -117,7 +117,7 @@ func TestAnswerOfBeginLost(t *testing.T) {
 		x.lose.Store(true)
 		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
 		time.Sleep(3 * time.Second)
-		if n := len(w.exchange.seen) + w.exchange.atNow["news"]; n != 0 {
+		if n := len(w.exchange.calls()) + w.exchange.now("news"); n != 0 {
 			t.Errorf("%d are dialled without leave", n)
 		}
 		x.lose.Store(false)
@@ -166,7 +166,7 @@ func (w *world) reported(name string) {
 		w.t.Fatal(err)
 	}
 	seen, n := map[pbx.AttemptOutcome]int{}, 0
-	for _, d := range w.exchange.seen {
+	for _, d := range w.exchange.calls() {
 		if d.c.Campaign == name {
 			seen[d.outcome]++
 			n++

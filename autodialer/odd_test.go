@@ -26,7 +26,7 @@ func TestSecondNumberAbroad(t *testing.T) {
 		if c := w.counts("news"); c[pbx.TargetDone] != 1 || c[pbx.TargetSkipped] != 1 {
 			t.Errorf("targets %v", c)
 		}
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			if d.c.Number != number(1) {
 				t.Errorf("%s is called", d.c.Number)
 			}
@@ -84,7 +84,7 @@ func TestCooldownOfAnotherCampaign(t *testing.T) {
 		crews.second.Store(true)
 		time.Sleep(time.Hour)
 		var abandoned time.Time
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			if d.outcome == pbx.AttemptAbandoned && d.c.Campaign == "first" {
 				abandoned = d.at
 			}
@@ -151,7 +151,7 @@ func TestCampaignsShareOperators(t *testing.T) {
 					}
 				}
 				live, abandoned := 0, 0
-				for _, d := range w.exchange.seen {
+				for _, d := range w.exchange.calls() {
 					calls[d.c.Campaign]++
 					if d.outcome.Live() {
 						live++
@@ -165,7 +165,7 @@ func TestCampaignsShareOperators(t *testing.T) {
 					w.t.Errorf("%d of %d live answers are abandoned", abandoned, live)
 				}
 				for _, k := range list {
-					if calls[k.Name] < len(w.exchange.seen)/6 {
+					if calls[k.Name] < len(w.exchange.calls())/6 {
 						w.t.Errorf("calls %v: not fair", calls)
 					}
 				}
@@ -197,13 +197,13 @@ func TestConsentTakenBack(t *testing.T) {
 		}
 		w.runner.CampaignChanged("acme", "")
 		time.Sleep(10 * time.Minute)
-		for _, d := range w.exchange.seen {
+		for _, d := range w.exchange.calls() {
 			if d.c.Number == number(100) {
 				t.Errorf("called at %s", d.at)
 			}
 		}
-		if len(w.exchange.seen) < 199 {
-			t.Errorf("%d calls", len(w.exchange.seen))
+		if len(w.exchange.calls()) < 199 {
+			t.Errorf("%d calls", len(w.exchange.calls()))
 		}
 	})
 }
@@ -220,7 +220,7 @@ func TestFullSpeedKeepsUp(t *testing.T) {
 		w.add("news", 3000)
 		w.must(w.runner.StartCampaign(w.t.Context(), "acme", "news", "anna"))
 		time.Sleep(20 * time.Second)
-		if n := len(w.exchange.seen) + w.exchange.atNow["news"]; n < 1900 {
+		if n := len(w.exchange.calls()) + w.exchange.now("news"); n < 1900 {
 			w.t.Errorf("%d calls in 20 seconds of 100 a second", n)
 		}
 	})
@@ -267,9 +267,9 @@ func TestCompanyMadeAnew(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		w.add("news", 50)
-		before := len(w.exchange.seen)
+		before := len(w.exchange.calls())
 		time.Sleep(10 * time.Minute)
-		if n := len(w.exchange.seen) - before; n != 0 {
+		if n := len(w.exchange.calls()) - before; n != 0 {
 			t.Errorf("%d calls of a campaign that was not started", n)
 		}
 		p, err := w.runner.CampaignProgress(t.Context(), "acme", "news")

@@ -74,6 +74,7 @@ func TestEventsAreShort(t *testing.T) {
 		if s := w.until("news", pbx.CampaignFinished, 24*time.Hour); s.Settings == nil {
 			t.Error("the settings are not kept")
 		}
+		synctest.Wait()
 		for _, kind := range []string{"campaign.running", "campaign.progress", "campaign.target", "campaign.finished"} {
 			if kinds[kind] == 0 {
 				t.Errorf("no %s: %v", kind, kinds)
