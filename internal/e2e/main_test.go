@@ -55,9 +55,17 @@ func need(t *testing.T, program string) {
 	t.Skipf("%s is not installed", program)
 }
 
-// waitFor waits until ok holds, and fails the test when it does not in time.
+// waitFor waits until ok holds, and fails the test when it does not in time, the race
+// detector's patience allowed for.
 func waitFor(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
+	if !became(patience*limit, ok) {
+		t.Fatalf("not within %v: %s", patience*limit, what)
+	}
+}
+
+// became tells whether ok holds before the limit.
+func became(limit time.Duration, ok func() bool) bool {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -66,9 +74,10 @@ func waitFor(t *testing.T, limit time.Duration, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			t.Fatalf("not within %v: %s", limit, what)
+			return false
 		}
 	}
+	return true
 }
 
 // process is a program that a test has started.
@@ -137,13 +146,13 @@ func (p *process) kill() {
 // wait gives how the process ended, and fails the test when it does not.
 func (p *process) wait(t *testing.T, limit time.Duration) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), patience*limit)
 	defer cancel()
 	select {
 	case <-p.exited:
 		return p.err
 	case <-ctx.Done():
-		t.Fatalf("%s has not ended within %v", p.name, limit)
+		t.Fatalf("%s has not ended within %v", p.name, patience*limit)
 		return nil
 	}
 }

@@ -78,15 +78,20 @@ func (s *server) launch() {
 	s.crashed = false
 }
 
-// waitReady waits until the server says that it is ready.
+// waitReady waits until the server says that it is ready. One that does not is made to
+// tell where its goroutines are.
 func (s *server) waitReady() {
 	s.t.Helper()
-	waitFor(s.t, 20*time.Second, "vpbx is ready", func() bool {
-		if !s.running() {
+	limit := patience * 20 * time.Second
+	if became(limit, func() bool { return s.readReady() || !s.running() }) {
+		if !s.readReady() {
 			s.t.Fatalf("vpbx did not start: %v", s.err)
 		}
-		return s.readReady()
-	})
+		return
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // it may just have ended
+	_ = s.wait(s.t, 10*time.Second)           // with what SIGQUIT gives
+	s.t.Fatalf("vpbx is not ready within %v", limit)
 }
 
 func (s *server) configText() string {
@@ -167,7 +172,7 @@ func (s *server) finish() {
 		if s.err != nil {
 			s.t.Errorf("vpbx ended with %v", s.err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience * 10 * time.Second):
 		s.t.Error("vpbx does not end by SIGTERM although nothing goes on")
 		_ = s.cmd.Process.Signal(syscall.SIGQUIT) // prints the goroutines
 		select {
