@@ -38,13 +38,6 @@ func BenchmarkOwner(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	book := make([]pbx.BookEntry, pbx.MaxContacts)
-	for i := range book {
-		book[i] = pbx.BookEntry{Number: fmt.Sprintf("+7916%07d", i), Name: "Client"}
-	}
-	if err := s.PutContacts(b.Context(), "acme", book); err != nil {
-		b.Fatal(err)
-	}
 	client := rtk.New(rtk.Options{})
 	defer client.Close()
 	lookup, err := crm.NewLookup(crm.Options{Connectors: map[string]crm.Connector{"rtk": client}, Log: log})
@@ -60,6 +53,16 @@ func BenchmarkOwner(b *testing.B) {
 		Rules: []pbx.Rule{{Number: "+74950000000", When: "always", Owner: true, Fallback: "101",
 			Steps: []pbx.Step{{Kind: pbx.StepReject, Code: 480}}}},
 		CRM: pbx.CRM{Kind: "rtk", URL: desk.URL, ClientID: "000003C405E6525C64C184258C44EC99", SignKey: "00000716ABDA6D4DFF10F82BCBBFC532", Timeout: 700 * time.Millisecond},
+	}
+	if err := s.UpdateCompany(b.Context(), c.ID, func(*pbx.Company) (*pbx.Company, error) { return c, nil }); err != nil {
+		b.Fatal(err)
+	}
+	book := make([]pbx.BookEntry, pbx.MaxContacts)
+	for i := range book {
+		book[i] = pbx.BookEntry{Number: fmt.Sprintf("+7916%07d", i), Name: "Client"}
+	}
+	if err := s.PutContacts(b.Context(), c.ID, book); err != nil {
+		b.Fatal(err)
 	}
 	router := &routing.Router{Owners: lookup, Book: s, Registered: func(pbx.TenantID, string) bool { return true }}
 	var mu sync.Mutex
