@@ -32,7 +32,7 @@ func (r *Runner) judge(company *pbx.Company, s *pbx.Campaign, c candidate, at ti
 		return nil, later, false
 	}
 	v := r.Law.Judge(law.Case{At: at, End: s.Until, Kind: s.Kind, Mode: s.Mode, Operator: s.Connects(), Reserved: c.target.Operator != "",
-		Number: c.number, Zone: c.target.Zone, Consent: c.facts.consent, Schedule: company.Schedules[s.When], Home: home(company, s),
+		Number: c.number, Zone: c.target.Zone, Consent: c.facts.consent(s, c.target, c.number), Schedule: company.Schedules[s.When], Home: home(company, s),
 		Label: caller.Label, Unlabelled: s.Unlabelled, History: c.facts.contacts, Own: law.OwnOf(s)})
 	switch v.Do {
 	case law.Dial:
@@ -71,6 +71,12 @@ func (r *Runner) mayRun(ctx context.Context, company *pbx.Company, s *pbx.Campai
 	case s.Passed(at):
 		return &pbx.Error{Kind: pbx.Conflict, Field: "until", Msg: "the time of the campaign is over"}
 	}
+	return r.fits(ctx, company, s, at, false)
+}
+
+// fits tells what forbids a campaign to run as it is set. For one that runs it does not
+// matter whether anybody who is left has consented: each is judged.
+func (r *Runner) fits(ctx context.Context, company *pbx.Company, s *pbx.Campaign, at time.Time, runs bool) error {
 	if missing := unplayable(company, s); len(missing) > 0 {
 		return &pbx.Error{Kind: pbx.Conflict, Field: "script", Msg: "no sound was uploaded yet for the prompts " + strings.Join(missing, ", ")}
 	}
@@ -78,7 +84,7 @@ func (r *Runner) mayRun(ctx context.Context, company *pbx.Company, s *pbx.Campai
 	if err != nil {
 		return err
 	}
-	problems := r.Law.CheckStart(law.Facts{At: at, Campaign: s, Schedule: company.Schedules[s.When], Home: home(company, s), Countries: countries, Consented: consented})
+	problems := r.Law.CheckStart(law.Facts{At: at, Campaign: s, Schedule: company.Schedules[s.When], Home: home(company, s), Countries: countries, Consented: consented || runs})
 	if len(problems) == 0 {
 		return nil
 	}
@@ -111,13 +117,13 @@ func (r *Runner) sample(ctx context.Context, company *pbx.Company, s *pbx.Campai
 	if err != nil {
 		return nil, false, err
 	}
-	all, err := r.facts(ctx, company.ID, s, list, at)
+	all, err := r.facts(ctx, company.ID, list, at)
 	if err != nil {
 		return nil, false, err
 	}
 	for i, t := range list {
-		consented = consented || all[i].consent != nil
 		for _, n := range t.Numbers {
+			consented = consented || all[i].consent(s, t, n) != nil
 			if c := pbx.CountryOf(n); c != "" && !slices.Contains(countries, c) {
 				countries = append(countries, c)
 			}

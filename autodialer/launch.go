@@ -159,11 +159,11 @@ func (r *Runner) putOff(k key, x *run, company *pbx.Company, s *pbx.Campaign, fi
 		}
 		return !may
 	})
-	x.reading = true // nobody reads them meanwhile: they are still due
+	x.putting++ // nobody reads them meanwhile: they are still due
 	r.aside(func() {
 		ctx, cancel := r.bounded()
 		defer cancel()
-		r.tell(fed{key: k, none: true, err: r.deferAll(ctx, k, held)})
+		r.tell(putBack{k, r.deferAll(ctx, k, held)})
 	})
 	r.limits.Want(k.id(), "", 0)
 }

@@ -200,6 +200,8 @@ func (r *Runner) handle(m any) {
 		r.over(m)
 	case heard:
 		r.listen(m)
+	case putBack:
+		r.putOffDone(m)
 	case knownPast:
 		r.past(m)
 	case startAgain:
@@ -209,7 +211,7 @@ func (r *Runner) handle(m any) {
 	case wake:
 		for k, x := range r.runs {
 			if k.tenant == m.tenant && (m.name == "" || m.name == k.name) {
-				x.changed, x.waiting, x.feedAt = x.reading, nil, time.Time{}
+				x.readAnew(time.Now())
 			}
 		}
 		r.planAt = time.Time{}
