@@ -189,7 +189,7 @@ func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, a
 	next := time.Time{}
 	if x.stale {
 		if x.readAnew(at); x.stale {
-			next = earliest(x.freshAt.Add(keepRead), at.Add(keepRead))
+			next = later(x.freshAt.Add(keepRead), at.Add(betweenFeed))
 		}
 	}
 	if len(x.waiting) < lowWater && !x.reading && x.putting == 0 {

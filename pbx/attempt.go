@@ -124,7 +124,8 @@ type ContactLimit struct {
 // Contacted is one earlier attempt to a number, by any campaign of the company.
 type Contacted struct {
 	Number   string
-	At       time.Time
+	At       time.Time // when it began
+	Ended    time.Time // zero: it goes on
 	Kind     CampaignKind
 	Mode     DialMode
 	Outcome  AttemptOutcome // "": it goes on

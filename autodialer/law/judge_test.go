@@ -46,6 +46,9 @@ func TestA15NoRedialAfterAbandonedOrSilent(t *testing.T) {
 			{"of the history", func(c *Case) {
 				c.History = []pbx.Contacted{{Number: number, At: at.Add(-71 * time.Hour), Mode: pbx.DialPredictive, Outcome: pbx.AttemptAbandoned}}
 			}, time.Hour, pbx.HeldAbandoned},
+			{"that ended later than it began", func(c *Case) {
+				c.History = []pbx.Contacted{{Number: number, At: at.Add(-73 * time.Hour), Ended: at.Add(-71 * time.Hour), Mode: pbx.DialPredictive, Outcome: pbx.AttemptAbandoned}}
+			}, time.Hour, pbx.HeldAbandoned},
 			{"a machine, of the history", func(c *Case) {
 				c.History = []pbx.Contacted{{Number: number, At: at.Add(-23 * time.Hour), Mode: pbx.DialProgressive, Outcome: pbx.AttemptMachine}}
 			}, time.Hour, pbx.HeldSilent},

@@ -536,7 +536,7 @@ func testContactedA15(t *testing.T, open Open) {
 		e.Attempt.Result.Answerer = "unsure"
 		settle(t, s, e)
 	}
-	abandoned := pbx.Contacted{Number: "+79160000001", At: t0, Kind: pbx.CampaignOperators, Mode: pbx.DialPredictive, Outcome: pbx.AttemptAbandoned, Answerer: "unsure"}
+	abandoned := pbx.Contacted{Number: "+79160000001", At: t0, Kind: pbx.CampaignOperators, Mode: pbx.DialPredictive, Outcome: pbx.AttemptAbandoned, Answerer: "unsure", Ended: t0.Add(20 * time.Second)}
 	going := pbx.Contacted{Number: "+79160000002", At: t0.Add(time.Hour), Kind: pbx.CampaignOperators, Mode: pbx.DialPredictive}
 	for _, test := range []struct {
 		numbers []string
