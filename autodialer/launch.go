@@ -74,6 +74,11 @@ func (r *Runner) launch(at time.Time) time.Time {
 			r.limits.Want(id, "", 0)
 			continue
 		}
+		if x.fits != company { // it was edited in this moment
+			r.limits.Want(id, "", 0)
+			soon = at
+			continue
+		}
 		trunk, _ := r.trunk(company, s)
 		if at.Sub(x.waiting[0].read) > freshFor { // it is read again
 			x.waiting, x.feedAt, soon = nil, time.Time{}, at

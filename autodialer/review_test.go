@@ -259,3 +259,25 @@ func TestConsentAfterClockWasPutBack(t *testing.T) {
 		}
 	})
 }
+
+// TestTrunkDiesWhileAdded: a campaign without a trunk is paused also when people are added to
+// it all the time.
+func TestTrunkDiesWhileAdded(t *testing.T) {
+	bubble(t, 35, monday, company(campaign("news")), func(w *world) {
+		t := w.t
+		w.add("news", 500)
+		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
+		time.Sleep(30 * time.Second)
+		w.trunk("carrier", false)
+		for n := range 24 {
+			if _, err := w.store.AddTargets(t.Context(), "acme", "news", []pbx.Target{{Numbers: []string{number(1000 + n)}}}); err != nil {
+				t.Fatal(err)
+			}
+			w.runner.CampaignChanged("acme", "news")
+			time.Sleep(5 * time.Second)
+		}
+		if s, err := w.store.CampaignState(t.Context(), "acme", "news"); err != nil || s.Status != pbx.CampaignPaused || !strings.Contains(s.Alert, "trunk") {
+			t.Errorf("%s, alert %q, %v", s.Status, s.Alert, err)
+		}
+	})
+}

@@ -202,7 +202,7 @@ func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, a
 		}
 	}
 	trunk, up := r.trunk(company, s)
-	if up || len(x.waiting) == 0 {
+	if up || len(x.waiting) == 0 && !x.reading {
 		x.trunkDown, x.why = time.Time{}, ""
 		return earliest(next, r.paced(k, x, company, s, trunk, at))
 	}
