@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"vpbx/events"
+	"vpbx/internal/visitor"
 	"vpbx/pbx"
 	"vpbx/sounds"
 	"vpbx/tenants"
@@ -175,6 +176,9 @@ type Config struct {
 	// Prompts is the directory with a directory of sound files for each company:
 	// what documents that come by API may name.
 	Prompts string
+
+	// Proxies are the reverse proxies whose word counts of who has sent a request.
+	Proxies visitor.Proxies
 
 	// Ready says why no new calls are taken, nil when they are. Its text is
 	// shown to anybody.

@@ -5,7 +5,7 @@ package lint
 // yet is not.
 var imports = map[string]string{
 	"pbx":             "",
-	"config":          "internal/strict media/amd",
+	"config":          "internal/strict internal/visitor media/amd",
 	"web":             "",
 	"media/audio":     "",
 	"media/amd":       "",
@@ -24,7 +24,7 @@ var imports = map[string]string{
 	"tenants":         "pbx internal/strict speech/words",
 	"crm":             "pbx",
 	"crm/amocrm":      "pbx crm",
-	"crm/rtk":         "pbx crm",
+	"crm/rtk":         "pbx crm internal/visitor",
 	"crm/webhook":     "pbx crm",
 	"recordings":      "pbx media/audio",
 	"mail":            "pbx",
@@ -34,7 +34,7 @@ var imports = map[string]string{
 	"call":            "pbx sip media media/amd media/audio routing recordings sounds",
 	"store":           "pbx",
 	"store/storetest": "pbx store",
-	"api":             "pbx tenants events web sounds internal/pcap autodialer/sheet",
+	"api":             "pbx tenants events web sounds internal/pcap internal/visitor autodialer/sheet",
 	"internal/strict": "",
 	"internal/simnet": "",
 	"internal/lint":   "",
@@ -53,13 +53,16 @@ var imports = map[string]string{
 	"crm/amocrm/amosim":   "internal/strict",
 	"cmd/vpbx-amocrm-sim": "crm/amocrm/amosim",
 
+	// Who has sent a request is the same for all who are asked over HTTP.
+	"internal/visitor": "",
+
 	// Tables, in and out, know no campaign.
 	"autodialer/sheet": "pbx",
 }
 
 // product is everything that internal/app wires together.
 const product = "pbx config web media/amd media/audio media/sdp media/webrtc media sip sip/hep routing events events/nats autodialer autodialer/law autodialer/pace autodialer/sheet " +
-	"tenants crm crm/amocrm crm/rtk crm/webhook recordings mail speech speech/words sounds call store api internal/strict internal/pcap"
+	"tenants crm crm/amocrm crm/rtk crm/webhook recordings mail speech speech/words sounds call store api internal/strict internal/pcap internal/visitor"
 
 // testImports is what _test.go files may import beyond the line above; kit is
 // for the tests of every package.
