@@ -43,6 +43,7 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"spending":             testSpending,
 		"contacts":             testContacts,
 		"agents":               testAgents,
+		"agent times":          testAgentTimes,
 		"callbacks":            testCallbacks,
 		"queue visits":         testQueueVisits,
 		"chain":                testChain,
