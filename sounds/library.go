@@ -377,7 +377,7 @@ func (l *Library) text(c *pbx.Company, p *pbx.Prompt, values Values) (source, er
 	}
 	spoken, err := t.Say(words.Base(language), c.Currency(), values)
 	if err != nil {
-		return source{}, &pbx.Error{Kind: pbx.Invalid, Msg: err.Error(), Err: err}
+		return source{}, &pbx.Error{Kind: pbx.Invalid, Msg: err.Error()}
 	}
 	if spoken == "" {
 		return source{}, &pbx.Error{Kind: pbx.Invalid, Msg: "there is nothing to say"}

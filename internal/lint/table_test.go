@@ -18,7 +18,7 @@ var imports = map[string]string{
 	"routing":         "pbx",
 	"events":          "pbx",
 	"events/nats":     "pbx events",
-	"autodialer":      "pbx autodialer/law autodialer/pace",
+	"autodialer":      "pbx autodialer/law autodialer/pace speech/words",
 	"autodialer/law":  "pbx internal/strict",
 	"autodialer/pace": "",
 	"tenants":         "pbx internal/strict speech/words",
