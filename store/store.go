@@ -18,6 +18,7 @@ import (
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver named sqlite
 
+	"vpbx/internal/durable"
 	"vpbx/pbx"
 )
 
@@ -114,7 +115,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, beside bool) error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := makeDir(s.dir); err != nil {
 		return err
 	}
 	if !beside {
@@ -232,6 +233,17 @@ func private(file string) error {
 	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
+// makeDir makes the data directory when it is not there, so that it outlives a loss of power.
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(filepath.Clean(dir)))
+}
+
 // openSQLite opens file for the one writer or for the readers.
 func openSQLite(file string, readOnly bool) (*sql.DB, error) {
 	file, err := filepath.Abs(file)
@@ -239,7 +251,7 @@ func openSQLite(file string, readOnly bool) (*sql.DB, error) {
 		return nil, err
 	}
 	q := url.Values{"_pragma": {
-		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)",
+		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"journal_size_limit(67108864)", "trusted_schema(0)",
 	}, "_txlock": {"immediate"}, "_dqs": {"0"}}
 	if readOnly {
