@@ -199,3 +199,39 @@ func BenchmarkAttempts(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkCancel ends a campaign whose CRM wants to be told of each of its targets; an
+// operation is a portion, during which nobody else writes. `-benchtime 1000x` is a million.
+func BenchmarkCancel(b *testing.B) {
+	for _, wants := range []bool{false, true} {
+		b.Run(fmt.Sprintf("told=%t", wants), func(b *testing.B) {
+			s := openCampaign(b, b.TempDir())
+			t0 := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+			fill(b, s, b.N*portion, t0)
+			err := s.UpdateCompany(b.Context(), "acme", func(c *pbx.Company) (*pbx.Company, error) {
+				next := *c
+				if wants {
+					next.CRM = pbx.CRM{Kind: "webhook", URL: "http://127.0.0.1", Webhook: &pbx.Webhook{}}
+				}
+				return &next, nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			state := pbx.CampaignState{Tenant: "acme", Campaign: "sale", Status: pbx.CampaignCancelled, Version: 2}
+			if err := s.SaveCampaign(b.Context(), "acme", state); err != nil {
+				b.Fatal(err)
+			}
+			longest := time.Duration(0)
+			b.ResetTimer()
+			for range b.N {
+				began := time.Now()
+				if n, err := s.ExpireTargets(b.Context(), "acme", "sale", t0); err != nil || n == 0 {
+					b.Fatal(n, err)
+				}
+				longest = max(longest, time.Since(began))
+			}
+			b.ReportMetric(longest.Seconds()*1000, "longest-ms")
+		})
+	}
+}
