@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -15,7 +13,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver named sqlite
 
 	"vpbx/internal/durable"
@@ -30,9 +27,6 @@ const (
 
 // readers is how many queries run at once.
 const readers = 4
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // Options says where a store is and whom it reports to.
 type Options struct {
@@ -268,31 +262,6 @@ func openSQLite(file string, readOnly bool) (*sql.DB, error) {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil
-}
-
-// migrate brings the tables to what this build expects, and refuses a database
-// of a newer one.
-func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read the version of the tables: %w", err)
-	}
-	if have > want {
-		return fmt.Errorf("the database has tables of version %d, this build knows up to %d: it was written by a newer vpbx", have, want)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("upgrade the tables: %w", err)
-	}
-	return nil
 }
 
 // unavailable is the error for a database that did not do what it was asked to.
