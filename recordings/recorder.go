@@ -19,8 +19,8 @@ import (
 const (
 	writeEvery = 200 * time.Millisecond
 	flushEvery = 10 * time.Second // how much of the sound a loss of power costs
-	syncEvery  = time.Second     // how old the sizes in the header may be
-	closeIn    = 5 * time.Second // the longest Close waits for the disk
+	syncEvery  = time.Second      // how old the sizes in the header may be
+	closeIn    = 5 * time.Second  // the longest Close waits for the disk
 )
 
 // Recorder is one recording under way.
