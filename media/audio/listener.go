@@ -1,5 +1,7 @@
 package audio
 
+import "time"
+
 // Bounds of a Listener.
 const (
 	gapMost  = 60 // milliseconds that are made up when packets were lost
@@ -52,6 +54,19 @@ func (l *Listener) Place(ssrc, ts uint32) (pos int64, ok bool) {
 		return 0, false
 	}
 	return l.pos + step, true
+}
+
+// Lead is how much sound is missing between what was heard and a packet of a codec,
+// negative for one that is late. It is false where the line would begin anew.
+func (l *Listener) Lead(c Codec, ssrc, ts uint32) (time.Duration, bool) {
+	if c != l.codec {
+		return 0, false
+	}
+	pos, ok := l.Place(ssrc, ts)
+	if !ok {
+		return 0, false
+	}
+	return time.Duration(pos-l.next) * time.Second / time.Duration(c.Clock()), true
 }
 
 // Hear decodes a packet of a known codec. The samples, which are good until the
