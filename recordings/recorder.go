@@ -49,7 +49,8 @@ type Recorder struct {
 	sum     string // of the finished file
 	line    timeline
 	spare   queue
-	listens bool // there is a hearing
+	voices  [extra + 1]*Track // that spoke last, by side
+	listens bool              // there is a hearing
 	room    [maxPCM]int16
 }
 
@@ -159,19 +160,42 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 	defer r.spare.reset()
 	bytes := r.spare.bytes
 	for _, p := range r.spare.packets {
-		arrival := samplesIn(p.at.Sub(r.start))
-		if due := arrival - hold; due-r.line.written > behind {
+		if due := samplesIn(p.at.Sub(r.start)) - hold; due-r.line.written > behind {
+			r.hear(p.at)
 			if err := r.line.advance(due, r.emit); err != nil {
 				return err
 			}
 		}
-		r.line.turn(p.side, p.track.number)
-		if ts, pcm := p.samples(bytes[:p.size], r.room[:]); len(pcm) > 0 {
-			r.line.put(p.side, p.seq, ts, arrival, pcm)
+		if t := r.voices[p.side]; t != nil && t != p.track {
+			t.rest()
 		}
+		r.voices[p.side] = p.track
+		p.track.take(p, bytes[:p.size])
 		bytes = bytes[p.size:]
 	}
+	r.hear(now)
+	if keep == 0 { // nothing more comes
+		r.rest()
+	}
 	return r.line.advance(samplesIn(now.Sub(r.start))-keep, r.emit)
+}
+
+// hear places what has waited long enough at that time.
+func (r *Recorder) hear(at time.Time) {
+	for _, t := range r.voices {
+		if t != nil {
+			t.hear(at)
+		}
+	}
+}
+
+// rest places all that still waits.
+func (r *Recorder) rest() {
+	for _, t := range r.voices {
+		if t != nil {
+			t.rest()
+		}
+	}
 }
 
 // finish makes the file what its name says. Also after a failure it tries

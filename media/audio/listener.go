@@ -14,11 +14,6 @@ const (
 // up to 60 ms; a longer gap stays one. It follows changes of the codec and the
 // SSRC. It belongs to one goroutine.
 type Listener struct {
-	// Loose gives packets of G.711, which need no others to be decoded, as they
-	// come: also those that are late, and nothing for those that are lost. It is for
-	// who puts samples in order himself.
-	Loose bool
-
 	rate  int
 	codec Codec
 	decs  [Opus + 1]*Decoder // of every codec that was heard, so that who changes to and fro costs no new ones
@@ -77,9 +72,8 @@ func (l *Listener) Hear(c Codec, ssrc, ts uint32, payload []byte) (at int64, pcm
 	if dec == nil {
 		return 0, nil
 	}
-	loose := l.Loose && c != G722 && c != Opus
 	pos, ok := l.Place(ssrc, ts)
-	if ok && !loose && pos < l.next {
+	if ok && pos < l.next {
 		if l.late++; l.late < lateMost {
 			return 0, nil
 		}
@@ -89,12 +83,6 @@ func (l *Listener) Hear(c Codec, ssrc, ts uint32, payload []byte) (at int64, pcm
 		pos = l.begin(ssrc, ts)
 	}
 	clock := int64(c.Clock())
-	if loose {
-		if pos >= l.pos {
-			l.ts, l.pos = ts, pos
-		}
-		return pos * int64(l.rate) / clock, l.pcm[:dec.Decode(l.pcm, payload)]
-	}
 	lost := int((pos - l.next) * int64(l.rate) / clock)
 	if lost > gapMost*l.rate/1000 || lost%(l.rate/400) != 0 {
 		lost = 0
