@@ -7,7 +7,7 @@ import (
 
 // Bounds of an Order.
 const (
-	orderMost   = gapMost * time.Millisecond // waited at most for a packet: what is lost longer is a pause
+	orderMost   = gapMost * time.Millisecond // waited at most where that is learnt
 	orderSlack  = 5 * time.Millisecond       // beyond how late a packet was before
 	orderKnown  = 30 * time.Second           // after the last disorder nothing is waited for any more
 	orderUneven = 5 * time.Millisecond       // by which timestamps may be uneven
@@ -29,8 +29,8 @@ type Packet struct {
 // them as they come. A packet that follows what was heard comes out at once. One behind
 // a gap waits for what is missing if that may only be late: for a time Wait, or, where
 // that is 0, for as long as packets of this peer have been late in the last 30 s, 60 ms
-// at most. So who sends in order is never waited for, whatever he loses. The zero value
-// is ready. It belongs to one goroutine, that of its Listener.
+// at most. So who sends in order is never waited for, whatever he loses. A gap longer than
+// that is a pause. The zero value is ready. It belongs to one goroutine, that of its Listener.
 type Order struct {
 	Wait time.Duration
 
@@ -118,7 +118,7 @@ func (o *Order) pop() *Packet {
 func (o *Order) waits(l *Listener, at time.Time) bool {
 	p := o.queue[0]
 	lead, ok := l.Lead(p.Codec, p.SSRC, p.TS)
-	if !ok || lead <= orderUneven || lead > orderMost || o.begun && p.Seq == o.seq+1 {
+	if !ok || lead <= orderUneven || lead > max(orderMost, o.Wait) || o.begun && p.Seq == o.seq+1 {
 		return false
 	}
 	o.leapt = p.At

@@ -42,7 +42,9 @@ func TestOrder(t *testing.T) {
 		{"waits no longer than it must", 0, []Packet{came(1, 20), came(3, 60), came(2, 61), came(5, 100), came(6, 120), came(4, 121)}, []byte{1, 3, 5, 6}},
 		{"a fixed time", 150 * time.Millisecond, []Packet{came(1, 20), came(3, 60), came(4, 80), came(2, 209), came(5, 210)}, []byte{1, 2, 3, 4, 5}},
 		{"and no longer", 150 * time.Millisecond, []Packet{came(1, 20), came(3, 60), came(4, 80), came(5, 210), came(2, 211)}, []byte{1, 3, 4, 5}},
-		{"a pause is not waited for", 150 * time.Millisecond, []Packet{came(1, 20), came(9, 180)}, []byte{1, 9}},
+		{"many in disorder", 150 * time.Millisecond, []Packet{came(1, 20), came(5, 100), came(4, 101), came(3, 102), came(6, 120), came(2, 121)}, []byte{1, 2, 3, 4, 5, 6}},
+		{"a pause is not waited for", 150 * time.Millisecond, []Packet{came(1, 20), came(10, 200)}, []byte{1, 10}},
+		{"nor a short one, where that is learnt", 0, []Packet{came(1, 20), came(3, 60), came(2, 61), came(8, 160), came(7, 161)}, []byte{1, 3, 8}},
 		{"silence in a row of numbers", 150 * time.Millisecond, []Packet{came(1, 20), func() Packet { p := came(3, 60); p.Seq = 2; return p }()}, []byte{1, 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
