@@ -35,7 +35,8 @@
 // it by their RTP timestamps, so that jitter does not tear the sound; another
 // session on the side begins anew. Packets are decoded in order: one behind a gap waits
 // 150 ms for what is missing, which is made up then, up to 60 ms of it. What is
-// older than 300 ms is written; a packet may be that late. A side whose
+// older than 300 ms is written; a packet may be that late. What a stall held up for
+// longer, 5 s at most, is put behind it into the file, where that is silent still. A side whose
 // timestamps jump, or stay off the clock, is placed by arrival again; one that
 // drifts (its clock is not ours) is pushed back by the amount. What nobody sent
 // is silence, so both sides stay with the clock and with each other.

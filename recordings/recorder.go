@@ -52,6 +52,7 @@ type Recorder struct {
 	voices  [extra + 1]*Track // that spoke last, by side
 	listens bool              // there is a hearing
 	room    [maxPCM]int16
+	frames  [frameSize * maxPCM]byte
 }
 
 // ID names the recording.
@@ -161,41 +162,59 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 	bytes := r.spare.bytes
 	for _, p := range r.spare.packets {
 		if due := samplesIn(p.at.Sub(r.start)) - hold; due-r.line.written > behind {
-			r.hear(p.at)
+			if err := r.hear(p.at); err != nil {
+				return err
+			}
 			if err := r.line.advance(due, r.emit); err != nil {
 				return err
 			}
 		}
 		if t := r.voices[p.side]; t != nil && t != p.track {
-			t.rest()
+			if err := t.rest(); err != nil {
+				return err
+			}
 		}
 		r.voices[p.side] = p.track
-		p.track.take(p, bytes[:p.size])
+		if err := p.track.take(p, bytes[:p.size]); err != nil {
+			return err
+		}
 		bytes = bytes[p.size:]
 	}
-	r.hear(now)
+	if err := r.hear(now); err != nil {
+		return err
+	}
 	if keep == 0 { // nothing more comes
-		r.rest()
+		if err := r.rest(); err != nil {
+			return err
+		}
 	}
 	return r.line.advance(samplesIn(now.Sub(r.start))-keep, r.emit)
 }
 
 // hear places what has waited long enough at that time.
-func (r *Recorder) hear(at time.Time) {
+func (r *Recorder) hear(at time.Time) error {
 	for _, t := range r.voices {
-		if t != nil {
-			t.hear(at)
+		if t == nil {
+			continue
+		}
+		if err := t.hear(at); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // rest places all that still waits.
-func (r *Recorder) rest() {
+func (r *Recorder) rest() error {
 	for _, t := range r.voices {
-		if t != nil {
-			t.rest()
+		if t == nil {
+			continue
+		}
+		if err := t.rest(); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // finish makes the file what its name says. Also after a failure it tries

@@ -118,49 +118,59 @@ func (t *Track) PCM(seq uint16, ts uint32, samples []int16, at time.Time) {
 const maxPCM = 480
 
 // take takes a packet out of the queue: it is decoded and placed when its turn has come.
-func (t *Track) take(p packet, payload []byte) {
+func (t *Track) take(p packet, payload []byte) error {
 	if p.pcm {
 		room := t.r.room[:len(payload)/2]
 		for i := range room {
 			room[i] = int16(binary.LittleEndian.Uint16(payload[2*i:]))
 		}
-		t.place(p.seq, p.ts, p.at, room)
-		return
+		return t.place(p.seq, p.ts, p.at, room)
 	}
 	if t.line == nil {
 		t.line = audio.NewListener(rate)
 		t.order.Wait = patience
 	}
 	t.order.Add(t.line, audio.Packet{Codec: p.codec, Seq: p.seq, TS: p.ts, At: p.at, Payload: payload})
-	t.hear(p.at)
+	return t.hear(p.at)
 }
 
 // hear places the packets whose turn has come at that time. What was lost just before one is
 // made up.
-func (t *Track) hear(at time.Time) {
+func (t *Track) hear(at time.Time) error {
 	for p := t.order.Next(t.line, at); p != nil; p = t.order.Next(t.line, at) {
-		t.decode(p)
+		if err := t.decode(p); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // rest places the packets that still wait.
-func (t *Track) rest() {
+func (t *Track) rest() error {
 	for p := t.order.Rest(); p != nil; p = t.order.Rest() {
-		t.decode(p)
+		if err := t.decode(p); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-func (t *Track) decode(p *audio.Packet) {
+func (t *Track) decode(p *audio.Packet) error {
 	at, pcm := t.line.Hear(p.Codec, p.SSRC, p.TS, p.Payload)
-	t.place(p.Seq, uint32(at), p.At, pcm)
+	return t.place(p.Seq, uint32(at), p.At, pcm)
 }
 
-// place puts samples that came at that time on the time line.
-func (t *Track) place(seq uint16, ts uint32, at time.Time, pcm []int16) {
+// place puts samples that came at that time on the time line, and into the file what is too
+// late for that.
+func (t *Track) place(seq uint16, ts uint32, at time.Time, pcm []int16) error {
 	if len(pcm) == 0 {
-		return
+		return nil
 	}
 	line := &t.r.line
 	line.turn(t.side, t.number)
-	line.put(t.side, seq, ts, samplesIn(at.Sub(t.r.start)), pcm)
+	pos, before := line.put(t.side, seq, ts, samplesIn(at.Sub(t.r.start)), pcm)
+	if before == 0 {
+		return nil
+	}
+	return t.r.belated(t.side, pos, pcm[:before])
 }
