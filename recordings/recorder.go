@@ -11,14 +11,16 @@ import (
 	"syscall"
 	"time"
 
+	"vpbx/internal/durable"
 	"vpbx/media/audio"
 	"vpbx/pbx"
 )
 
 const (
 	writeEvery = 200 * time.Millisecond
-	syncEvery  = time.Second     // how old the sizes in the header may be
-	closeIn    = 5 * time.Second // the longest Close waits for the disk
+	flushEvery = 10 * time.Second // how much of the sound a loss of power costs
+	syncEvery  = time.Second      // how old the sizes in the header may be
+	closeIn    = 5 * time.Second  // the longest Close waits for the disk
 )
 
 // Recorder is one recording under way.
@@ -46,6 +48,7 @@ type Recorder struct {
 	// What the writer owns.
 	file    *os.File
 	wav     *audio.WAVWriter
+	named   bool   // its name is on the disk
 	sum     string // of the finished file
 	line    timeline
 	spare   queue
@@ -126,7 +129,7 @@ func (r *Recorder) guarded(f func() error) (err error) {
 func (r *Recorder) write() error {
 	tick := time.NewTicker(writeEvery)
 	defer tick.Stop()
-	synced := r.start
+	synced, flushed := r.start, r.start
 	for {
 		select {
 		case <-r.stop:
@@ -144,7 +147,25 @@ func (r *Recorder) write() error {
 			}
 			synced = now
 		}
+		if now.Sub(flushed) >= flushEvery-writeEvery {
+			if err := r.flush(); err != nil {
+				return err
+			}
+			flushed = now
+		}
 	}
+}
+
+// flush makes sure that what is in the file is on the disk, and can be found there.
+func (r *Recorder) flush() error {
+	if err := r.file.Sync(); err != nil || r.named {
+		return err
+	}
+	if err := durable.SyncParents(r.store.root, r.name); err != nil {
+		return err
+	}
+	r.named = true
+	return nil
 }
 
 // drain places what is in the queue and writes everything that is older than
@@ -223,7 +244,7 @@ func (r *Recorder) finish() error {
 	err := errors.Join(
 		r.wav.Close(),
 		r.file.Truncate(headerSize+r.wav.Frames()*frameSize), // a failed write may have left a part of a frame
-		r.file.Sync(),
+		r.flush(),
 		r.file.Close(),
 	)
 	if renamed := r.store.root.Rename(r.name+partial, r.name); renamed != nil {
