@@ -52,7 +52,8 @@ type Recorder struct {
 	sum     string // of the finished file
 	line    timeline
 	spare   queue
-	listens bool // there is a hearing
+	voices  [extra + 1]*Track // that spoke last, by side
+	listens bool              // there is a hearing
 	room    [maxPCM]int16
 	frames  [frameSize * maxPCM]byte
 }
@@ -181,23 +182,60 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 	defer r.spare.reset()
 	bytes := r.spare.bytes
 	for _, p := range r.spare.packets {
-		arrival := samplesIn(p.at.Sub(r.start))
-		if due := arrival - hold; due-r.line.written > behind {
+		if due := samplesIn(p.at.Sub(r.start)) - hold; due-r.line.written > behind {
+			if err := r.hear(p.at); err != nil {
+				return err
+			}
 			if err := r.line.advance(due, r.emit); err != nil {
 				return err
 			}
 		}
-		r.line.turn(p.side, p.track.number)
-		if ts, pcm := p.samples(bytes[:p.size], r.room[:]); len(pcm) > 0 {
-			if pos, before := r.line.put(p.side, p.seq, ts, arrival, pcm); before > 0 {
-				if err := r.belated(p.side, pos, pcm[:before]); err != nil {
-					return err
-				}
+		if t := r.voices[p.side]; t != nil && t != p.track {
+			if err := t.rest(); err != nil {
+				return err
 			}
+		}
+		r.voices[p.side] = p.track
+		if err := p.track.take(p, bytes[:p.size]); err != nil {
+			return err
 		}
 		bytes = bytes[p.size:]
 	}
+	if err := r.hear(now); err != nil {
+		return err
+	}
+	if keep == 0 { // nothing more comes
+		if err := r.rest(); err != nil {
+			return err
+		}
+	}
 	return r.line.advance(samplesIn(now.Sub(r.start))-keep, r.emit)
+}
+
+// hear places what has waited long enough at that time.
+func (r *Recorder) hear(at time.Time) error {
+	for _, t := range r.voices {
+		if t == nil {
+			continue
+		}
+		if err := t.hear(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest places all that still waits.
+func (r *Recorder) rest() error {
+	for _, t := range r.voices {
+		if t == nil {
+			continue
+		}
+		if err := t.rest(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finish makes the file what its name says. Also after a failure it tries
