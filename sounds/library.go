@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"vpbx/internal/durable"
 	"vpbx/media"
 	"vpbx/media/audio"
 	"vpbx/pbx"
@@ -459,6 +460,9 @@ func write(file string, data []byte) error {
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), file)
+	}
+	if err == nil { // the document will name it
+		return errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
