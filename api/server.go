@@ -251,8 +251,9 @@ func New(c Config) (*Server, error) {
 	s.addCampaignReports()
 	s.addStops()
 	s.addConsents()
-	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
-		return nil, fmt.Errorf("build the HTTP API: %w", err)
+	s.addOpenAPI()
+	if s.broken != nil {
+		return nil, fmt.Errorf("build the HTTP API: %w", s.broken)
 	}
 	s.http = &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,

@@ -74,9 +74,12 @@ func (r *Runner) mayRun(ctx context.Context, company *pbx.Company, s *pbx.Campai
 	if missing := unplayable(company, s); len(missing) > 0 {
 		return &pbx.Error{Kind: pbx.Conflict, Field: "script", Msg: "no sound was uploaded yet for the prompts " + strings.Join(missing, ", ")}
 	}
-	countries, consented, err := r.sample(ctx, company, s, at)
+	countries, consented, lack, err := r.sample(ctx, company, s, at)
 	if err != nil {
 		return err
+	}
+	if lack != "" && state.Status != pbx.CampaignPaused {
+		return &pbx.Error{Kind: pbx.Conflict, Field: "script", Msg: lack}
 	}
 	problems := r.Law.CheckStart(law.Facts{At: at, Campaign: s, Schedule: company.Schedules[s.When], Home: home(company, s), Countries: countries, Consented: consented})
 	if len(problems) == 0 {
@@ -103,17 +106,17 @@ func unplayable(company *pbx.Company, s *pbx.Campaign) []string {
 	})
 }
 
-// sample looks at targets that wait: in which countries they are, and whether any has
-// consented.
-func (r *Runner) sample(ctx context.Context, company *pbx.Company, s *pbx.Campaign, at time.Time) (countries []string, consented bool, err error) {
+// sample looks at targets that wait: in which countries they are, whether any has
+// consented, and what none has that is to be said (see [unsaid]).
+func (r *Runner) sample(ctx context.Context, company *pbx.Company, s *pbx.Campaign, at time.Time) (countries []string, consented bool, lack string, err error) {
 	far := at.AddDate(100, 0, 0) // also those that are not due yet
 	list, _, err := r.Store.DueTargets(ctx, company.ID, s.Name, far, sampled)
 	if err != nil {
-		return nil, false, err
+		return nil, false, "", err
 	}
 	all, err := r.facts(ctx, company.ID, s, list, at)
 	if err != nil {
-		return nil, false, err
+		return nil, false, "", err
 	}
 	for i, t := range list {
 		consented = consented || all[i].consent != nil
@@ -123,5 +126,5 @@ func (r *Runner) sample(ctx context.Context, company *pbx.Company, s *pbx.Campai
 			}
 		}
 	}
-	return countries, consented, nil
+	return countries, consented, unsaid(company, s, list), nil
 }

@@ -64,6 +64,8 @@ func Run(t *testing.T, newOpen func(t *testing.T) Open) {
 		"consents":             testConsents,
 		"targets removed":      testRemoveTargets,
 		"targets deferred":     testDefer,
+		"targets told":         testTellOver,
+		"targets told last":    testTargetsLast,
 		"attempts read":        testAttemptReads,
 		"campaign dropped":     testDropCampaign,
 		"campaign isolation":   testCampaignIsolation,
