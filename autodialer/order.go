@@ -129,7 +129,7 @@ func (r *Runner) change(o order) saved {
 	case o.do == toCheck && (settings == nil || s.Status != pbx.CampaignRunning): // it does not run any more, or not for long
 		return saved{o, ordering{s, nil}, company}
 	case o.do == toCheck:
-		return saved{o, ordering{s, r.fits(ctx, company, settings, time.Now(), true)}, company}
+		return saved{o, ordering{s, r.fits(ctx, company, settings, time.Now(), s.Status)}, company}
 	}
 	kept := s
 	next, err := o.next(s)

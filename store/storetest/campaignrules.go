@@ -278,7 +278,7 @@ func testDefer(t *testing.T, open Open) {
 	if got := states(t, s, "acme", "sale"); got != "1 expired window, 2 skipped no_consent, 3 expired, 4 expired" {
 		t.Errorf("sale: %s", got)
 	}
-	if due, err = s.DueNotifications(t.Context(), "acme", time.Now().Add(time.Hour), 10); err != nil || len(due) != 2 {
+	if due, err = s.DueNotifications(t.Context(), "acme", time.Now().Add(time.Hour), 10); err != nil || len(due) != 4 {
 		t.Errorf("the CRM is told %+v, %v", due, err)
 	}
 }
