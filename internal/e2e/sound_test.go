@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/binary"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -109,7 +110,14 @@ func (s sound) wantNone(t *testing.T, what string, channel int, freq float64) {
 	}
 }
 
-// toneFile makes a mono WAV file of a tone.
+// second is a second of a tone, after which it goes on as it began.
+func second(freq float64) []int16 {
+	pcm := make([]int16, rate)
+	audio.Tone(pcm, rate, math.Round(freq), 0.5, 0)
+	return pcm
+}
+
+// toneFile makes a mono WAV file of a tone that lasts for whole seconds.
 func toneFile(t *testing.T, dir, name string, freq float64, length time.Duration) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -122,10 +130,11 @@ func toneFile(t *testing.T, dir, name string, freq float64, length time.Duration
 	if err != nil {
 		t.Fatalf("make a tone: %v", err)
 	}
-	pcm := make([]int16, int(length.Seconds()*rate))
-	audio.Tone(pcm, rate, freq, 0.5, 0)
-	if err := w.Write(pcm); err != nil {
-		t.Fatalf("make a tone: %v", err)
+	pcm := second(freq)
+	for range int(length.Seconds()) {
+		if err := w.Write(pcm); err != nil {
+			t.Fatalf("make a tone: %v", err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatalf("make a tone: %v", err)
@@ -133,11 +142,11 @@ func toneFile(t *testing.T, dir, name string, freq float64, length time.Duration
 	return path
 }
 
-// alawFile makes a file of bare A-law samples of a tone, for SIPp to stream.
-func alawFile(t *testing.T, dir, name string, freq float64, length time.Duration) string {
+// alawFile makes a file of bare A-law samples of a second of a tone, which SIPp streams
+// again and again.
+func alawFile(t *testing.T, dir, name string, freq float64) string {
 	t.Helper()
-	pcm := make([]int16, int(length.Seconds()*rate))
-	audio.Tone(pcm, rate, freq, 0.5, 0)
+	pcm := second(freq)
 	alaw := make([]byte, len(pcm))
 	audio.EncodeALaw(alaw, pcm)
 	return write(t, filepath.Join(dir, name), string(alaw))
