@@ -12,9 +12,8 @@ import (
 	"vpbx/pbx"
 )
 
-// talks is a campaign in which operators talk with those who are called, who wait for one
-// so long.
-func talks(name, within string) string {
+// talks is a campaign in which operators talk with those who are called.
+func talks(name string) string {
 	return fmt.Sprintf(`  - name: %s
     kind: operators
     mode: progressive
@@ -23,8 +22,9 @@ func talks(name, within string) string {
     consent: given
     ring: 2m
     pace: {per_second: 10, at_once: 10}
-    operators: {queue: "700", sorry: sorry, within: %s}
-`, name, within)
+    operators: {queue: "700", sorry: sorry}
+    redial: {attempts: 1, per_number: 1, spacing: 1s}
+`, name)
 }
 
 // aTone is the level that operators speak with, and no ringing tone has.
@@ -38,8 +38,8 @@ type answered struct {
 }
 
 // TestCampaignOperators dials for two operators with foreign phones, one on an operator's
-// line, one that answers by itself: everybody who answers talks with one of them, and how
-// soon is measured. Whose operator leaves while the number rings is told so.
+// line, one that answers by itself: who answers talks with one of them, and how soon is
+// measured. Whose operator leaves while the number rings is told so.
 func TestCampaignOperators(t *testing.T) {
 	const people, late = 12, "+79160000099"
 	a := &answered{waits: map[float64][]time.Duration{}, late: make(chan struct{})}
@@ -53,7 +53,7 @@ func TestCampaignOperators(t *testing.T) {
 		}
 		a.take(ctx, c)
 	})
-	s := serve(t, serverOptions{Company: campaigned(acme{Carrier: carrier.Addr().String()}, `"101", "102"`, talks("survey", "1m")+talks("late", "2s"))})
+	s := serve(t, serverOptions{Company: campaigned(acme{Carrier: carrier.Addr().String()}, `"101", "102"`, talks("survey")+talks("late"))})
 	s.upload("sorry", 1500)
 	anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440})
 	ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Tone: 880, Auto: true})
@@ -69,7 +69,10 @@ func TestCampaignOperators(t *testing.T) {
 	var f pbx.CampaignReport
 	s.get("campaigns/survey/report", &f)
 	line, phone := a.waited(440), a.waited(880)
-	if f.Outcomes[pbx.AttemptConnected] != people || f.Attempts != people || len(line)+len(phone) != people || len(line) == 0 || len(phone) == 0 {
+	// An operator's phone that stands still for the two seconds of the law is too late for
+	// who was called meanwhile.
+	connected, abandoned := f.Outcomes[pbx.AttemptConnected], f.Outcomes[pbx.AttemptAbandoned]
+	if connected+abandoned != people || abandoned > people/3 || f.Attempts != people || len(line)+len(phone) != connected || len(line) == 0 || len(phone) == 0 {
 		t.Fatalf("of %d: %v; heard %v and %v", people, f.Outcomes, line, phone)
 	}
 	for what, waits := range map[string][]time.Duration{"line": line, "phone that answers by itself": phone} {
@@ -78,6 +81,7 @@ func TestCampaignOperators(t *testing.T) {
 	anna.heard().wantTone(t, "what the operator on the line hears", 0, 660, 1)
 	ivan.heard().wantTone(t, "what the operator whose phone answers hears", 0, 660, 1)
 
+	sorry := len(a.waited(1500))
 	s.agent("pause") // 102
 	s.addList("late", late+";Абонент;1;"+noon())
 	s.startCampaign("late")
@@ -90,10 +94,10 @@ func TestCampaignOperators(t *testing.T) {
 		return f.Attempts == 1
 	})
 	k := s.record(late).Campaign // that it is within 2 s is shown on fake time: a machine can stand still for longer
-	if told := a.waited(1500); f.Outcomes[pbx.AttemptAbandoned] != 1 || k == nil || k.Sorry == nil || len(told) != 1 {
+	if told := a.waited(1500); f.Outcomes[pbx.AttemptAbandoned] != 1 || k == nil || k.Sorry == nil || len(told) != sorry+1 {
 		t.Errorf("without an operator: %v, %+v, told after %v", f.Outcomes, k, told)
 	} else {
-		t.Logf("without an operator the prompt begins after %v s and was heard after %v", *k.Sorry, told[0])
+		t.Logf("without an operator the prompt begins after %v s and was heard after %v", *k.Sorry, told[sorry:])
 	}
 }
 
