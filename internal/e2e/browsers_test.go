@@ -9,10 +9,15 @@ import (
 	"vpbx/pbx"
 )
 
-// inBrowsers runs a test with the page of each library.
+// inBrowsers runs a test with the page of each library, both at once: no more, since a
+// Chromium takes most of a processor.
 func inBrowsers(t *testing.T, test func(t *testing.T, library string)) {
+	libraries(t)
 	for _, library := range []string{"jssip", "sipjs"} {
-		t.Run(library, func(t *testing.T) { test(t, library) })
+		t.Run(library, func(t *testing.T) {
+			t.Parallel()
+			test(t, library)
+		})
 	}
 }
 
@@ -197,8 +202,11 @@ func TestBrowserTrunk(t *testing.T) {
 // wantCodec asks the page what it receives, and by what way.
 func wantCodec(t *testing.T, b *browser, codec string) {
 	t.Helper()
-	stats, ok := b.do("stats").(map[string]any)
-	if !ok || stats["codec"] != codec || stats["state"] != "connected" {
+	var stats map[string]any
+	if !became(patience*20*time.Second, func() bool {
+		stats, _ = b.do("stats").(map[string]any)
+		return stats["codec"] == codec && stats["state"] == "connected"
+	}) {
 		t.Errorf("%s: statistics %v, want %s", b.name, stats, codec)
 	}
 }

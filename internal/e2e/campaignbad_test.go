@@ -72,7 +72,7 @@ func TestCampaignTrunkDies(t *testing.T) {
 	t.Parallel()
 	const atOnce, faults = 5, 10
 	busy := func(_ context.Context, c *phone.Call) { _ = c.Reject(486) }
-	carrier := startMassAt(t, "tcp", "127.0.0.30:0", busy)
+	carrier := startMassAt(t, "tcp", "127.0.0.30:"+freePort(t, "127.0.0.30"), busy) // where it comes back
 	company := campaigned(acme{Carrier: carrier.Addr().String()}, `"101"`, spoken("news", "always", fmt.Sprintf("    consent: given\n    pace: {per_second: 20, at_once: %d}\n", atOnce)))
 	s := serve(t, serverOptions{Company: strings.Replace(company, "transport: udp", "transport: tcp", 1)})
 	s.upload("hello", 1040)

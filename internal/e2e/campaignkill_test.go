@@ -80,6 +80,8 @@ func TestCampaignKilled(t *testing.T) {
 	if inTime < kills/2 {
 		t.Errorf("the campaign was over before %d of %d kills", kills-inTime, kills)
 	}
+	// After a stall records wait beside the database, and are not in the list yet.
+	waitFor(t, 60*time.Second, "all records are in the database", func() bool { return s.metric("vpbx_store_spool_records") == 0 })
 	s.wantExactlyOnce(carrier.dialled())
 }
 

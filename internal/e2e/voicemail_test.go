@@ -65,20 +65,33 @@ func testVoicemail(t *testing.T, format string) {
 
 	anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440})
 	lamp := startSIPp(t, sippOptions{Scenario: "phone_mailbox", Host: "127.0.0.14", To: s.udp.String(), Values: phoneCall("101", "101")})
-	anna.do("dial", "sip:*97@acme.vpbx.test")
-	anna.waitEvent("CALL_ESTABLISHED")
-	for _, key := range boxPIN + "#" {
-		anna.do("sndcode", string(key))
-		anna.pause(300 * time.Millisecond)
+	if took := anna.openBox(); took > 7*time.Second { // the box waits for a PIN for 10 s, and 5 s for a key
+		t.Logf("the PIN took %v: it is pressed in a call of its own, should the box have given up", took)
+		anna.do("hangup", "")
+		anna.waitEvent("CALL_CLOSED")
+		anna.openBox()
 	}
 	anna.waitHeard(880, 2)
 	waitFor(t, 60*time.Second, "the message is heard to its end", func() bool { return strings.Contains(lamp.file("messages.log"), "Voice-Message: 0/1") })
 	anna.do("sndcode", "7")
 	lamp.done()
 	anna.do("hangup", "")
-	s.wantRecord("*97", pbx.OutcomeAnswered, pbx.Hangup)
+	s.find("*97", func(r record) bool { return r.Outcome == pbx.OutcomeAnswered && r.Cause.Reason == pbx.Hangup })
 	s.wantSecret(boxPIN)
 	s.wantNoKeys()
+}
+
+// openBox calls the box and presses the PIN, and gives how long that took.
+func (b *baresip) openBox() time.Duration {
+	b.t.Helper()
+	b.do("dial", "sip:*97@acme.vpbx.test")
+	b.waitEvent("CALL_ESTABLISHED")
+	began := time.Now()
+	for _, key := range boxPIN + "#" {
+		b.do("sndcode", string(key))
+		b.pause(100 * time.Millisecond)
+	}
+	return time.Since(began)
 }
 
 // after is true when a time is over.
