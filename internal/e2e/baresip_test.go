@@ -56,7 +56,7 @@ func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
 	t.Helper()
 	need(t, "baresip")
 	b := &baresip{t: t, dir: t.TempDir(), done: map[string]bool{}}
-	toneFile(t, b.dir, "tone.wav", o.Tone, 2*time.Minute)
+	toneFile(t, b.dir, "tone.wav", o.Tone, toneLength)
 	control := controlAddress(t)
 	config, contacts := b.configText(s, control), ""
 	if o.At != "" {

@@ -206,6 +206,7 @@ var nonce = regexp.MustCompile(`nonce="([^"]+)", algorithm=MD5`)
 // guesses are refused and counted, soon without being looked at; the phone can be
 // called, and registers again, all the while.
 func TestGuessing(t *testing.T) {
+	t.Parallel()
 	s := serve(t, serverOptions{Company: acme{}.String()})
 	anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440, Auto: true})
 	ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Tone: 880})

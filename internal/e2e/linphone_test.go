@@ -63,7 +63,7 @@ func startLinphone(t *testing.T, s *server, o linphoneOptions) *linphone {
 	l.keys = keys
 	l.process = startCommand(t, "linphone "+o.User, cmd)
 	l.do("soundcard use files")
-	l.do("play " + toneFile(t, l.dir, "tone.wav", o.Tone, 2*time.Minute))
+	l.do("play " + toneFile(t, l.dir, "tone.wav", o.Tone, toneLength))
 	l.do("record " + filepath.Join(l.dir, "heard.wav"))
 	if o.Auto {
 		l.do("autoanswer enable")
