@@ -34,7 +34,8 @@
 // packet of a side is placed at the time it arrived, the next ones relative to
 // it by their RTP timestamps, so that jitter does not tear the sound; another
 // session on the side begins anew. What is
-// older than 300 ms is written; a packet may be that late. A side whose
+// older than 300 ms is written; a packet may be that late. What a stall held up for
+// longer, 5 s at most, is put behind it into the file, where that is silent still. A side whose
 // timestamps jump, or stay off the clock, is placed by arrival again; one that
 // drifts (its clock is not ours) is pushed back by the amount. What nobody sent
 // is silence, so both sides stay with the clock and with each other.

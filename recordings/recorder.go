@@ -51,6 +51,7 @@ type Recorder struct {
 	spare   queue
 	listens bool // there is a hearing
 	room    [maxPCM]int16
+	frames  [frameSize * maxPCM]byte
 }
 
 // ID names the recording.
@@ -167,7 +168,11 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 		}
 		r.line.turn(p.side, p.track.number)
 		if ts, pcm := p.samples(bytes[:p.size], r.room[:]); len(pcm) > 0 {
-			r.line.put(p.side, p.seq, ts, arrival, pcm)
+			if pos, before := r.line.put(p.side, p.seq, ts, arrival, pcm); before > 0 {
+				if err := r.belated(p.side, pos, pcm[:before]); err != nil {
+					return err
+				}
+			}
 		}
 		bytes = bytes[p.size:]
 	}

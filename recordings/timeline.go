@@ -56,17 +56,19 @@ type side struct {
 // samplesIn gives a duration as a number of samples.
 func samplesIn(d time.Duration) int64 { return int64(d / (time.Second / rate)) }
 
-// put places the samples of a packet that arrived at that position. What lies
-// before written is lost; what lies too far ahead as well.
-func (l *timeline) put(who int, seq uint16, ts uint32, arrival int64, samples []int16) {
+// put places the samples of a packet that arrived at that position, and says where
+// they belong and how many of them belong before written, for whoever can still put
+// them there. What lies too far ahead is lost.
+func (l *timeline) put(who int, seq uint16, ts uint32, arrival int64, samples []int16) (pos int64, before int) {
 	s := l.side(who)
-	pos := s.locate(seq, ts, arrival)
+	pos = s.locate(seq, ts, arrival)
 	for i, v := range samples {
 		p := pos + int64(i)
 		if p >= l.written && p < l.written+window {
 			s.samples[p%window] = v
 		}
 	}
+	return pos, int(min(max(l.written-pos, 0), int64(len(samples))))
 }
 
 // turn says whose packet comes next: those of another session have nothing to do
