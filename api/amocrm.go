@@ -171,7 +171,7 @@ func (s *Server) unlinkAmo(ctx context.Context, q *request, _ *InTenant) (*struc
 	if err := s.c.Amo.Unlink(ctx, q.tenant()); err != nil {
 		return nil, err
 	}
-	q.log.Info("audit: amoCRM account disconnected", "tenant", q.tenant(), "by", q.who.Name, "role", q.who.Role, "source", q.http.RemoteAddr)
+	q.log.Info("audit: amoCRM account disconnected", "tenant", q.tenant(), "by", q.who.Name, "role", q.who.Role, "source", sourceOf(q.http))
 	return nil, nil
 }
 

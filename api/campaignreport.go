@@ -190,7 +190,8 @@ func result(a pbx.Attempt) pbx.InCampaign {
 func (x *export) attempts() error {
 	columns := []sheet.Heading{{Title: "target", Type: sheet.Number}, {Title: "key"}, {Title: "attempt", Type: sheet.Number}, {Title: "phone", Type: sheet.Phone},
 		{Title: "began", Type: sheet.Time}, {Title: "ended", Type: sheet.Time}, {Title: "outcome"}, {Title: "answerer"}, {Title: "heard"}, {Title: "answers"}, {Title: "opted out"},
-		{Title: "operator"}, {Title: "operator after", Type: sheet.Number}, {Title: "talk", Type: sheet.Number}, {Title: "call"}}
+		{Title: "operator"}, {Title: "operator after", Type: sheet.Number}, {Title: "talk", Type: sheet.Number},
+		{Title: "cause"}, {Title: "ended by"}, {Title: "sip", Type: sheet.Number}, {Title: "q850", Type: sheet.Number}, {Title: "call"}}
 	return x.table(columns, func(row func(...any) error) error {
 		return x.records.EachAttempt(x.ctx, x.tenant, x.campaign, x.since, x.until, func(a pbx.Attempt) error {
 			r := result(a)
@@ -205,10 +206,22 @@ func (x *export) attempts() error {
 			if r.Connected != nil {
 				connected = *r.Connected
 			}
+			var reason, party, sip, q850 any
+			if a.Cause != nil {
+				reason, party, sip, q850 = string(a.Cause.Reason), string(a.Cause.Party), code(a.Cause.SIP), code(a.Cause.Q850)
+			}
 			return row(a.Target, r.Key, a.N, a.Number, a.Began, ended, string(a.Outcome), r.Answerer, yes(r.Told), strings.Join(answers, "; "), yes(r.OptedOut),
-				r.Operator, connected, a.Talk, string(a.Call))
+				r.Operator, connected, a.Talk, reason, party, sip, q850, string(a.Call))
 		})
 	})
+}
+
+// code is a code of a cause, empty where there is none.
+func code(n int) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }
 
 func yes(is bool) string {

@@ -32,6 +32,21 @@ func TestNumbersDuringUpload(t *testing.T) {
 	}
 }
 
+// TestConsentTakenBackIsTold: whoever runs the campaigns is told that a consent is gone, as of
+// one that came.
+func TestConsentTakenBackIsTold(t *testing.T) {
+	r := newCampaign(t)
+	before := r.changes("debts")
+	r.ask("POST", newPath+"/consents", newToken, `{"items": [{"number": "+79161234567", "source": "site"}]}`).want(t, 200)
+	if n := r.changes("debts") - before; n != 1 {
+		t.Errorf("told %d times of a consent", n)
+	}
+	r.ask("DELETE", newPath+"/consents/+79161234567", newToken, nil).want(t, 204)
+	if n := r.changes("debts") - before; n != 2 {
+		t.Errorf("told %d times of a consent that came and went", n)
+	}
+}
+
 // TestNoSuchNumber: what is no number names nobody, not everybody.
 func TestNoSuchNumber(t *testing.T) {
 	r := newCampaign(t)

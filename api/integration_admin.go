@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"vpbx/internal/visitor"
 	"vpbx/pbx"
 )
 
@@ -163,7 +164,7 @@ func (s *Server) integrationSamples(_ context.Context, q *request, _ *InTenant) 
 }
 
 func schemeOf(r *http.Request) string {
-	if r.TLS != nil {
+	if visitor.Of(r).Secure {
 		return "https"
 	}
 	return "http"

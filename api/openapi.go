@@ -2,9 +2,9 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"reflect"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -81,19 +81,22 @@ func (s *Server) describeRules() {
 	}
 }
 
-// addOpenAPI serves the description of everything registered before it.
-func (s *Server) addOpenAPI() error {
+// addOpenAPI serves the description of everything registered before it. It is written
+// out when somebody first asks: that takes longer than all else that New does.
+func (s *Server) addOpenAPI() {
 	mayBeNull[pbx.CDR](s, "crm")
 	mayBeNull[CallRecord](s, "crm")
 	s.describePlay()
 	s.describeRules()
-	text, err := json.Marshal(s.huma.OpenAPI())
-	if err != nil {
-		return fmt.Errorf("describe the API: %w", err)
-	}
+	text := sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.huma.OpenAPI()) })
 	s.add(route{http.MethodGet, openAPIPath, ReadAPI}, func(w http.ResponseWriter, r *http.Request) {
+		b, err := text()
+		if err != nil {
+			s.log.Error("the API is not described", "error", err)
+			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(text) // a client that has gone
+		_, _ = w.Write(b) // a client that has gone
 	})
-	return nil
 }

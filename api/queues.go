@@ -28,6 +28,8 @@ type Queues interface {
 	AgentList(t pbx.TenantID) []pbx.AgentInfo
 	// ChangeAgent logs an agent in or out, pauses or resumes it.
 	ChangeAgent(ctx context.Context, t pbx.TenantID, number string, x pbx.AgentChange) (pbx.AgentInfo, error)
+	// AgentTalks gives the talks that go on, as if they were over now.
+	AgentTalks(t pbx.TenantID) []pbx.AgentTalk
 	// CancelCallback gives up a callback that waits.
 	CancelCallback(ctx context.Context, t pbx.TenantID, queue, id string) error
 }
@@ -38,6 +40,10 @@ type QueueRecords interface {
 	QueueVisits(ctx context.Context, t pbx.TenantID, queue string, since, until time.Time, f func(pbx.InQueue)) error
 	// Callbacks lists those that were asked for, the newest first.
 	Callbacks(ctx context.Context, t pbx.TenantID, queue string, since, until time.Time) ([]pbx.CallbackOrder, error)
+	// AgentStates gives what agents had said at since, and have said until, in order.
+	AgentStates(ctx context.Context, t pbx.TenantID, since, until time.Time) ([]pbx.AgentState, error)
+	// AgentTalks gives the talks in that time that are over.
+	AgentTalks(ctx context.Context, t pbx.TenantID, since, until time.Time) ([]pbx.AgentTalk, error)
 }
 
 // InQueue are the path parameters of the routes below a queue.
@@ -114,6 +120,8 @@ func (s *Server) addQueues() {
 	handle(s, ControlCalls, huma.Operation{OperationID: "cancel-callback", Method: http.MethodDelete, Path: queuesPath + "/{number}/callbacks/{id}",
 		DefaultStatus: http.StatusNoContent, Tags: []string{"queues"}, Summary: "Gives up a callback that waits for its turn"}, s.cancelCallback)
 	handle(s, ReadCalls, get("list-agents", agentsPath, "queues", "Lists the agents of all queues of a company with what they do"), s.agents)
+	handle(s, ReadCalls, get("get-agent-figures", agentsPath+"/figures", "queues",
+		"Gives what the agents of a company have done in a time of 31 days at most: logged in, talking, resting, paused by reason, available"), s.agentFigures)
 	post := func(verb pbx.AgentVerb, summary string) huma.Operation {
 		return huma.Operation{OperationID: string(verb) + "-agent", Method: http.MethodPost, Path: agentsPath + "/{number}/" + string(verb),
 			DefaultStatus: http.StatusOK, Tags: []string{"queues"}, Summary: summary}

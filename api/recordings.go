@@ -98,7 +98,7 @@ func (s *Server) removeRecording(ctx context.Context, q *request, in *inRemove) 
 		return nil, err
 	}
 	q.log.Info("audit: recording removed", "tenant", q.tenant(), "recording", in.ID, "by", q.who.Name, "role", q.who.Role,
-		"source", q.http.RemoteAddr, "why", why.Why)
+		"source", sourceOf(q.http), "why", why.Why)
 	return nil, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"vpbx/internal/visitor"
 	"vpbx/pbx"
 	"vpbx/sounds"
 )
@@ -45,7 +46,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	q := &request{id: newRequestID(), http: r}
 	q.log = s.log.With("request", q.id)
-	q.ctx = context.WithValue(r.Context(), requestKey{}, q)
+	q.ctx = context.WithValue(visitor.With(r.Context(), s.c.Proxies.Find(r)), requestKey{}, q)
 	r = r.WithContext(q.ctx)
 	q.http = r
 	out := &response{ResponseWriter: w, control: http.NewResponseController(w)}
@@ -57,7 +58,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.metrics.request(r, out.status, time.Since(started))
 		q.log.Debug("http", "method", r.Method, "path", shownPath(r), "status", out.status, "bytes", out.bytes,
-			"took", time.Since(started), "who", q.who.Name, "source", r.RemoteAddr)
+			"took", time.Since(started), "who", q.who.Name, "source", sourceOf(r))
 		if out.broken {
 			panic(http.ErrAbortHandler) // net/http's way to cut off an answer that cannot be finished
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"vpbx/events"
+	"vpbx/internal/visitor"
 	"vpbx/pbx"
 	"vpbx/sounds"
 	"vpbx/tenants"
@@ -176,6 +177,9 @@ type Config struct {
 	// what documents that come by API may name.
 	Prompts string
 
+	// Proxies are the reverse proxies whose word counts of who has sent a request.
+	Proxies visitor.Proxies
+
 	// Ready says why no new calls are taken, nil when they are. Its text is
 	// shown to anybody.
 	Ready func() error
@@ -247,8 +251,9 @@ func New(c Config) (*Server, error) {
 	s.addCampaignReports()
 	s.addStops()
 	s.addConsents()
-	if err := errors.Join(s.addOpenAPI(), s.broken); err != nil {
-		return nil, fmt.Errorf("build the HTTP API: %w", err)
+	s.addOpenAPI()
+	if s.broken != nil {
+		return nil, fmt.Errorf("build the HTTP API: %w", s.broken)
 	}
 	s.http = &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,

@@ -152,7 +152,7 @@ func (s *Server) addConsents() {
 		OperationID: "remove-consent", Method: http.MethodDelete, Path: consentsPath + "/{number}", DefaultStatus: http.StatusNoContent,
 		Tags: []string{"campaigns"}, Summary: "Forgets that somebody has agreed to be called",
 	}, func(ctx context.Context, q *request, in *inStop) (*struct{}, error) {
-		return nil, s.c.CampaignRecords.RemoveConsent(ctx, q.tenant(), q.company.E164(plus(in.Number)))
+		return nil, s.removeConsent(ctx, q, in.Number)
 	})
 }
 
@@ -204,6 +204,15 @@ func (s *Server) removeStop(ctx context.Context, q *request, campaign, number st
 		return err
 	}
 	q.log.Info("audit: number taken off a stop list", "tenant", q.tenant(), "campaign", campaign, "who", q.who.Name)
+	return nil
+}
+
+func (s *Server) removeConsent(ctx context.Context, q *request, number string) error {
+	if err := s.c.CampaignRecords.RemoveConsent(ctx, q.tenant(), q.company.E164(plus(number))); err != nil {
+		return err
+	}
+	q.log.Info("audit: consent removed", "tenant", q.tenant(), "who", q.who.Name)
+	s.changed(q, "")
 	return nil
 }
 

@@ -162,6 +162,8 @@ func phone(c *pbx.Company, text string) (string, error) {
 		return "", fmt.Errorf("this is no telephone number")
 	case !fullNumber.MatchString(number):
 		return "", fmt.Errorf("this is no telephone number of the country, nor one with + and the code of another")
+	case strings.HasPrefix(number, "+789"): // no area code: 8 and nine digits of a mobile
+		return "", fmt.Errorf("there is no such telephone number: it seems to lack a digit")
 	case pbx.CountryOf(number) == "":
 		return "", fmt.Errorf("there is no such telephone number")
 	}

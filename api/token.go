@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"vpbx/internal/visitor"
 	"vpbx/pbx"
 )
 
@@ -122,12 +123,6 @@ func bearer(r *http.Request) (string, bool) {
 	return token, true
 }
 
-// sourceOf gives the address a request came from, the zero address when it
-// cannot be read. Forwarding headers are not looked at: anybody can write them.
-func sourceOf(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap()
-}
+// sourceOf gives the address a request came from, the zero address when it cannot be
+// read; behind a trusted proxy it is the one that this has written.
+func sourceOf(r *http.Request) netip.Addr { return visitor.Of(r).Addr }

@@ -172,6 +172,6 @@ func (s *Server) removeMessage(ctx context.Context, q *request, in *InMessage) (
 		return nil, fmt.Errorf("remove message %s: %w", m.ID, err)
 	}
 	q.log.Info("audit: voice message removed", "tenant", q.tenant(), "box", m.Box, "recording", m.ID, "by", q.who.Name, "role", q.who.Role,
-		"source", q.http.RemoteAddr)
+		"source", sourceOf(q.http))
 	return nil, nil
 }

@@ -127,6 +127,10 @@ func conclusion(s *pbx.Campaign, t pbx.Target, a pbx.Attempt, cdr pbx.CDR, at ti
 	if cdr.ID != "" {
 		at, a.Talk = cdr.Ended, cdr.Talk
 	}
+	if cdr.Cause.Reason != "" {
+		cause := cdr.Cause.Cause
+		a.Cause = &cause
+	}
 	a.Ended = &at
 	t = after(s, t, a, at)
 	x := pbx.Settlement{Attempt: a, Target: t}

@@ -87,8 +87,9 @@ type Store interface {
 	// Abandonment counts the live answers of a campaign since a time, and those of
 	// them that were abandoned.
 	Abandonment(ctx context.Context, t pbx.TenantID, campaign string, since time.Time) (live, abandoned int, err error)
-	// Call gives the record of a call; NotFound when there is none.
-	Call(ctx context.Context, t pbx.TenantID, id pbx.CallID) (pbx.CDR, []pbx.CallEvent, error)
+	// KeptCall gives the record of a call, also of one that the database has not taken yet;
+	// NotFound when there is none.
+	KeptCall(ctx context.Context, t pbx.TenantID, id pbx.CallID) (pbx.CDR, error)
 	// CountTargets counts targets by state.
 	CountTargets(ctx context.Context, t pbx.TenantID, campaign string) (map[pbx.TargetState]int, error)
 }

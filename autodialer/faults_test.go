@@ -21,7 +21,17 @@ type faulty struct {
 	loseSave atomic.Bool
 	begins   atomic.Int64
 	reads    atomic.Int64
-	saving   func() // before a state is saved
+	saving   func()    // before a state is saved
+	spooled  []pbx.CDR // records that the database has not taken
+}
+
+func (f *faulty) KeptCall(ctx context.Context, t pbx.TenantID, id pbx.CallID) (pbx.CDR, error) {
+	for _, c := range f.spooled {
+		if c.Tenant == t && c.ID == id {
+			return c, nil
+		}
+	}
+	return f.Store.KeptCall(ctx, t, id)
 }
 
 var errDown = errors.New("the disk is full")
@@ -257,6 +267,38 @@ func TestPacerWaitsForStore(t *testing.T) {
 		time.Sleep(time.Minute)
 		if n := x.reads.Load() - before; n > 60 {
 			t.Errorf("%d reads in a minute", n)
+		}
+	})
+}
+
+// TestInterruptedSpooled: an attempt that a dead process left is settled by the record of
+// its call though that still waits in the spool, as when the process died again before the
+// database took it.
+func TestInterruptedSpooled(t *testing.T) {
+	failing(t, company(campaign("news")), func(w *world, x *faulty) {
+		t, ctx := w.t, w.t.Context()
+		w.runner.Close()
+		w.add("news", 1)
+		state := pbx.CampaignState{Tenant: "acme", Campaign: "news", Status: pbx.CampaignRunning, Version: 1, Updated: time.Now()}
+		if err := w.store.SaveCampaign(ctx, "acme", state); err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := w.store.DueTargets(ctx, "acme", "news", time.Now(), 10)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%d targets, %v", len(list), err)
+		}
+		a := pbx.Attempt{Tenant: "acme", Campaign: "news", Target: list[0].ID, N: 1, Number: list[0].Numbers[0], Call: pbx.NewCallID(time.Now()),
+			Kind: pbx.CampaignInform, Mode: pbx.DialMessage, Began: time.Now()}
+		if held, err := w.store.BeginAttempt(ctx, "acme", a, pbx.AttemptGuard{Attempts: 3, PerNumber: 3}); err != nil || held != "" {
+			t.Fatal(held, err)
+		}
+		cause := pbx.NewCause(pbx.PartyCallee, pbx.Hangup)
+		x.spooled = []pbx.CDR{{ID: a.Call, Tenant: "acme", Ended: time.Now(), Talk: 30, Outcome: pbx.OutcomeAnswered, Cause: pbx.CDRCause{Cause: cause, Text: cause.Text()},
+			Campaign: &pbx.InCampaign{Outcome: pbx.AttemptAnswered, Told: true}}}
+		w.start()
+		made, err := w.store.Attempts(ctx, "acme", "news", a.Target)
+		if err != nil || len(made) != 1 || made[0].Outcome != pbx.AttemptAnswered || made[0].Talk != 30 || made[0].Cause == nil || *made[0].Cause != cause {
+			t.Errorf("the attempt: %+v, %v", made, err)
 		}
 	})
 }

@@ -15,8 +15,23 @@ const contactsBack = 32 * 24 * time.Hour
 
 // facts are what is known of a target besides itself.
 type facts struct {
-	contacts []pbx.Contacted // earlier attempts to the number
-	consent  *pbx.Consent
+	contacts []pbx.Contacted        // earlier attempts to its numbers
+	consents map[string]pbx.Consent // by its numbers
+}
+
+// consent gives the record that the target has agreed to be called at a number: one that came
+// with the list is of the person, others are of the number.
+func (f facts) consent(s *pbx.Campaign, t pbx.Target, number string) *pbx.Consent {
+	if t.Consent != nil {
+		return t.Consent
+	}
+	if c, has := f.consents[number]; has {
+		return &c
+	}
+	if s.Consent == pbx.ConsentGiven {
+		return &pbx.Consent{Source: "campaign " + s.Name, Text: "the company states that the list has consented", At: t.Added}
+	}
+	return nil
 }
 
 // fed is what was read for a campaign.
@@ -27,6 +42,12 @@ type fed struct {
 	all  bool      // are called: nothing waits, here or in the store
 	none bool      // of what was due nobody may be called now
 	err  error
+}
+
+// putBack says that targets that were read, and may not be called now, are written down.
+type putBack struct {
+	key
+	err error
 }
 
 // feed reads targets that are due and finds out who may be called; known are those that
@@ -52,7 +73,7 @@ func (r *Runner) due(k key, company *pbx.Company, s *pbx.Campaign, known map[int
 	if len(list) == 0 {
 		return fed{next: next, all: len(known) == 0 && next.IsZero()}, nil
 	}
-	found, err := r.facts(ctx, k.tenant, s, list, at)
+	found, err := r.facts(ctx, k.tenant, list, at)
 	if err != nil {
 		return fed{}, err
 	}
@@ -74,7 +95,7 @@ func (r *Runner) due(k key, company *pbx.Company, s *pbx.Campaign, known map[int
 }
 
 // facts gathers what is known of targets.
-func (r *Runner) facts(ctx context.Context, t pbx.TenantID, s *pbx.Campaign, list []pbx.Target, at time.Time) ([]facts, error) {
+func (r *Runner) facts(ctx context.Context, t pbx.TenantID, list []pbx.Target, at time.Time) ([]facts, error) {
 	var numbers []string
 	for _, target := range list {
 		numbers = append(numbers, target.Numbers...)
@@ -93,15 +114,12 @@ func (r *Runner) facts(ctx context.Context, t pbx.TenantID, s *pbx.Campaign, lis
 	}
 	all := make([]facts, len(list))
 	for i, target := range list {
-		f := facts{consent: target.Consent}
+		f := facts{consents: map[string]pbx.Consent{}}
 		for _, n := range target.Numbers {
 			f.contacts = append(f.contacts, by[n]...) // a debtor is one person, whatever its numbers
-			if c, has := consents[n]; has && f.consent == nil {
-				f.consent = &c
+			if c, has := consents[n]; has {
+				f.consents[n] = c
 			}
-		}
-		if s.Consent == pbx.ConsentGiven && f.consent == nil {
-			f.consent = &pbx.Consent{Source: "campaign " + s.Name, Text: "the company states that the list has consented", At: target.Added}
 		}
 		all[i] = f
 	}
@@ -162,9 +180,10 @@ func (r *Runner) took(f fed) {
 	x.reading, x.dirty = false, true
 	at := time.Now()
 	if x.changed { // what was read may not be so any more
-		x.changed, f.list, x.feedAt = false, nil, time.Time{}
+		x.changed, x.dropped, x.feedAt = false, true, time.Time{}
 		return
 	}
+	x.dropped = false
 	switch {
 	case f.err != nil:
 		r.Log.Error("campaign cannot be read", "tenant", f.tenant, "campaign", f.name, "error", f.err)
@@ -172,7 +191,7 @@ func (r *Runner) took(f fed) {
 	case len(f.list) > 0:
 		x.feedAt = time.Time{}
 		if x.state.Status == pbx.CampaignRunning {
-			x.waiting = append(x.waiting, f.list...)
+			x.waiting, x.freshAt = append(x.waiting, f.list...), at
 		}
 	case f.none:
 		x.feedAt = at.Add(betweenFeed)
@@ -184,6 +203,32 @@ func (r *Runner) took(f fed) {
 			r.finished(f.key, x)
 		}
 	}
+}
+
+// putOffDone goes on to read when those who were put off are written down.
+func (r *Runner) putOffDone(p putBack) {
+	x := r.runs[p.key]
+	if x == nil {
+		return
+	}
+	x.putting--
+	x.feedAt = time.Now().Add(betweenFeed)
+	if p.err != nil {
+		r.Log.Error("targets cannot be put off", "tenant", p.tenant, "campaign", p.name, "error", p.err)
+		x.feedAt = time.Now().Add(retryStore)
+	}
+}
+
+// readAnew forgets what was read of a campaign, since something has changed, or is to do so
+// later: no two reads in a row are given up, and what was read is used for a while, lest a
+// campaign that changes all the time calls nobody. What matters most, BeginAttempt looks at
+// in any case.
+func (x *run) readAnew(at time.Time) {
+	if x.stale = x.dropped || at.Before(x.freshAt.Add(keepRead)); x.stale {
+		x.feedAt = earliest(x.feedAt, at.Add(betweenFeed)) // who is new is read all the same
+		return
+	}
+	x.changed, x.waiting, x.feedAt = x.reading, nil, time.Time{}
 }
 
 // finished ends a campaign when nobody waits and nobody is dialled.

@@ -32,7 +32,7 @@ func (r *Runner) judge(company *pbx.Company, s *pbx.Campaign, c candidate, at ti
 		return nil, later, false
 	}
 	v := r.Law.Judge(law.Case{At: at, End: s.Until, Kind: s.Kind, Mode: s.Mode, Operator: s.Connects(), Reserved: c.target.Operator != "",
-		Number: c.number, Zone: c.target.Zone, Consent: c.facts.consent, Schedule: company.Schedules[s.When], Home: home(company, s),
+		Number: c.number, Zone: c.target.Zone, Consent: c.facts.consent(s, c.target, c.number), Schedule: company.Schedules[s.When], Home: home(company, s),
 		Label: caller.Label, Unlabelled: s.Unlabelled, History: c.facts.contacts, Own: law.OwnOf(s)})
 	switch v.Do {
 	case law.Dial:
@@ -71,14 +71,25 @@ func (r *Runner) mayRun(ctx context.Context, company *pbx.Company, s *pbx.Campai
 	case s.Passed(at):
 		return &pbx.Error{Kind: pbx.Conflict, Field: "until", Msg: "the time of the campaign is over"}
 	}
+	return r.fits(ctx, company, s, at, state.Status)
+}
+
+// fits tells what forbids a campaign to run as it is set. For one that runs it does not
+// matter whether anybody who is left has consented, since each is judged, nor for one that
+// has run what none of those who are left has.
+func (r *Runner) fits(ctx context.Context, company *pbx.Company, s *pbx.Campaign, at time.Time, was pbx.CampaignStatus) error {
 	if missing := unplayable(company, s); len(missing) > 0 {
 		return &pbx.Error{Kind: pbx.Conflict, Field: "script", Msg: "no sound was uploaded yet for the prompts " + strings.Join(missing, ", ")}
 	}
-	countries, consented, err := r.sample(ctx, company, s, at)
+	countries, consented, lack, err := r.sample(ctx, company, s, at)
 	if err != nil {
 		return err
 	}
-	problems := r.Law.CheckStart(law.Facts{At: at, Campaign: s, Schedule: company.Schedules[s.When], Home: home(company, s), Countries: countries, Consented: consented})
+	if lack != "" && was != pbx.CampaignPaused && was != pbx.CampaignRunning {
+		return &pbx.Error{Kind: pbx.Conflict, Field: "script", Msg: lack}
+	}
+	problems := r.Law.CheckStart(law.Facts{At: at, Campaign: s, Schedule: company.Schedules[s.When], Home: home(company, s), Countries: countries,
+		Consented: consented || was == pbx.CampaignRunning})
 	if len(problems) == 0 {
 		return nil
 	}
@@ -103,25 +114,25 @@ func unplayable(company *pbx.Company, s *pbx.Campaign) []string {
 	})
 }
 
-// sample looks at targets that wait: in which countries they are, and whether any has
-// consented.
-func (r *Runner) sample(ctx context.Context, company *pbx.Company, s *pbx.Campaign, at time.Time) (countries []string, consented bool, err error) {
+// sample looks at targets that wait: in which countries they are, whether any has
+// consented, and what none has that is to be said (see [unsaid]).
+func (r *Runner) sample(ctx context.Context, company *pbx.Company, s *pbx.Campaign, at time.Time) (countries []string, consented bool, lack string, err error) {
 	far := at.AddDate(100, 0, 0) // also those that are not due yet
 	list, _, err := r.Store.DueTargets(ctx, company.ID, s.Name, far, sampled)
 	if err != nil {
-		return nil, false, err
+		return nil, false, "", err
 	}
-	all, err := r.facts(ctx, company.ID, s, list, at)
+	all, err := r.facts(ctx, company.ID, list, at)
 	if err != nil {
-		return nil, false, err
+		return nil, false, "", err
 	}
 	for i, t := range list {
-		consented = consented || all[i].consent != nil
 		for _, n := range t.Numbers {
+			consented = consented || all[i].consent(s, t, n) != nil
 			if c := pbx.CountryOf(n); c != "" && !slices.Contains(countries, c) {
 				countries = append(countries, c)
 			}
 		}
 	}
-	return countries, consented, nil
+	return countries, consented, unsaid(company, s, list), nil
 }

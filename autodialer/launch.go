@@ -74,6 +74,11 @@ func (r *Runner) launch(at time.Time) time.Time {
 			r.limits.Want(id, "", 0)
 			continue
 		}
+		if x.fits != company { // it was edited in this moment
+			r.limits.Want(id, "", 0)
+			soon = at
+			continue
+		}
 		trunk, _ := r.trunk(company, s)
 		if at.Sub(x.waiting[0].read) > freshFor { // it is read again
 			x.waiting, x.feedAt, soon = nil, time.Time{}, at
@@ -159,11 +164,11 @@ func (r *Runner) putOff(k key, x *run, company *pbx.Company, s *pbx.Campaign, fi
 		}
 		return !may
 	})
-	x.reading = true // nobody reads them meanwhile: they are still due
+	x.putting++ // nobody reads them meanwhile: they are still due
 	r.aside(func() {
 		ctx, cancel := r.bounded()
 		defer cancel()
-		r.tell(fed{key: k, none: true, err: r.deferAll(ctx, k, held)})
+		r.tell(putBack{k, r.deferAll(ctx, k, held)})
 	})
 	r.limits.Want(k.id(), "", 0)
 }

@@ -19,6 +19,7 @@ const (
 	toCancel verb = "cancel"
 	toFinish verb = "finish" // all are called, or its time is over: the runner's own word
 	toLook   verb = "look"   // what it is by what is kept: likewise
+	toCheck  verb = "check"  // whether it may run as it is set now: likewise
 )
 
 // order asks loop to change what a campaign does.
@@ -41,7 +42,7 @@ type ordering struct {
 type saved struct {
 	order
 	ordering
-	settings *pbx.Campaign
+	company *pbx.Company // with whose settings it was checked
 }
 
 // StartCampaign starts a campaign, for by, who asks for it. It is refused with the reasons
@@ -122,8 +123,13 @@ func (r *Runner) change(o order) saved {
 		return saved{order: o, ordering: ordering{err: err}}
 	}
 	company, settings := r.settings(o.key)
-	if o.do == toLook {
-		return saved{o, ordering{s, nil}, settings}
+	switch {
+	case o.do == toLook:
+		return saved{o, ordering{s, nil}, nil}
+	case o.do == toCheck && (settings == nil || s.Status != pbx.CampaignRunning): // it does not run any more, or not for long
+		return saved{o, ordering{s, nil}, company}
+	case o.do == toCheck:
+		return saved{o, ordering{s, r.fits(ctx, company, settings, time.Now(), s.Status)}, company}
 	}
 	kept := s
 	next, err := o.next(s)
@@ -159,7 +165,7 @@ func (r *Runner) change(o order) saved {
 	case err != nil:
 		return saved{order: o, ordering: ordering{kept, fmt.Errorf("%s campaign %s: %w", o.do, o.name, err)}}
 	}
-	return saved{o, ordering{s, nil}, settings}
+	return saved{o, ordering{s, nil}, company}
 }
 
 // errMore refuses to finish a campaign to which somebody was added meanwhile.
@@ -207,7 +213,10 @@ func (r *Runner) changed(m saved) {
 	switch {
 	case m.err == nil && m.do == toLook:
 		r.looked(m, x)
+	case m.err == nil && m.do == toCheck:
+		x.fits = m.company
 	case m.err == nil:
+		x.fits = m.company
 		r.take(m.key, m.state)
 		r.Log.Info("campaign "+string(m.state.Status), "tenant", m.tenant, "campaign", m.name, "by", m.by, "alert", m.alert)
 		told := m.state
@@ -251,6 +260,11 @@ func (r *Runner) refusedOrder(m saved, x *run) {
 		return
 	case errors.Is(m.err, errMore):
 		x.feedAt = at.Add(time.Second)
+		return
+	case m.do == toStart && m.by == schedule && m.state.Status != pbx.CampaignDraft && m.state.Status != pbx.CampaignReady && decided(m.err):
+		return // somebody was faster
+	case m.do == toCheck && decided(m.err):
+		x.orders = append(x.orders, order{key: m.key, do: toPause, alert: "its settings have changed, and it may not run with them: " + m.err.Error()})
 		return
 	}
 	x.unsure = pbx.KindOf(m.err) != pbx.NotFound // it may be kept all the same

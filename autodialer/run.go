@@ -15,6 +15,7 @@ const (
 	betweenFeed = 100 * time.Millisecond // when none of what was read may be called
 	maxFaults   = 10                     // of trunks in a row, then the campaign is paused
 	maxDown     = 30 * time.Second       // without a trunk, likewise
+	keepRead    = time.Second            // what was read is used at least, though something has changed
 	minuteSlots = 60
 )
 
@@ -26,8 +27,14 @@ type run struct {
 	orders   []order // that wait for that
 	unsure   bool    // whether state is what is kept
 
+	fits *pbx.Company // with whose settings it may run; nil: that is not known
+
 	reading bool
-	changed bool      // something has changed since that began
+	putting int       // portions of targets that are written down as not to be called now
+	changed bool      // something has changed since reading began
+	dropped bool      // the last read was given up for that
+	stale   bool      // something has changed since what waits was read
+	freshAt time.Time // when that was
 	feedAt  time.Time // nothing is read before
 	waiting []candidate
 	open    map[int64]*dialled // attempts, by target
@@ -111,7 +118,7 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 	if company == nil {
 		x.waiting = nil
 		r.want(k, x, nil, "", 0)
-		if len(x.open) == 0 && !x.reading && !x.changing {
+		if x.quiet() {
 			r.forget(k)
 		}
 		return time.Time{}
@@ -127,7 +134,7 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 	}
 	if x.state.Status != pbx.CampaignRunning {
 		r.want(k, x, s, "", 0)
-		if len(x.open) == 0 && !x.reading && !x.changing && x.state.Status != pbx.CampaignPaused {
+		if x.quiet() && x.state.Status != pbx.CampaignPaused {
 			delete(r.runs, k)
 			r.limits.Drop(k.id())
 		}
@@ -151,6 +158,10 @@ func (r *Runner) tend(k key, x *run, at time.Time) time.Time {
 		}
 		x.waiting = nil
 		r.want(k, x, s, "", 0)
+		return next
+	case x.fits != company:
+		r.want(k, x, s, "", 0)
+		r.ordered(order{key: k, do: toCheck})
 		return next
 	}
 	if !s.Until.IsZero() {
@@ -176,9 +187,14 @@ func (r *Runner) forget(k key) {
 // the campaign is paused, but not while nobody could be called anyway.
 func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, at time.Time) time.Time {
 	next := time.Time{}
-	if len(x.waiting) < lowWater && !x.reading {
+	if x.stale {
+		if x.readAnew(at); x.stale {
+			next = later(x.freshAt.Add(keepRead), at.Add(betweenFeed))
+		}
+	}
+	if len(x.waiting) < lowWater && !x.reading && x.putting == 0 {
 		if at.Before(x.feedAt) {
-			next = x.feedAt
+			next = earliest(next, x.feedAt)
 		} else {
 			x.reading = true
 			known := x.known()
@@ -186,7 +202,7 @@ func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, a
 		}
 	}
 	trunk, up := r.trunk(company, s)
-	if up || len(x.waiting) == 0 {
+	if up || len(x.waiting) == 0 && !x.reading {
 		x.trunkDown, x.why = time.Time{}, ""
 		return earliest(next, r.paced(k, x, company, s, trunk, at))
 	}
@@ -201,6 +217,9 @@ func (r *Runner) prepare(k key, x *run, company *pbx.Company, s *pbx.Campaign, a
 	}
 	return earliest(next, at.Add(time.Second))
 }
+
+// quiet tells whether nothing goes on that is about the campaign.
+func (x *run) quiet() bool { return len(x.open) == 0 && !x.reading && x.putting == 0 && !x.changing }
 
 // known are the targets that need not be read: they wait for their turn or are dialled.
 func (x *run) known() map[int64]bool {

@@ -200,6 +200,8 @@ func (r *Runner) handle(m any) {
 		r.over(m)
 	case heard:
 		r.listen(m)
+	case putBack:
+		r.putOffDone(m)
 	case knownPast:
 		r.past(m)
 	case startAgain:
@@ -209,7 +211,7 @@ func (r *Runner) handle(m any) {
 	case wake:
 		for k, x := range r.runs {
 			if k.tenant == m.tenant && (m.name == "" || m.name == k.name) {
-				x.changed, x.waiting, x.feedAt = x.reading, nil, time.Time{}
+				x.readAnew(time.Now())
 			}
 		}
 		r.planAt = time.Time{}
@@ -305,15 +307,16 @@ func (r *Runner) settings(k key) (*pbx.Company, *pbx.Campaign) {
 }
 
 // recover settles the attempts that were going on when the process ended: by the record of
-// the call where there is one, which the journal has closed meanwhile, else as
-// interrupted. None of them is dialled again for the same attempt.
+// the call where there is one, which the journal has closed meanwhile, also when it still
+// waits for the database, else as interrupted. None of them is dialled again for the same
+// attempt.
 func (r *Runner) recover(ctx context.Context) error {
 	left, err := r.Store.LeftAttempts(ctx)
 	if err != nil {
 		return fmt.Errorf("read attempts that were left: %w", err)
 	}
 	for _, a := range left {
-		cdr, _, err := r.Store.Call(ctx, a.Tenant, a.Call)
+		cdr, err := r.Store.KeptCall(ctx, a.Tenant, a.Call)
 		if err != nil && pbx.KindOf(err) != pbx.NotFound {
 			return fmt.Errorf("read the call of an attempt: %w", err)
 		}

@@ -21,6 +21,8 @@ type Agents interface {
 	SaveAgent(ctx context.Context, t pbx.TenantID, a pbx.AgentState) error
 	// SaveCallback keeps a callback as it is now.
 	SaveCallback(ctx context.Context, t pbx.TenantID, c pbx.CallbackOrder) error
+	// SaveAgentTalk keeps a talk of an agent that is over.
+	SaveAgentTalk(ctx context.Context, t pbx.TenantID, k pbx.AgentTalk) error
 }
 
 // desks are the matchers of all companies, each under the one mutex, which is held for
@@ -101,7 +103,7 @@ func (d *desks) round(k *desk) (turns []*waiter) {
 	d.expire(k, at)
 	for _, a := range k.agents {
 		if a.leg != nil && isOver(a.leg) { // its call should have said so
-			k.talked(a, at, true)
+			d.talked(k, a, at)
 		}
 	}
 	for _, w := range k.matcher.round(at, func(number string) bool { return d.m.able(k.company, number) }) {

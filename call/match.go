@@ -148,13 +148,7 @@ func (m *matcher) queue(was *pbx.Group) *pbx.Group {
 
 // logged tells whether an agent is at work for a queue, paused or not.
 func (m *matcher) logged(g *pbx.Group, a *agent, member bool) bool {
-	switch g.Queue.Login {
-	case pbx.LoginOpen:
-		return member && a.state.Logged == pbx.LoggedIn || slices.Contains(a.state.Queues, g.Number)
-	case pbx.LoginRequired:
-		return member && a.state.Logged == pbx.LoggedIn
-	}
-	return member && a.state.Logged != pbx.LoggedOut
+	return g.LoggedIn(a.state, member)
 }
 
 // staff lists the agents of a queue: its members, then those who have logged in to it.

@@ -94,6 +94,9 @@ func (c *Call) values() map[string]string {
 	if c.decision.To != "" {
 		values["dialled"] = c.decision.To
 	}
+	if c.campaign != nil {
+		delete(values, "name") // the caller is the company; the target's comes with the call
+	}
 	for name, v := range values {
 		if v == "" || v == pbx.Anonymous {
 			delete(values, name)

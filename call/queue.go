@@ -338,7 +338,7 @@ func (c *Call) served(p *party) {
 	p.serves = false
 	c.m.desks.with(c.company.ID, func(k *desk) {
 		if a := k.agents[p.number]; a != nil && a.leg == ended(p.leg) {
-			k.talked(a, time.Now(), true)
+			c.m.desks.talked(k, a, time.Now())
 		}
 	})
 }

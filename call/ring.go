@@ -272,10 +272,14 @@ func (c *Call) pickedUp(p *party, e sip.PickedUp) *party {
 	return p
 }
 
-// dropUnanswered gives up on all who still ring after d.
+// dropUnanswered gives up on all who still ring after d. A trunk that has said nothing in
+// that time, not even a 100, has not called anybody.
 func (c *Call) dropUnanswered(d time.Duration) {
 	for _, p := range slices.Clone(c.parties) {
 		cause := pbx.NewCause(pbx.PartyCallee, pbx.NoAnswer)
+		if p.trunk != "" && p.leg != nil && !p.leg.Replied() {
+			cause = pbx.NewCause(pbx.PartyTrunk, pbx.NoReply)
+		}
 		p.waited = d
 		c.letGo(p, cause)
 	}

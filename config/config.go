@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vpbx/internal/strict"
+	"vpbx/internal/visitor"
 	"vpbx/media/amd"
 )
 
@@ -86,6 +87,11 @@ type HTTP struct {
 
 	// ListenTLS is where the same is served by https, host:port; "": nowhere.
 	ListenTLS string `yaml:"listen_tls"`
+
+	// Proxies are the networks of reverse proxies whose word counts of who has asked
+	// them, which they write into the header ProxyHeader.
+	Proxies     []netip.Prefix `yaml:"proxies"`
+	ProxyHeader visitor.Header `yaml:"proxy_header"` // x-forwarded-for or forwarded
 }
 
 // AmoCRM is how accounts of amoCRM are reached.
@@ -149,7 +155,7 @@ func Default() Config {
 		},
 		Recordings: Recordings{Storage: OnDisk, S3: S3{TLS: true}},
 		Speech:     Speech{Engine: "none", Command: []string{}, Timeout: 10 * time.Second, AtOnce: 2},
-		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
+		HTTP:       HTTP{Listen: "127.0.0.1:8080", Proxies: []netip.Prefix{}, ProxyHeader: visitor.XForwardedFor},
 		Provision:  []string{},
 		Webhooks:   Webhooks{Networks: []netip.Prefix{}},
 		Mail:       Mail{TLS: MailStartTLS, Sound: MailMP3},

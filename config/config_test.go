@@ -44,6 +44,8 @@ speech: {engine: none, command: [], url: "", header: "", token: "", voice: "", t
 http:
   listen: 127.0.0.1:8080        # API, pages, metrics
   token: ""                     # first administrator token; made and printed once when empty
+  proxies: []                   # networks of reverse proxies whose word counts of who has asked them: [10.0.0.5/32]
+  proxy_header: x-forwarded-for # in which they write that, or forwarded (RFC 7239)
 tls: {cert: "", key: ""}        # for tls://, wss:// and https
 provision: []                   # company files, read at start and on SIGHUP
 webhooks: {networks: []}        # that CRMs of kind webhook may be in, beside public addresses
@@ -210,6 +212,9 @@ func TestMistakes(t *testing.T) {
 		{"http: {listen_tls: '8443'}", "2 mistakes:\n  line 1: http.listen_tls: \"8443\" is not host:port\n  line 1: http.listen_tls: needs tls.cert and tls.key"},
 		{"http: {listen: '127.0.0.1:8443', listen_tls: '127.0.0.1:8443'}",
 			"2 mistakes:\n  line 1: http.listen_tls: the same address as http.listen\n  line 1: http.listen_tls: needs tls.cert and tls.key"},
+		{"http: {proxies: [10.0.0.5]}", `line 1: http.proxies[0]: "10.0.0.5" is not a network; write it as 10.0.0.0/8, a single address as 192.0.2.1/32`},
+		{"http: {proxies: [10.0.0.5/24, '::ffff:10.0.0.0/120', 0.0.0.0/0, '::/0']}", "4 mistakes:\n  line 1: http.proxies[0]: must be a network such as 10.0.0.0/24, without bits behind its mask\n  line 1: http.proxies[1]: must be written as an IPv4 network\n  line 1: http.proxies[2]: must not be everybody: whoever asks could write another's address\n  line 1: http.proxies[3]: must not be everybody: whoever asks could write another's address"},
+		{"http: {proxy_header: x-real-ip}", "line 1: http.proxy_header: must be x-forwarded-for or forwarded"},
 		{"http: {token: s3 cret}", "line 1: http.token: must be printable ASCII without spaces"},
 		{"tls: {cert: x.pem}", "line 1: tls.key: is missing: tls.cert is set"},
 		{"provision: [no/such/file.yaml]", "line 1: provision[0]: no/such/file.yaml cannot be read: no such file or directory"},
@@ -423,6 +428,8 @@ http:
   token: "********"
   external: ""
   listen_tls: ""
+  proxies: []
+  proxy_header: x-forwarded-for
 tls:
   cert: ""
   key: ""

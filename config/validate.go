@@ -7,11 +7,13 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"vpbx/internal/strict"
+	"vpbx/internal/visitor"
 )
 
 // Validate reports everything that is wrong with the configuration, as
@@ -255,6 +257,7 @@ func (h HTTP) check(note note) {
 			note("http.listen_tls", "the same address as http.listen")
 		}
 	}
+	h.checkProxies(note)
 	notHeader := func(r rune) bool { return r <= ' ' || r > '~' }
 	if strings.ContainsFunc(h.Token, notHeader) {
 		note("http.token", "must be printable ASCII without spaces")
@@ -266,6 +269,24 @@ func (h HTTP) check(note note) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
 		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.ContainsFunc(h.External, notHeader) {
 		note("http.external", "%q is not an address such as https://pbx.example.org", h.External)
+	}
+}
+
+// checkProxies notes networks by which everybody's word would count.
+func (h HTTP) checkProxies(note note) {
+	for i, n := range h.Proxies {
+		path := fmt.Sprintf("http.proxies[%d]", i)
+		switch {
+		case !n.IsValid(), n != n.Masked():
+			note(path, "must be a network such as 10.0.0.0/24, without bits behind its mask")
+		case n.Addr().Is4In6():
+			note(path, "must be written as an IPv4 network")
+		case n.Bits() == 0:
+			note(path, "must not be everybody: whoever asks could write another's address")
+		}
+	}
+	if !slices.Contains(visitor.Headers, h.ProxyHeader) {
+		note("http.proxy_header", "must be x-forwarded-for or forwarded")
 	}
 }
 

@@ -23,7 +23,8 @@
 // # What it is not
 //
 // It knows nothing of calls, tenants or SIP; SDP goes through as bytes. It does not
-// buffer audio against jitter but to mix it: the phones do that (decision 12). Codecs that package
+// buffer audio against jitter but to mix it: the phones do that. What it decodes for a bridge it puts in order
+// first (audio.Order, decision 12). Codecs that package
 // audio does not know are relayed, not mixed nor changed. The media of browsers comes through
 // package webrtc, which speaks ICE; to the rest of a session it is a socket like any other.
 //

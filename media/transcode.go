@@ -11,11 +11,13 @@ import (
 // the other's stream: frames of 20 ms with numbers and timestamps of its own, on
 // the other's clock, at the distances they have on the peer's. It belongs to the
 // goroutine that reads the peer's packets, and decodes and encodes there: a packet
-// waits for nothing but the rest of a frame where the peer's are not 20 ms long.
+// waits for nothing but the rest of a frame where the peer's are not 20 ms long, and,
+// behind a gap, for those that this peer's network lets come in disorder.
 type transcoder struct {
-	to    *Session
-	codec audio.Codec // it makes
+	from, to *Session
+	codec    audio.Codec // it makes
 
+	order  audio.Order
 	line   *audio.Listener
 	enc    *audio.Encoder
 	settle settling
@@ -53,9 +55,30 @@ func (s *Session) transcode(r *route, f *format, h header, payload []byte, x *ex
 	case t == nil:
 		return dropPayload
 	case f.event:
+		for p := t.order.Rest(); p != nil; p = t.order.Rest() {
+			t.use(p, at) // the key is behind them
+		}
 		return t.press(f, h, payload, x, at)
 	}
-	return t.hear(f, h, payload, x.pt, at)
+	t.order.Add(t.line, audio.Packet{Codec: f.audio, PT: x.pt, Seq: h.seq, SSRC: h.ssrc, TS: h.ts, At: at, Payload: payload})
+	for p := t.order.Next(t.line, at); p != nil; p = t.order.Next(t.line, at) {
+		t.use(p, at)
+	}
+	return kept
+}
+
+// stale is the age of a packet that waited when its peer paused: nobody waits for it any more.
+const stale = 200 * time.Millisecond
+
+// use hears a packet whose turn it is, and counts it when it went no further.
+func (t *transcoder) use(p *audio.Packet, at time.Time) {
+	why := dropLate
+	if at.Sub(p.At) < stale {
+		why = t.hear(p, at)
+	}
+	if why != kept {
+		t.from.in.count(why)
+	}
 }
 
 // transcoding is the transcoder to a session that makes a codec of sound of a rate:
@@ -70,18 +93,18 @@ func (s *Session) transcoding(rate int, into audio.Codec, to *Session) *transcod
 	if enc == nil {
 		return nil
 	}
-	s.trans = &transcoder{to: to, codec: into, line: audio.NewListener(rate), enc: enc, frame: make([]int16, enc.Frame())}
+	s.trans = &transcoder{from: s, to: to, codec: into, line: audio.NewListener(rate), enc: enc, frame: make([]int16, enc.Frame())}
 	return s.trans
 }
 
-// hear takes a packet of the peer's audio and sends the frames that are whole, as
-// pt to dst.
-func (t *transcoder) hear(f *format, h header, payload []byte, pt uint8, at time.Time) reason {
+// hear takes a packet of the peer's audio and sends the frames that are whole.
+func (t *transcoder) hear(p *audio.Packet, at time.Time) reason {
 	dst := t.to.dst.Load()
 	if dst == nil {
 		return dropAddress
 	}
-	pos, pcm := t.line.Hear(f.audio, h.ssrc, h.ts, payload)
+	pt := p.PT
+	pos, pcm := t.line.Hear(p.Codec, p.SSRC, p.TS, p.Payload)
 	if len(pcm) == 0 {
 		return dropLate
 	}

@@ -203,6 +203,120 @@ func TestTranscodingLoss(t *testing.T) {
 	})
 }
 
+// What comes in disorder is put in order: the first packet that comes behind its follower is
+// lost, those after it are waited for. Who only loses packets is not waited for.
+func TestTranscodingDisorder(t *testing.T) {
+	for _, from := range []Codec{PCMA, G722, Opus} {
+		if raced && from == Opus {
+			continue
+		}
+		t.Run(from.Name, func(t *testing.T) {
+			bubble(t, nil, func(r *rig) {
+				into := PCMU
+				if from == PCMA {
+					into = G722
+				}
+				a, b := r.talker(1, from, 8000), r.talker(2, into, 8000)
+				Join(a.Session, b.Session)
+				src := speech(t, 8000)
+				begin, n := time.Now(), 0
+				for f := range slices.Chunk(src[:len(src)/480*480], 480) { // packets 1 3 2, 4 6 5, …
+					var late []byte
+					for i := range 3 {
+						buf := make([]byte, audio.MaxFrame)
+						p := rtp(a.codec.PT, false, a.seq, a.ts, a.phone.ssrc, buf[:a.enc.Encode(buf, f[i*160:][:160])])
+						a.seq++
+						a.ts += units(frameTime, a.codec.Rate)
+						if i == 1 {
+							late = p
+						} else {
+							a.raw(p)
+						}
+						if b.listen(time.Since(begin)); i == 2 {
+							a.raw(late)
+						}
+						time.Sleep(frameTime)
+						b.listen(time.Since(begin))
+						n++
+					}
+				}
+				if a.wantDrops(t, map[string]uint64{"late": 1}); len(b.all) != n {
+					t.Errorf("%d packets of %d", len(b.all), n)
+				}
+				q := measure(src, b.out, 8000)
+				t.Logf("%v", q)
+				if least := map[string]float64{"PCMA": 20, "G722": 20, "opus": 6}[from.Name]; q.snr < least {
+					t.Errorf("%v, want %v dB", q, least)
+				}
+				b.whole(t)
+			})
+		})
+	}
+}
+
+// Loss alone makes nobody wait: the packet behind the gap leaves when it comes, with what was made up. Behind
+// disorder it waits, as long as that network needs, and what waited when the peer fell silent is forgotten.
+func TestTranscodingWaits(t *testing.T) {
+	bubble(t, nil, func(r *rig) {
+		a, b := r.speaker(1, G722, 8000, 440), r.speaker(2, PCMA, 8000, 700)
+		Join(a.Session, b.Session)
+		sent := func(want int, when string) {
+			t.Helper()
+			time.Sleep(frameTime)
+			got := b.phone.hear()
+			if b.all = append(b.all, got...); len(got) != want {
+				t.Errorf("%s: %d packets, want %d", when, len(got), want)
+			}
+		}
+		lose := func() {
+			a.skip()
+			sent(0, "a lost packet")
+		}
+		for range 3 {
+			a.speak(200*time.Millisecond, b)
+			lose()
+			a.raw(a.skip())
+			sent(2, "behind a loss")
+		}
+		late := a.skip()
+		a.raw(a.skip())
+		sent(2, "before the late one")
+		a.raw(late)
+		sent(0, "the late one")
+		a.raw(a.skip())
+		sent(1, "after it")
+		lose()
+		a.raw(a.skip())
+		sent(0, "behind a gap")
+		a.raw(a.skip())
+		sent(0, "behind it, the one before was late by as much")
+		a.raw(a.skip())
+		sent(4, "after as long as packets were late")
+		late = a.skip()
+		a.raw(a.skip())
+		sent(0, "behind another gap")
+		a.raw(late)
+		sent(2, "in order")
+		lose()
+		a.raw(a.skip())
+		sent(0, "the last before a pause")
+		for range 20 {
+			a.skip()
+			a.seq--
+			time.Sleep(frameTime)
+		}
+		a.raw(a.skip())
+		sent(1, "after the pause")
+		a.wantDrops(t, map[string]uint64{"late": 2})
+		a.speak(time.Minute, b)
+		lose()
+		a.raw(a.skip())
+		sent(2, "disorder was long ago")
+		b.one(t)
+		b.wantTone(t, 440)
+	})
+}
+
 // Packets of other lengths become packets of 20 ms.
 func TestTranscodingOtherLengths(t *testing.T) {
 	for _, ms := range []int{10, 30, 40, 60} {
@@ -522,14 +636,14 @@ func BenchmarkTranscode(b *testing.B) {
 			to.out.begin()
 			to.dst.Store(&dst)
 			a := &Session{}
-			t := a.transcoding(rate, into, to)
 			f := &format{codec: sdp.Codec(tt[0]), audio: from}
 			at := time.Unix(1000, 0)
 			n := 0
+			r, x := &route{to: to, rate: rate}, &exit{pt: tt[1].PT, into: into}
 			cpu(b, 1, func() {
-				h := header{ts: uint32(n * tt[0].Rate / 50), ssrc: 1}
-				if why := t.hear(f, h, list[n%len(list)], tt[1].PT, at); why != kept {
-					b.Fatal(why)
+				h := header{ts: uint32(n * tt[0].Rate / 50), ssrc: 1, seq: uint16(n)}
+				if why := a.transcode(r, f, h, list[n%len(list)], x, at); why != kept || a.in.drops != [reasons]uint64{} {
+					b.Fatal(why, a.in.drops)
 				}
 				at = at.Add(frameTime)
 				n++

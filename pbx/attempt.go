@@ -46,7 +46,8 @@ type Attempt struct {
 	Ended    *time.Time     `json:"ended,omitempty"` // nil: it goes on
 	Outcome  AttemptOutcome `json:"outcome,omitempty"`
 	Result   *InCampaign    `json:"result,omitempty"`
-	Talk     float64        `json:"talk,omitempty"` // seconds, of the call record
+	Talk     float64        `json:"talk,omitempty"`  // seconds, of the call record
+	Cause    *Cause         `json:"cause,omitempty"` // of the call record; nil: there is none, or the attempt is older than this field
 }
 
 // CampaignCall is the call of an attempt that is to be made. The attempt is saved.
@@ -124,7 +125,8 @@ type ContactLimit struct {
 // Contacted is one earlier attempt to a number, by any campaign of the company.
 type Contacted struct {
 	Number   string
-	At       time.Time
+	At       time.Time // when it began
+	Ended    time.Time // zero: it goes on
 	Kind     CampaignKind
 	Mode     DialMode
 	Outcome  AttemptOutcome // "": it goes on

@@ -41,7 +41,7 @@ type HourCount struct {
 // CampaignProgress is how a campaign goes at a moment.
 type CampaignProgress struct {
 	CampaignState
-	Targets  map[TargetState]int `json:"targets"`
+	Targets  map[TargetState]int `json:"targets,omitempty"`
 	Dialling int                 `json:"dialling"` // attempts that go on, of them
 	Talking  int                 `json:"talking"`  // with an operator
 	Free     int                 `json:"operators_free"`

@@ -53,7 +53,7 @@ const (
 	WrongPIN       Reason = "wrong_pin"       // who wanted into a conference did not know its PIN
 	Spent          Reason = "spent"           // what may be spent in a day is spent
 	NoPrompt       Reason = "no_prompt"       // what was to be said cannot be made ready: nobody was called
-	Unanswered     Reason = "operator_missed" // the operator for whom a number was to be called did not answer
+	Unanswered     Reason = "operator_missed" // the operator for whom a number was to be called did not answer, or has skipped it
 	NoPorts        Reason = "no_ports"        // the media port range is used up
 	Overloaded     Reason = "overloaded"      // the machine has no room for more sound of that kind
 	BadRequest     Reason = "bad_request"     // the peer sent what cannot be used
@@ -178,7 +178,7 @@ var reasons = map[Reason]reasonText{
 	WrongPIN:       {403, 21, "the PIN of the conference was not given", "не введён верный PIN-код конференции"},
 	Spent:          {403, 21, "the day's limit of spending was reached", "достигнут дневной лимит расходов на связь"},
 	NoPrompt:       {500, 41, "what was to be said could not be made ready", "не удалось подготовить сообщение"},
-	Unanswered:     {480, 19, "the operator did not answer", "оператор не ответил"},
+	Unanswered:     {480, 19, "the operator did not take it, and the number was not called", "оператор не взялся за звонок, и номер не набирали"},
 	NoPorts:        {503, 34, "no media port is free", "нет свободных портов для звука"},
 	Overloaded:     {503, 42, "the PBX had no room for another call", "АТС перегружена"},
 	BadRequest:     {400, 95, "%s sent a request that cannot be used", "%s прислал непригодный запрос"},

@@ -50,6 +50,8 @@ type Tenant struct {
 
 	Recordings RecordingRules `json:"recordings,omitzero"`
 	Pauses     []PauseReason  `json:"pauses,omitempty"` // of agents
+
+	Provisioned string `json:"provisioned,omitempty"` // digest of the company file that was applied last, "": none was
 }
 
 // Limits bound what a company, and whoever stole a password of it, can do.

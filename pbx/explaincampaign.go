@@ -21,6 +21,12 @@ func (x *explanation) campaigned(e CallEvent) bool {
 	}
 	switch e.Kind {
 	case Playing: // what was heard is told by Told
+	case Entered:
+		if !x.missed() {
+			return false
+		}
+		x.flush()
+		x.say(phrase{"{who} saw the card", "{who} увидел карточку", ""}.say([]string{named(e.Who)}, 0))
 	case Detected:
 		x.detected(e)
 	case Told:
@@ -81,5 +87,13 @@ func (x *explanation) openingOfCampaign() Text {
 	if x.attempt.name != "" {
 		to += " (" + x.attempt.name + ")"
 	}
+	if x.missed() {
+		return Text{"the campaign " + campaign + " was to call " + to + " from " + from, "кампания " + campaign + ": предстоял звонок на " + to + " с номера " + from}
+	}
 	return Text{"the campaign " + campaign + " called " + to + " from " + from, "кампания " + campaign + ": звонок на " + to + " с номера " + from}
+}
+
+// missed tells whether the number was not called, since no operator took the call.
+func (x *explanation) missed() bool {
+	return x.cdr.Campaign != nil && x.cdr.Campaign.Outcome == AttemptMissed
 }

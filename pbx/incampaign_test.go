@@ -103,12 +103,20 @@ func attemptOf(name string) *story {
 	return s.add(0, CallEvent{Kind: Ringing, Who: "+79160000001", Leg: "t"})
 }
 
+// cardOf begins one in which an operator is shown the card first.
+func cardOf() *story {
+	s := begin(CallEvent{Who: "+74950000000", From: "+74950000000", To: "+79160000001", Direction: Out})
+	s.add(0, CallEvent{Kind: Campaigned, Attempt: &AttemptRef{Campaign: "autumn", Target: 7, N: 2, Number: "+79160000001"}})
+	return s.add(0, CallEvent{Kind: Carded, Who: "101"})
+}
+
 func (s *story) targetAnswers() *story {
 	return s.add(3*time.Second, CallEvent{Kind: Answered, Who: "+79160000001", Leg: "t"}).add(0, CallEvent{Kind: Served, Who: "+79160000001", Leg: "t"})
 }
 
 // TestInCampaign folds and tells whole calls.
 func TestInCampaign(t *testing.T) {
+	declined := NewCause(PartyCallee, Declined)
 	pbxEnds, callee := NewCause(PartyPBX, Hangup), NewCause(PartyCallee, Hangup)
 	reply := func(key, answer string) CallEvent {
 		return CallEvent{Kind: Replied, Text: "menu", Digit: key, Name: answer}
@@ -138,6 +146,12 @@ func TestInCampaign(t *testing.T) {
 		{"connected", attemptOf("").targetAnswers().add(0, CallEvent{Kind: Wanted}).dial("101").answer(time.Second, "101").end(time.Minute, callee), AttemptConnected, "", ""},
 		{"killed in a talk", attemptOf("").targetAnswers().dial("101").answer(time.Second, "101"), AttemptInterrupted, "", ""},
 		{"killed while it rang", attemptOf(""), AttemptInterrupted, "", ""},
+		{"no operator", cardOf().add(0, CallEvent{Kind: Dialled, Who: "101", Leg: "o"}).add(0, CallEvent{Kind: LegEnded, Who: "101", Leg: "o", Cause: &declined}).end(0, NewCause(PartyPBX, Unanswered)), AttemptMissed,
+			"The campaign autumn was to call +79160000001 from +74950000000; 101 declined the call; the operator did not take it, and the number was not called.",
+			"Кампания autumn: предстоял звонок на +79160000001 с номера +74950000000; 101 отклонил вызов; оператор не взялся за звонок, и номер не набирали."},
+		{"a card is skipped", cardOf().add(0, CallEvent{Kind: Entered, Who: "101", Leg: "o"}).end(time.Second, NewCause(PartyPBX, Unanswered)), AttemptMissed,
+			"The campaign autumn was to call +79160000001 from +74950000000; 101 saw the card; the operator did not take it, and the number was not called.",
+			"Кампания autumn: предстоял звонок на +79160000001 с номера +74950000000; 101 увидел карточку; оператор не взялся за звонок, и номер не набирали."},
 		{"busy", attemptOf("").end(0, NewCause(PartyCallee, Busy)), AttemptBusy, "", ""},
 	} {
 		cdr := Summarize("acme", "1", c.story.trace)

@@ -33,7 +33,8 @@
 // The time line: sample n of a file sounds n/8000 s after Start. The first
 // packet of a side is placed at the time it arrived, the next ones relative to
 // it by their RTP timestamps, so that jitter does not tear the sound; another
-// session on the side begins anew. What is
+// session on the side begins anew. Packets are decoded in order: one behind a gap waits
+// 150 ms for what is missing, which is made up then, up to 60 ms of it. What is
 // older than 300 ms is written; a packet may be that late. What a stall held up for
 // longer, 5 s at most, is put behind it into the file, where that is silent still. A side whose
 // timestamps jump, or stay off the clock, is placed by arrival again; one that
@@ -50,7 +51,7 @@
 // before that only when the S3 storage has told, or shown, the same bytes.
 //
 // Where the tests are: timeline_test.go places packets without a disk;
-// store_test.go records on fake time and reads the files; repair_test.go plays
+// store_test.go records on fake time and reads the files; disorder_test.go has a bad network; repair_test.go plays
 // the dead process, diskfull_test.go the full disk; keeper_test.go alters, removes
 // and crashes on a real ledger; convert_test.go plays what was encoded;
 // pause_test.go looks for what must not be there; upload_test.go has a real S3

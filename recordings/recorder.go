@@ -11,14 +11,16 @@ import (
 	"syscall"
 	"time"
 
+	"vpbx/internal/durable"
 	"vpbx/media/audio"
 	"vpbx/pbx"
 )
 
 const (
 	writeEvery = 200 * time.Millisecond
-	syncEvery  = time.Second     // how old the sizes in the header may be
-	closeIn    = 5 * time.Second // the longest Close waits for the disk
+	flushEvery = 10 * time.Second // how much of the sound a loss of power costs
+	syncEvery  = time.Second      // how old the sizes in the header may be
+	closeIn    = 5 * time.Second  // the longest Close waits for the disk
 )
 
 // Recorder is one recording under way.
@@ -46,10 +48,12 @@ type Recorder struct {
 	// What the writer owns.
 	file    *os.File
 	wav     *audio.WAVWriter
+	named   bool   // its name is on the disk
 	sum     string // of the finished file
 	line    timeline
 	spare   queue
-	listens bool // there is a hearing
+	voices  [extra + 1]*Track // that spoke last, by side
+	listens bool              // there is a hearing
 	room    [maxPCM]int16
 	frames  [frameSize * maxPCM]byte
 }
@@ -125,7 +129,7 @@ func (r *Recorder) guarded(f func() error) (err error) {
 func (r *Recorder) write() error {
 	tick := time.NewTicker(writeEvery)
 	defer tick.Stop()
-	synced := r.start
+	synced, flushed := r.start, r.start
 	for {
 		select {
 		case <-r.stop:
@@ -143,7 +147,25 @@ func (r *Recorder) write() error {
 			}
 			synced = now
 		}
+		if now.Sub(flushed) >= flushEvery-writeEvery {
+			if err := r.flush(); err != nil {
+				return err
+			}
+			flushed = now
+		}
 	}
+}
+
+// flush makes sure that what is in the file is on the disk, and can be found there.
+func (r *Recorder) flush() error {
+	if err := r.file.Sync(); err != nil || r.named {
+		return err
+	}
+	if err := durable.SyncParents(r.store.root, r.name); err != nil {
+		return err
+	}
+	r.named = true
+	return nil
 }
 
 // drain places what is in the queue and writes everything that is older than
@@ -160,23 +182,60 @@ func (r *Recorder) drain(now time.Time, keep int64) error {
 	defer r.spare.reset()
 	bytes := r.spare.bytes
 	for _, p := range r.spare.packets {
-		arrival := samplesIn(p.at.Sub(r.start))
-		if due := arrival - hold; due-r.line.written > behind {
+		if due := samplesIn(p.at.Sub(r.start)) - hold; due-r.line.written > behind {
+			if err := r.hear(p.at); err != nil {
+				return err
+			}
 			if err := r.line.advance(due, r.emit); err != nil {
 				return err
 			}
 		}
-		r.line.turn(p.side, p.track.number)
-		if ts, pcm := p.samples(bytes[:p.size], r.room[:]); len(pcm) > 0 {
-			if pos, before := r.line.put(p.side, p.seq, ts, arrival, pcm); before > 0 {
-				if err := r.belated(p.side, pos, pcm[:before]); err != nil {
-					return err
-				}
+		if t := r.voices[p.side]; t != nil && t != p.track {
+			if err := t.rest(); err != nil {
+				return err
 			}
+		}
+		r.voices[p.side] = p.track
+		if err := p.track.take(p, bytes[:p.size]); err != nil {
+			return err
 		}
 		bytes = bytes[p.size:]
 	}
+	if err := r.hear(now); err != nil {
+		return err
+	}
+	if keep == 0 { // nothing more comes
+		if err := r.rest(); err != nil {
+			return err
+		}
+	}
 	return r.line.advance(samplesIn(now.Sub(r.start))-keep, r.emit)
+}
+
+// hear places what has waited long enough at that time.
+func (r *Recorder) hear(at time.Time) error {
+	for _, t := range r.voices {
+		if t == nil {
+			continue
+		}
+		if err := t.hear(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest places all that still waits.
+func (r *Recorder) rest() error {
+	for _, t := range r.voices {
+		if t == nil {
+			continue
+		}
+		if err := t.rest(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finish makes the file what its name says. Also after a failure it tries
@@ -185,7 +244,7 @@ func (r *Recorder) finish() error {
 	err := errors.Join(
 		r.wav.Close(),
 		r.file.Truncate(headerSize+r.wav.Frames()*frameSize), // a failed write may have left a part of a frame
-		r.file.Sync(),
+		r.flush(),
 		r.file.Close(),
 	)
 	if renamed := r.store.root.Rename(r.name+partial, r.name); renamed != nil {

@@ -578,14 +578,15 @@ func BenchmarkSecond(b *testing.B) {
 	}
 	defer r.file.Close()
 	payload, at, seq := make([]byte, frame), r.start, uint16(0)
+	left, right := r.Side(0), r.Side(1)
 	b.ReportAllocs()
 	for range b.N {
 		for range 5 {
 			for range 10 {
 				at = at.Add(20 * time.Millisecond)
 				seq++
-				r.Side(0).RTP(audio.PCMA, seq, uint32(seq)*frame, false, payload, at)
-				r.Side(1).RTP(audio.PCMA, seq, uint32(seq)*frame, false, payload, at)
+				left.RTP(audio.PCMA, seq, uint32(seq)*frame, false, payload, at)
+				right.RTP(audio.PCMA, seq, uint32(seq)*frame, false, payload, at)
 			}
 			if err := r.drain(at, hold); err != nil {
 				b.Fatal(err)

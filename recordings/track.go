@@ -59,13 +59,20 @@ func (q *queue) reset() {
 	q.waiting = [3]struct{ packets, bytes int }{}
 }
 
+// patience is how long a packet behind a gap waits for what may only be late. With the pace of the writer it is
+// below hold, so that nothing is written while a packet waits that belongs there.
+const patience = 150 * time.Millisecond
+
 // Track is one side of a recording, or the voice on both. It is a tap for a
 // media session, each of which needs its own.
 type Track struct {
 	r      *Recorder
 	side   int
 	number uint32
-	line   *audio.Listener // of the writer
+
+	// Of the writer.
+	line  *audio.Listener // nil before the first packet
+	order audio.Order
 }
 
 // RTP takes a copy of a packet that arrived at that time. It never blocks: when
@@ -110,25 +117,60 @@ func (t *Track) PCM(seq uint16, ts uint32, samples []int16, at time.Time) {
 // maxPCM is 60 ms.
 const maxPCM = 480
 
-// samples gives what a packet holds, like decode.
-func (p *packet) samples(payload []byte, room []int16) (uint32, []int16) {
-	if !p.pcm {
-		return p.track.decode(p.codec, p.ts, payload)
+// take takes a packet out of the queue: it is decoded and placed when its turn has come.
+func (t *Track) take(p packet, payload []byte) error {
+	if p.pcm {
+		room := t.r.room[:len(payload)/2]
+		for i := range room {
+			room[i] = int16(binary.LittleEndian.Uint16(payload[2*i:]))
+		}
+		return t.place(p.seq, p.ts, p.at, room)
 	}
-	for i := range len(payload) / 2 {
-		room[i] = int16(binary.LittleEndian.Uint16(payload[2*i:]))
-	}
-	return p.ts, room[:len(payload)/2]
-}
-
-// decode gives the samples of a payload, which are good until the next call, and
-// the timestamp of the first on a clock of 8 kHz. Those of G.711 come also when
-// they are late; of other codecs what was lost just before is made up.
-func (t *Track) decode(c audio.Codec, ts uint32, payload []byte) (uint32, []int16) {
 	if t.line == nil {
 		t.line = audio.NewListener(rate)
-		t.line.Loose = true
+		t.order.Wait = patience
 	}
-	at, pcm := t.line.Hear(c, 0, ts, payload)
-	return uint32(at), pcm
+	t.order.Add(t.line, audio.Packet{Codec: p.codec, Seq: p.seq, TS: p.ts, At: p.at, Payload: payload})
+	return t.hear(p.at)
+}
+
+// hear places the packets whose turn has come at that time. What was lost just before one is
+// made up.
+func (t *Track) hear(at time.Time) error {
+	for p := t.order.Next(t.line, at); p != nil; p = t.order.Next(t.line, at) {
+		if err := t.decode(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest places the packets that still wait.
+func (t *Track) rest() error {
+	for p := t.order.Rest(); p != nil; p = t.order.Rest() {
+		if err := t.decode(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Track) decode(p *audio.Packet) error {
+	at, pcm := t.line.Hear(p.Codec, p.SSRC, p.TS, p.Payload)
+	return t.place(p.Seq, uint32(at), p.At, pcm)
+}
+
+// place puts samples that came at that time on the time line, and into the file what is too
+// late for that.
+func (t *Track) place(seq uint16, ts uint32, at time.Time, pcm []int16) error {
+	if len(pcm) == 0 {
+		return nil
+	}
+	line := &t.r.line
+	line.turn(t.side, t.number)
+	pos, before := line.put(t.side, seq, ts, samplesIn(at.Sub(t.r.start)), pcm)
+	if before == 0 {
+		return nil
+	}
+	return t.r.belated(t.side, pos, pcm[:before])
 }

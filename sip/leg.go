@@ -99,6 +99,8 @@ type Leg struct {
 	ending pbx.Cause // why we hang up, for a BYE or CANCEL that has to wait
 	owed   bool      // the BYE waits for NOTIFYs
 	tried  bool      // CANCEL is sent
+
+	replied atomic.Bool // a request of ours had a response
 }
 
 // phase is where a leg stands.
@@ -234,6 +236,10 @@ func (l *Leg) Hangup(c pbx.Cause) { l.post(hangingUp{c}) }
 
 // State gives the leg as of its last change.
 func (l *Leg) State() LegState { return *l.state.Load() }
+
+// Replied tells whether the peer has responded to anything that we sent, be it by a 100:
+// then it is there. It may be called by any goroutine.
+func (l *Leg) Replied() bool { return l.replied.Load() }
 
 // post leaves a message for run.
 func (l *Leg) post(m any) {

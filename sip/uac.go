@@ -118,6 +118,7 @@ func (l *Leg) invite() {
 
 // onResponse takes a response to a request of ours.
 func (l *Leg) onResponse(a *attempt, res *msg.Response) {
+	l.replied.Store(true)
 	if res.IsProvisional() {
 		a.rang = true
 		if a.kind == kindInvite {

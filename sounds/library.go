@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"vpbx/internal/durable"
 	"vpbx/media"
 	"vpbx/media/audio"
 	"vpbx/pbx"
@@ -377,7 +378,7 @@ func (l *Library) text(c *pbx.Company, p *pbx.Prompt, values Values) (source, er
 	}
 	spoken, err := t.Say(words.Base(language), c.Currency(), values)
 	if err != nil {
-		return source{}, &pbx.Error{Kind: pbx.Invalid, Msg: err.Error(), Err: err}
+		return source{}, &pbx.Error{Kind: pbx.Invalid, Msg: err.Error()}
 	}
 	if spoken == "" {
 		return source{}, &pbx.Error{Kind: pbx.Invalid, Msg: "there is nothing to say"}
@@ -459,6 +460,9 @@ func write(file string, data []byte) error {
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), file)
+	}
+	if err == nil { // the document will name it
+		return errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir)))
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))

@@ -33,14 +33,17 @@ func (s *Store) Contacted(ctx context.Context, t pbx.TenantID, numbers []string,
 		}
 		err := s.rows(ctx, func(rows *sql.Rows) error {
 			c := pbx.Contacted{Number: number}
-			var began int64
-			if err := rows.Scan(&began, &c.Kind, &c.Mode, &c.Outcome, &c.Answerer); err != nil {
+			var began, ended int64
+			if err := rows.Scan(&began, &ended, &c.Kind, &c.Mode, &c.Outcome, &c.Answerer); err != nil {
 				return err
 			}
 			c.At = fromMicros(began)
+			if ended != 0 {
+				c.Ended = fromMicros(ended)
+			}
 			list = append(list, c)
 			return nil
-		}, `SELECT began, kind, mode, outcome, answerer FROM attempts WHERE tenant = $1 AND number = $2 AND began >= $3 ORDER BY began`,
+		}, `SELECT began, ended, kind, mode, outcome, answerer FROM attempts WHERE tenant = $1 AND number = $2 AND began >= $3 ORDER BY began`,
 			string(t), column(number), micros(since))
 		if err != nil {
 			return nil, fmt.Errorf("read earlier attempts of company %s: %w", t, err)

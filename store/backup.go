@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"vpbx/internal/durable"
 )
 
 // Backup writes a copy of the database in data directory dir to the new file
@@ -74,7 +76,7 @@ func Restore(ctx context.Context, file, dir string) error {
 }
 
 func restore(ctx context.Context, file, dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return err
 	}
 	lock, err := lockDir(dir)
@@ -96,7 +98,10 @@ func restore(ctx context.Context, file, dir string) error {
 	if err := checkDatabase(ctx, part); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
-	return os.Rename(part, to)
+	if err := os.Rename(part, to); err != nil {
+		return err
+	}
+	return durable.SyncDir(dir)
 }
 
 // checkDatabase says what is wrong with a database, which it upgrades.

@@ -32,7 +32,8 @@ func (s *Store) Bindings(ctx context.Context) ([]pbx.Binding, error) {
 }
 
 // SaveBindings writes the bindings in put and then removes those in drop, in
-// one transaction. A binding is known by its company, extension and contact.
+// one transaction. A binding is known by its company, extension and contact. The last of
+// them may be lost with the power: phones register again.
 func (s *Store) SaveBindings(ctx context.Context, put, drop []pbx.Binding) error {
 	bodies := make([]string, len(put))
 	for i, b := range put {
@@ -42,7 +43,7 @@ func (s *Store) SaveBindings(ctx context.Context, put, drop []pbx.Binding) error
 		}
 		bodies[i] = string(body)
 	}
-	return s.writer.do(ctx, func(tx *txn) error {
+	return s.writer.doLossy(ctx, func(tx *txn) error {
 		for i, b := range put {
 			if _, err := tx.exec(`INSERT INTO bindings (tenant, extension, contact, node, expires, body) VALUES ($1, $2, $3, $4, $5, $6)
 				ON CONFLICT (tenant, extension, contact)

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	portion = 1000 // targets in one transaction
+	portion     = 1000 // targets in one transaction
+	tellPortion = 200  // of those that end at once, where the company's CRM is told of each
 
 	// contactsKept is how long the attempts of a campaign that was dropped still count
 	// for others: no law looks further back.

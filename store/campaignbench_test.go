@@ -11,8 +11,14 @@ import (
 	"vpbx/pbx"
 )
 
-// benchTargets is how many targets the campaign of the benchmarks has.
-const benchTargets = 1_000_000
+// benchTargets is how many targets the campaign of the benchmarks has; with -short it
+// is only seen to work.
+func benchTargets() int {
+	if testing.Short() {
+		return 20_000
+	}
+	return 1_000_000
+}
 
 // openCampaign opens a store with a campaign that runs.
 func openCampaign(t testing.TB, dir string) *Store {
@@ -126,10 +132,11 @@ func BenchmarkCampaign(b *testing.B) {
 	s := openCampaign(b, b.TempDir())
 	t0 := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	began := time.Now()
-	fill(b, s, benchTargets, t0)
+	targets := benchTargets()
+	fill(b, s, targets, t0)
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	b.Logf("added %.0f targets/s; the process has %d MB", benchTargets/time.Since(began).Seconds(), mem.Sys>>20)
+	b.Logf("added %.0f targets/s; the process has %d MB", float64(targets)/time.Since(began).Seconds(), mem.Sys>>20)
 	queries := func(b *testing.B, when string) {
 		b.Run("due/"+when, func(b *testing.B) {
 			for b.Loop() {
@@ -163,7 +170,7 @@ func BenchmarkCampaign(b *testing.B) {
 	for _, step := range []struct {
 		when string
 		done int
-	}{{"start", 0}, {"middle", benchTargets / 2}, {"end", benchTargets - 5000}} {
+	}{{"start", 0}, {"middle", targets / 2}, {"end", targets - 5000}} {
 		if step.done > 0 {
 			pretendCalled(b, s, step.done, t0)
 		}
@@ -198,4 +205,40 @@ func BenchmarkAttempts(b *testing.B) {
 			callOnce(b, s, pbx.Target{ID: i, Numbers: []string{fmt.Sprintf("+7916%07d", i-1)}}, t0)
 		}
 	})
+}
+
+// BenchmarkCancel ends a campaign whose CRM wants to be told of each of its targets; an
+// operation is a portion, during which nobody else writes. `-benchtime 1000x` is a million.
+func BenchmarkCancel(b *testing.B) {
+	for _, wants := range []bool{false, true} {
+		b.Run(fmt.Sprintf("told=%t", wants), func(b *testing.B) {
+			s := openCampaign(b, b.TempDir())
+			t0 := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+			fill(b, s, b.N*portion, t0)
+			err := s.UpdateCompany(b.Context(), "acme", func(c *pbx.Company) (*pbx.Company, error) {
+				next := *c
+				if wants {
+					next.CRM = pbx.CRM{Kind: "webhook", URL: "http://127.0.0.1", Webhook: &pbx.Webhook{}}
+				}
+				return &next, nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			state := pbx.CampaignState{Tenant: "acme", Campaign: "sale", Status: pbx.CampaignCancelled, Version: 2}
+			if err := s.SaveCampaign(b.Context(), "acme", state); err != nil {
+				b.Fatal(err)
+			}
+			longest := time.Duration(0)
+			b.ResetTimer()
+			for range b.N {
+				began := time.Now()
+				if n, err := s.ExpireTargets(b.Context(), "acme", "sale", t0); err != nil || n == 0 {
+					b.Fatal(n, err)
+				}
+				longest = max(longest, time.Since(began))
+			}
+			b.ReportMetric(longest.Seconds()*1000, "longest-ms")
+		})
+	}
 }

@@ -99,6 +99,8 @@ func (s *Store) removeCompany(tx *txn, t pbx.TenantID, have []row) error {
 		`DELETE FROM spending WHERE tenant = $1`,
 		`DELETE FROM contacts WHERE tenant = $1`,
 		`DELETE FROM agents WHERE tenant = $1`,
+		`DELETE FROM agent_states WHERE tenant = $1`,
+		`DELETE FROM agent_talks WHERE tenant = $1`,
 		`DELETE FROM callbacks WHERE tenant = $1 AND state IN ('waiting', 'dialling')`,
 		`DELETE FROM recording_links WHERE tenant = $1`,
 		`DELETE FROM histories WHERE tenant = $1`,

@@ -33,7 +33,8 @@
 // of the events for its CRM and the removal of its journal row are one transaction,
 // and so are the places of its recordings in the chain of the company. The events
 // of a call that goes on are queued with its journal row; each is queued once,
-// whatever is written again. A company applied
+// whatever is written again. What a method has said to be done outlives a loss of power,
+// but for registrations and the debug log of CRMs. A company applied
 // a second time writes nothing and keeps the Directory. SQL is the common part
 // of SQLite and PostgreSQL, with $1 parameters, times as BIGINT microseconds
 // UTC and JSON as TEXT. The database file is readable by its owner only.

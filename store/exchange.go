@@ -22,9 +22,9 @@ const (
 
 // AddExchanges keeps exchanges of a company, in their order, and forgets the oldest
 // where they are too many or too large. Each is given an id. A company that is gone
-// keeps nothing.
+// keeps nothing. The last of them may be lost with the power.
 func (s *Store) AddExchanges(ctx context.Context, t pbx.TenantID, list []pbx.Exchange) error {
-	err := s.writer.do(ctx, func(tx *txn) error {
+	err := s.writer.doLossy(ctx, func(tx *txn) error {
 		if s.Directory().Company(t) == nil {
 			return nil
 		}

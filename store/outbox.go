@@ -165,10 +165,17 @@ func (s *Store) deliveries(ctx context.Context, query string, args ...any) ([]pb
 }
 
 // DueNotifications gives of each call of the company the first event that waits, when
-// it is due, the longest due first; limit at most.
+// it is due, the longest due first; limit at most. Those about targets of campaigns come
+// behind the others: of them a million may wait, and nobody waits for them.
 func (s *Store) DueNotifications(ctx context.Context, t pbx.TenantID, now time.Time, limit int) ([]pbx.Delivery, error) {
-	return s.deliveries(ctx, `SELECT `+deliveryColumns+` FROM outbox o WHERE o.tenant = $1 AND o.dead = 0 AND o.next <= $2`+first+`
-		ORDER BY o.next, o.call LIMIT $3`, string(t), micros(now), limit)
+	const due = `SELECT ` + deliveryColumns + ` FROM outbox o WHERE o.tenant = $1 AND o.dead = 0 AND o.next <= $2` + first
+	const sorted = ` ORDER BY o.next, o.call LIMIT $3`
+	list, err := s.deliveries(ctx, due+` AND o.kind <> 'target'`+sorted, string(t), micros(now), limit)
+	if err != nil || len(list) >= limit {
+		return list, err
+	}
+	targets, err := s.deliveries(ctx, due+` AND o.kind = 'target'`+sorted, string(t), micros(now), limit-len(list))
+	return append(list, targets...), err
 }
 
 // CallNotifications gives the events of one call that wait, in their order; limit at

@@ -29,11 +29,13 @@ func (s *Store) SaveAgent(ctx context.Context, t pbx.TenantID, a pbx.AgentState)
 		return fmt.Errorf("encode agent %s: %w", a.Number, err)
 	}
 	err = s.writer.do(ctx, func(tx *txn) error {
-		_, err := tx.exec(`INSERT INTO agents (tenant, number, version, body)
+		if _, err := tx.exec(`INSERT INTO agents (tenant, number, version, body)
 			SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT 1 FROM company_rows WHERE tenant = $1)
 			ON CONFLICT (tenant, number) DO UPDATE SET version = excluded.version, body = excluded.body
-			WHERE excluded.version > agents.version`, string(t), a.Number, a.Version, string(body))
-		return err
+			WHERE excluded.version > agents.version`, string(t), a.Number, a.Version, string(body)); err != nil {
+			return err
+		}
+		return saveAgentState(tx, t, a, string(body))
 	})
 	if err != nil {
 		return fmt.Errorf("save agent %s of company %s: %w", a.Number, t, err)
@@ -81,14 +83,17 @@ func (s *Store) SaveCallback(ctx context.Context, t pbx.TenantID, c pbx.Callback
 }
 
 // OpenCallbacks gives the callbacks of all companies that are not over, the oldest first,
-// and forgets those that were over long ago. It is asked once, at the start.
+// and forgets those that were over long ago, and old times of agents. It is asked once, at the start.
 func (s *Store) OpenCallbacks(ctx context.Context, at time.Time) ([]pbx.CallbackOrder, error) {
 	err := s.writer.do(ctx, func(tx *txn) error {
 		_, err := tx.exec(`DELETE FROM callbacks WHERE asked < $1 AND state NOT IN ('waiting', 'dialling')`, micros(at.Add(-callbacksKept)))
-		return err
+		if err != nil {
+			return err
+		}
+		return forgetAgentTimes(tx, at)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("forget old callbacks: %w", err)
+		return nil, fmt.Errorf("forget old callbacks and times of agents: %w", err)
 	}
 	var list []pbx.CallbackOrder
 	err = s.rows(ctx, func(rows *sql.Rows) error { return scanInto(rows, &list) },

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"vpbx/internal/durable"
 	"vpbx/pbx"
 )
 
@@ -93,6 +94,9 @@ func openSpool(dir string, log *slog.Logger, m *metrics) (*Spool, error) {
 	}
 	s.reserve()
 	s.report()
+	if err := durable.SyncDir(dir); err != nil { // else what is synced later may have no name
+		return nil, errors.Join(fmt.Errorf("open spool: %w", err), f.Close())
+	}
 	return s, nil
 }
 
@@ -192,7 +196,9 @@ func (s *Spool) replay(ctx context.Context, line []byte, save saveFunc) error {
 		}
 	}
 	if err != nil {
-		s.putAside(line, err)
+		if err := s.putAside(line, err); err != nil {
+			return fmt.Errorf("put a line aside: %w", err)
+		}
 	}
 	s.left.Add(-1)
 	s.report()
@@ -211,19 +217,20 @@ func (s *Spool) waiting(ctx context.Context) (from, to int64, err error) {
 	return s.done, s.size, nil
 }
 
-// putAside keeps a line that cannot be used where a person can look at it.
-func (s *Spool) putAside(line []byte, why error) {
+// putAside keeps a line that cannot be used where a person can look at it. When that
+// fails, the line waits.
+func (s *Spool) putAside(line []byte, why error) error {
 	s.metrics.spoolCorrupt.Inc()
 	s.log.Error("a line of the spool cannot be used", "file", s.path(badFile), "bytes", len(line), "err", why)
 	f, err := os.OpenFile(s.path(badFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		s.log.Error("the line is not kept", "err", err)
-		return
+		return err
 	}
 	_, err = f.Write(append(bytes.TrimSuffix(line, []byte("\n")), '\n'))
-	if err = errors.Join(err, f.Close()); err != nil {
-		s.log.Error("the line is not kept", "err", err)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
 	}
+	return durable.SyncDir(s.dir)
 }
 
 // advance notes that everything before done is saved, and empties the file

@@ -56,6 +56,9 @@ func (s *Store) addStop(tx *txn, t pbx.TenantID, stop pbx.Stop, at time.Time) (i
 		if err := tx.addCounts(t, p.campaign, counts); err != nil {
 			return 0, err
 		}
+		if err := s.tellOver(tx, t, p.campaign, &r.Target); err != nil {
+			return 0, err
+		}
 		skipped++
 	}
 	return skipped, nil
@@ -93,7 +96,7 @@ func (t *txn) placesOf(tenant pbx.TenantID, campaign, number string) ([]place, e
 // on its list stays as it is.
 func (s *Store) AddStops(ctx context.Context, t pbx.TenantID, list []pbx.Stop) (int, error) {
 	skipped := 0
-	for part := range slices.Chunk(list, portion) {
+	for part := range slices.Chunk(list, s.portion(t)) {
 		n := 0
 		err := s.writer.do(ctx, func(tx *txn) error {
 			n = 0

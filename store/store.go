@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -15,9 +13,9 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver named sqlite
 
+	"vpbx/internal/durable"
 	"vpbx/pbx"
 )
 
@@ -29,9 +27,6 @@ const (
 
 // readers is how many queries run at once.
 const readers = 4
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // Options says where a store is and whom it reports to.
 type Options struct {
@@ -114,7 +109,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, beside bool) error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := makeDir(s.dir); err != nil {
 		return err
 	}
 	if !beside {
@@ -232,6 +227,17 @@ func private(file string) error {
 	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
+// makeDir makes the data directory when it is not there, so that it outlives a loss of power.
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(filepath.Clean(dir)))
+}
+
 // openSQLite opens file for the one writer or for the readers.
 func openSQLite(file string, readOnly bool) (*sql.DB, error) {
 	file, err := filepath.Abs(file)
@@ -239,7 +245,7 @@ func openSQLite(file string, readOnly bool) (*sql.DB, error) {
 		return nil, err
 	}
 	q := url.Values{"_pragma": {
-		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)",
+		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"journal_size_limit(67108864)", "trusted_schema(0)",
 	}, "_txlock": {"immediate"}, "_dqs": {"0"}}
 	if readOnly {
@@ -256,31 +262,6 @@ func openSQLite(file string, readOnly bool) (*sql.DB, error) {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil
-}
-
-// migrate brings the tables to what this build expects, and refuses a database
-// of a newer one.
-func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read the version of the tables: %w", err)
-	}
-	if have > want {
-		return fmt.Errorf("the database has tables of version %d, this build knows up to %d: it was written by a newer vpbx", have, want)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("upgrade the tables: %w", err)
-	}
-	return nil
 }
 
 // unavailable is the error for a database that did not do what it was asked to.

@@ -241,25 +241,9 @@ func (s *Store) DeferTargets(ctx context.Context, t pbx.TenantID, campaign strin
 	return nil
 }
 
-// tellTarget queues what the company's CRM is told of a target that is over, if it wants
-// to be told; n may be nil.
-func (s *Store) tellTarget(tx *txn, t pbx.TenantID, r *pbx.Target, n *pbx.Notification) error {
-	company := s.Directory().Company(t)
-	if n == nil || !r.State.Over() || company == nil || !company.CRM.Wants(pbx.NotifyTarget) {
-		return nil
-	}
-	told := *n
-	told.Kind, told.Seq = pbx.NotifyTarget, r.Attempts+1
-	if n.Target != nil {
-		notice := *n.Target
-		notice.Target = *r
-		told.Target = &notice
-	}
-	return s.enqueue(tx, t, fmt.Sprintf("target-%d", r.ID), told)
-}
-
 // ExpireTargets ends targets that still wait of a campaign that is over, as many as fit into
-// one transaction, and gives how many it has ended: 0 when none is left.
+// one transaction, queues what the company's CRM is told of them, and gives how many it has
+// ended: 0 when none is left.
 func (s *Store) ExpireTargets(ctx context.Context, t pbx.TenantID, campaign string, at time.Time) (int, error) {
 	ended := 0
 	err := s.writer.do(ctx, func(tx *txn) error {
@@ -276,7 +260,7 @@ func (s *Store) ExpireTargets(ctx context.Context, t pbx.TenantID, campaign stri
 			list = append(list, r)
 			return nil
 		}, `SELECT `+targetColumns+` FROM targets WHERE tenant = $1 AND campaign = $2 AND state = 'waiting' ORDER BY id LIMIT $3`,
-			string(t), campaign, portion)
+			string(t), campaign, s.portion(t))
 		if err != nil {
 			return err
 		}
@@ -286,6 +270,9 @@ func (s *Store) ExpireTargets(ctx context.Context, t pbx.TenantID, campaign stri
 			was := classOf(&r.Target)
 			r.State, r.Updated = pbx.TargetExpired, at
 			if err := tx.putTarget(t, campaign, r, was, counts); err != nil {
+				return err
+			}
+			if err := s.tellOver(tx, t, campaign, &r.Target); err != nil {
 				return err
 			}
 		}

@@ -13,7 +13,8 @@ import (
 )
 
 // AddTargets adds targets to a campaign, at most a thousand in a transaction. They wait,
-// or are skipped when a number of theirs is on a stop list; one of which the campaign has
+// or are skipped when a number of theirs is on a stop list, of which the company's CRM is
+// told; one of which the campaign has
 // a number already is left out, unless that was of a target that was removed. IDs, State,
 // Attempts and what else the campaign makes of a target are not looked at. When an error
 // comes in the middle, what is told was added; adding all again adds the rest.
@@ -26,7 +27,7 @@ func (s *Store) AddTargets(ctx context.Context, t pbx.TenantID, campaign string,
 		var added pbx.Added
 		err := s.writer.do(ctx, func(tx *txn) error {
 			var err error
-			added, err = tx.addTargets(t, campaign, part, time.Now())
+			added, err = s.addTargets(tx, t, campaign, part, time.Now())
 			return err
 		})
 		if err != nil {
@@ -40,9 +41,9 @@ func (s *Store) AddTargets(ctx context.Context, t pbx.TenantID, campaign string,
 }
 
 // addTargets adds what fits into one transaction.
-func (t *txn) addTargets(tenant pbx.TenantID, campaign string, list []pbx.Target, at time.Time) (pbx.Added, error) {
+func (s *Store) addTargets(tx *txn, t pbx.TenantID, campaign string, list []pbx.Target, at time.Time) (pbx.Added, error) {
 	var added pbx.Added
-	last, err := t.openForTargets(tenant, campaign, len(list))
+	last, err := tx.openForTargets(t, campaign, len(list))
 	if err != nil {
 		return added, err
 	}
@@ -57,7 +58,7 @@ func (t *txn) addTargets(tenant pbx.TenantID, campaign string, list []pbx.Target
 		if r.Next.IsZero() {
 			r.Next = at
 		}
-		mine, err := t.claimNumbers(tenant, campaign, &r)
+		mine, err := tx.claimNumbers(t, campaign, &r)
 		if err != nil {
 			return pbx.Added{}, err
 		}
@@ -65,7 +66,7 @@ func (t *txn) addTargets(tenant pbx.TenantID, campaign string, list []pbx.Target
 			added.Duplicates++
 			continue
 		}
-		stopped, err := t.stopped(tenant, campaign, r.Numbers)
+		stopped, err := tx.stopped(t, campaign, r.Numbers)
 		if err != nil {
 			return pbx.Added{}, err
 		}
@@ -73,18 +74,21 @@ func (t *txn) addTargets(tenant pbx.TenantID, campaign string, list []pbx.Target
 			r.State, r.Reason = pbx.TargetSkipped, pbx.HeldStopList
 			added.Stopped++
 		}
-		if err := t.insertTarget(tenant, campaign, &r); err != nil {
+		if err := tx.insertTarget(t, campaign, &r); err != nil {
+			return pbx.Added{}, err
+		}
+		if err := s.tellOver(tx, t, campaign, &r); err != nil {
 			return pbx.Added{}, err
 		}
 		counts[classOf(&r)]++
 		added.Added++
 		last++
 	}
-	if _, err := t.exec(`INSERT INTO target_ids (tenant, last) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET last = excluded.last`,
-		string(tenant), last); err != nil {
+	if _, err := tx.exec(`INSERT INTO target_ids (tenant, last) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET last = excluded.last`,
+		string(t), last); err != nil {
 		return pbx.Added{}, err
 	}
-	return added, t.addCounts(tenant, campaign, counts)
+	return added, tx.addCounts(t, campaign, counts)
 }
 
 // openForTargets gives the last id that a target of the company has, and an error when the

@@ -61,7 +61,8 @@ func (s *Store) RetryTargets(ctx context.Context, t pbx.TenantID, campaign strin
 }
 
 // eachPicked calls change with each target that p names, in portions, writes those of
-// which it says that they have changed, and gives how many those were.
+// which it says that they have changed, queues what the company's CRM is told of those that
+// are over, and gives how many have changed.
 func (s *Store) eachPicked(ctx context.Context, t pbx.TenantID, campaign string, p pbx.TargetPick, change func(*txn, *targetRow) (bool, error)) (int, error) {
 	if len(p.IDs) == 0 && p.Number == "" && p.Key == "" && p.State == "" {
 		return 0, &pbx.Error{Kind: pbx.Invalid, Msg: "no targets are named"}
@@ -73,7 +74,7 @@ func (s *Store) eachPicked(ctx context.Context, t pbx.TenantID, campaign string,
 		var last int64
 		err := s.writer.do(ctx, func(tx *txn) error {
 			n, last = 0, after
-			list, err := tx.picked(t, campaign, p, after)
+			list, err := tx.picked(t, campaign, p, after, s.portion(t))
 			if err != nil {
 				return err
 			}
@@ -93,6 +94,9 @@ func (s *Store) eachPicked(ctx context.Context, t pbx.TenantID, campaign string,
 				if err := tx.putTarget(t, campaign, r, was, counts); err != nil {
 					return err
 				}
+				if err := s.tellOver(tx, t, campaign, &r.Target); err != nil {
+					return err
+				}
 				n++
 			}
 			return tx.addCounts(t, campaign, counts)
@@ -107,7 +111,7 @@ func (s *Store) eachPicked(ctx context.Context, t pbx.TenantID, campaign string,
 }
 
 // picked gives the targets of a portion that p names, behind an id.
-func (t *txn) picked(tenant pbx.TenantID, campaign string, p pbx.TargetPick, after int64) ([]targetRow, error) {
+func (t *txn) picked(tenant pbx.TenantID, campaign string, p pbx.TargetPick, after int64, limit int) ([]targetRow, error) {
 	var list []targetRow
 	scan := func(rows *sql.Rows) error {
 		var r targetRow
@@ -120,20 +124,20 @@ func (t *txn) picked(tenant pbx.TenantID, campaign string, p pbx.TargetPick, aft
 	var err error
 	switch {
 	case len(p.IDs) > 0:
-		return t.pickedIDs(tenant, campaign, p.IDs, after)
+		return t.pickedIDs(tenant, campaign, p.IDs, after, limit)
 	case p.Number != "":
 		err = t.query(scan, some+`id = (SELECT target FROM target_numbers WHERE tenant = $1 AND campaign = $2 AND number = $4)`+sorted,
-			string(tenant), campaign, after, column(p.Number), portion)
+			string(tenant), campaign, after, column(p.Number), limit)
 	case p.Key != "":
-		err = t.query(scan, some+`key <> '' AND key = $4`+sorted, string(tenant), campaign, after, column(p.Key), portion)
+		err = t.query(scan, some+`key <> '' AND key = $4`+sorted, string(tenant), campaign, after, column(p.Key), limit)
 	default:
-		err = t.query(scan, some+`state = $4`+sorted, string(tenant), campaign, after, string(p.State), portion)
+		err = t.query(scan, some+`state = $4`+sorted, string(tenant), campaign, after, string(p.State), limit)
 	}
 	return list, err
 }
 
 // pickedIDs gives the targets of a portion whose ids are in a sorted list, behind one.
-func (t *txn) pickedIDs(tenant pbx.TenantID, campaign string, ids []int64, after int64) ([]targetRow, error) {
+func (t *txn) pickedIDs(tenant pbx.TenantID, campaign string, ids []int64, after int64, limit int) ([]targetRow, error) {
 	var list []targetRow
 	first, found := slices.BinarySearch(ids, after)
 	if found {
@@ -147,7 +151,7 @@ func (t *txn) pickedIDs(tenant pbx.TenantID, campaign string, ids []int64, after
 		if !found {
 			continue
 		}
-		if list = append(list, r); len(list) == portion {
+		if list = append(list, r); len(list) == limit {
 			break
 		}
 	}

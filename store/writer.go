@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"vpbx/pbx"
@@ -25,16 +26,19 @@ var errClosed = errors.New("the store is closed")
 // job is one piece of writing. It shares its transaction with others; done
 // gets what came of it after the commit.
 type job struct {
-	ctx  context.Context // whoever waits for it
-	run  func(*txn) error
-	done chan error
+	ctx   context.Context // whoever waits for it
+	run   func(*txn) error
+	lossy bool // a loss of power may take it back after the commit
+	done  chan error
 }
 
 // writer owns the write connection. One goroutine takes the jobs that wait and
 // commits them together: under load a commit serves up to maxBatch callers,
-// when idle a job is committed at once.
+// when idle a job is committed at once. A commit is on the disk, and not only in the
+// kernel, before the callers are told, unless all of its jobs are lossy.
 type writer struct {
 	conn    *sql.Conn
+	level   string               // PRAGMA synchronous of conn as it was last set; "": unknown
 	stmts   map[string]*sql.Stmt // by SQL text; texts are constants
 	jobs    chan *job
 	stop    chan struct{}
@@ -59,11 +63,22 @@ func startWriter(conn *sql.Conn, j *journal, node string, tell tellFunc, log *sl
 	return w
 }
 
-// do runs f in a transaction and returns after the commit. f may be run twice,
-// when a transaction that it shared with others failed. When ctx ends first the
-// answer is its error, and f may or may not have been committed.
+// do runs f in a transaction and returns after the commit, which no loss of power takes
+// back. f may be run twice, when a transaction that it shared with others failed. When ctx
+// ends first the answer is its error, and f may or may not have been committed.
 func (w *writer) do(ctx context.Context, f func(*txn) error) error {
-	j := &job{ctx: ctx, run: f, done: make(chan error, 1)}
+	return w.hand(&job{ctx: ctx, run: f, done: make(chan error, 1)})
+}
+
+// doLossy does so for what a loss of power may take back: the death of the process does
+// not. It is on the disk with the next commit of do at the latest.
+func (w *writer) doLossy(ctx context.Context, f func(*txn) error) error {
+	return w.hand(&job{ctx: ctx, run: f, lossy: true, done: make(chan error, 1)})
+}
+
+// hand gives a job to the goroutine and waits for what comes of it.
+func (w *writer) hand(j *job) error {
+	ctx := j.ctx
 	select {
 	case <-w.stop:
 		return unavailable("write", errClosed)
@@ -189,6 +204,10 @@ func (w *writer) commit(batch []*job) {
 func (w *writer) transact(jobs []*job) (begun bool, err error) {
 	began := time.Now()
 	tx := &txn{w: w}
+	if err := w.sync(jobs); err != nil {
+		w.metrics.commits.WithLabelValues("failed").Inc()
+		return false, unavailable("say what is synced", err)
+	}
 	if err := w.begin(); err != nil {
 		w.metrics.commits.WithLabelValues("failed").Inc()
 		return false, unavailable("begin a transaction", err)
@@ -215,6 +234,31 @@ func (w *writer) transact(jobs []*job) (begun bool, err error) {
 		f()
 	}
 	return true, nil
+}
+
+// The levels of PRAGMA synchronous. With FULL each commit syncs the log, and so all that
+// was committed before; with NORMAL the log is synced when it is copied into the database.
+const (
+	syncEach  = "FULL"
+	syncLater = "NORMAL"
+)
+
+// sync says whether the next commit, of these jobs, is synced. It may not be said within a
+// transaction, and the statement works when it is prepared, so that it cannot be kept.
+func (w *writer) sync(jobs []*job) error {
+	level := syncLater
+	if slices.ContainsFunc(jobs, func(j *job) bool { return !j.lossy }) {
+		level = syncEach
+	}
+	if level == w.level {
+		return nil
+	}
+	w.level = "" // until it is known
+	if _, err := w.conn.ExecContext(context.Background(), `PRAGMA synchronous = `+level); err != nil {
+		return err
+	}
+	w.level = level
+	return nil
 }
 
 // guarded runs a job; its panic is an error of that job and not the end of the

@@ -37,7 +37,9 @@ func diff(old, next *pbx.Company) Changes {
 		all = append(all, Change{Added, "tenant", string(next.ID)})
 		old = &pbx.Company{Tenant: next.Tenant, CRM: pbx.CRM{Kind: "none"}}
 	}
-	if !reflect.DeepEqual(old.Tenant, next.Tenant) {
+	was := old.Tenant
+	was.Provisioned = next.Provisioned // a file is no part of the company
+	if !reflect.DeepEqual(was, next.Tenant) {
 		all = append(all, Change{Changed, "tenant", string(next.ID)})
 	}
 	all = append(all, diffMap("extension", old.Extensions, next.Extensions)...)

@@ -52,6 +52,9 @@ func (d *Document) company(old *pbx.Company) (*pbx.Company, error) {
 
 		Conferences: make(map[string]*pbx.Conference, len(d.Conferences)),
 	}}
+	if old != nil {
+		b.company.Provisioned = old.Provisioned
+	}
 	for i := range d.Extensions {
 		b.extension(fmt.Sprintf("extensions[%d]", i), &d.Extensions[i])
 	}

@@ -36,7 +36,9 @@ type Document struct {
 	Menus       []Menu       `yaml:"menus" json:"menus,omitempty"`
 	Campaigns   []Campaign   `yaml:"campaigns" json:"campaigns,omitempty"`
 
-	dir  string      // where prompt files are; "" when there is no such place
+	dir    string // where prompt files are; "" when there is no such place
+	digest string // of what was parsed, and of dir
+
 	doc  *strict.Doc // nil when the document was not parsed
 	part part        // of it was sent by itself
 }

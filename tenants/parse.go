@@ -2,6 +2,8 @@ package tenants
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -38,7 +40,8 @@ func Mistakes(err error) []Mistake {
 // in the directory dir and may not lie outside it. The error lists all mistakes
 // and is a pbx.Error of kind Invalid.
 func Parse(data []byte, dir string) (*Document, error) {
-	d := &Document{dir: dir}
+	digest := sha256.Sum256(append([]byte(dir+"\x00"), data...))
+	d := &Document{dir: dir, digest: hex.EncodeToString(digest[:])}
 	d.doc = strict.Decode(data, d)
 	known := map[string]bool{}
 	for _, m := range Mistakes(d.doc.Err()) {

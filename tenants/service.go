@@ -64,6 +64,36 @@ func (s *Service) ApplyIf(ctx context.Context, d *Document, may Condition) (Chan
 	return changes, nil
 }
 
+// Provision is Apply for a company file. One that was applied before and is still the
+// same is not applied again, so that a restart does not undo what was changed by the API
+// since: stale is true then, and the changes are those that it would have made.
+func (s *Service) Provision(ctx context.Context, d *Document) (changes Changes, stale bool, err error) {
+	if err := d.checked(); err != nil {
+		return nil, false, fmt.Errorf("apply company file of %s: %w", d.Tenant, err)
+	}
+	err = s.store.UpdateCompany(ctx, d.Tenant, func(old *pbx.Company) (*pbx.Company, error) {
+		stale = old != nil && d.digest != "" && old.Provisioned == d.digest
+		next, err := d.company(old)
+		switch {
+		case err == nil:
+			changes = diff(old, next)
+			next.Provisioned = d.digest
+		case stale: // what was added since forbids it, such as a number of another company
+			changes = nil
+		default:
+			return nil, err
+		}
+		if stale {
+			return old, nil
+		}
+		return next, nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("apply company file of %s: %w", d.Tenant, err)
+	}
+	return changes, stale, nil
+}
+
 // Remove removes a company with its registrations and tokens, a NotFound error
 // when there is none. The records of its calls stay, for whoever has to answer
 // for them, and are seen again by a company that is made under the same id.

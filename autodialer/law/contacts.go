@@ -84,8 +84,12 @@ func (k *Cooldown) free(c *Case) (time.Time, pbx.HoldReason) {
 		last, reason, is = c.LastSilent, pbx.HeldSilent, silent
 	}
 	for _, h := range c.History {
-		if h.Number == c.Number && is(h) && h.At.After(last) {
-			last = h.At
+		over := h.At
+		if h.Ended.After(over) { // that is when somebody was abandoned
+			over = h.Ended
+		}
+		if h.Number == c.Number && is(h) && over.After(last) {
+			last = over
 		}
 	}
 	if last.IsZero() {

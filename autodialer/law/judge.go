@@ -73,6 +73,9 @@ func (l *Law) Judge(c Case) Verdict {
 		return v
 	}
 	free, v := contactsFree(&c, terms)
+	if ids := terms.find(needsConsent); len(ids) > 0 && c.Consent.At.After(free) {
+		free, v = c.Consent.At, Verdict{Do: Wait, Reason: pbx.HeldNoConsent, Rules: ids}
+	}
 	window := NewWindow(terms, zonesOf(&c), c.Schedule, c.Home)
 	next, meets := window.Next(free)
 	switch {
@@ -143,10 +146,13 @@ func barred(c *Case, terms Terms) Verdict {
 	return Verdict{}
 }
 
-// consented tells whether the consent can be proved: it was given by now, and it is known
-// where.
+// clockAhead is how far ahead of ours a clock may be by which a consent was given, or ours of
+// what it is now: until then is waited. What is said of later days is no record.
+const clockAhead = 24 * time.Hour
+
+// consented tells whether the consent can be proved: it is known where and when it was given.
 func consented(c *Case) bool {
-	return c.Consent != nil && c.Consent.Source != "" && !c.Consent.At.IsZero() && !c.Consent.At.After(c.At)
+	return c.Consent != nil && c.Consent.Source != "" && !c.Consent.At.IsZero() && !c.Consent.At.After(c.At.Add(clockAhead))
 }
 
 // badLabel tells whether a label is too long, or missing where that is not meant.

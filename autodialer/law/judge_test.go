@@ -46,6 +46,9 @@ func TestA15NoRedialAfterAbandonedOrSilent(t *testing.T) {
 			{"of the history", func(c *Case) {
 				c.History = []pbx.Contacted{{Number: number, At: at.Add(-71 * time.Hour), Mode: pbx.DialPredictive, Outcome: pbx.AttemptAbandoned}}
 			}, time.Hour, pbx.HeldAbandoned},
+			{"that ended later than it began", func(c *Case) {
+				c.History = []pbx.Contacted{{Number: number, At: at.Add(-73 * time.Hour), Ended: at.Add(-71 * time.Hour), Mode: pbx.DialPredictive, Outcome: pbx.AttemptAbandoned}}
+			}, time.Hour, pbx.HeldAbandoned},
 			{"a machine, of the history", func(c *Case) {
 				c.History = []pbx.Contacted{{Number: number, At: at.Add(-23 * time.Hour), Mode: pbx.DialProgressive, Outcome: pbx.AttemptMachine}}
 			}, time.Hour, pbx.HeldSilent},
@@ -86,9 +89,9 @@ func TestA17NoConsentRecord(t *testing.T) {
 		{mobile, "advertising", "preview", given, nil, ""},
 		{mobile, "inform", "message", nil, nil, "ru-mass-consent"},
 		{mobile, "inform", "message", given, nil, ""},
-		{mobile, "inform", "message", &pbx.Consent{Source: "form"}, nil, "ru-mass-consent"},                        // nobody knows when
-		{mobile, "inform", "message", &pbx.Consent{At: at.AddDate(0, -1, 0)}, nil, "ru-mass-consent"},              // nor where
-		{mobile, "inform", "message", &pbx.Consent{Source: "form", At: at.Add(time.Hour)}, nil, "ru-mass-consent"}, // not yet
+		{mobile, "inform", "message", &pbx.Consent{Source: "form"}, nil, "ru-mass-consent"},                             // nobody knows when
+		{mobile, "inform", "message", &pbx.Consent{At: at.AddDate(0, -1, 0)}, nil, "ru-mass-consent"},                   // nor where
+		{mobile, "inform", "message", &pbx.Consent{Source: "form", At: at.Add(25 * time.Hour)}, nil, "ru-mass-consent"}, // no clock is ahead so far
 		{mobile, "operators", "predictive", nil, nil, "ru-mass-consent"},
 		{mobile, "operators", "preview", nil, nil, ""}, // a person dials one number
 		{mobile, "operators", "preview", nil, OwnOf(&pbx.Campaign{Consent: pbx.ConsentNeeded}), "company"},
@@ -106,6 +109,22 @@ func TestA17NoConsentRecord(t *testing.T) {
 		if skipped != (c.rule != "") || skipped && !slices.Contains(v.Rules, c.rule) {
 			t.Errorf("%s, %s, %s, %v: %+v, want %q", c.number, c.kind, c.mode, c.consent, v, c.rule)
 		}
+	}
+}
+
+// TestConsentByClockAhead waits for a consent that is given in a moment by our clock.
+func TestConsentByClockAhead(t *testing.T) {
+	l := load(t)
+	at := local(t, "Asia/Kamchatka", "2026-11-23 12:00")
+	c := Case{At: at, Kind: pbx.CampaignInform, Mode: pbx.DialMessage, Number: mobile, Zone: "Asia/Kamchatka", Consent: &pbx.Consent{Source: "form", At: at.Add(time.Minute)}, Label: "label"}
+	if v := l.Judge(c); v.Do != Wait || !v.NotBefore.Equal(at.Add(time.Minute)) || v.Reason != pbx.HeldNoConsent || !slices.Contains(v.Rules, "ru-mass-consent") {
+		t.Errorf("%+v", v)
+	}
+	if v := l.Judge(with(c, func(c *Case) { c.At = at.Add(time.Minute) })); v.Do != Dial {
+		t.Errorf("then: %+v", v)
+	}
+	if v := l.Judge(with(c, func(c *Case) { c.Kind = pbx.CampaignDebt })); v.Do != Dial {
+		t.Errorf("where none is needed: %+v", v)
 	}
 }
 

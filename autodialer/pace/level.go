@@ -24,7 +24,8 @@ const (
 	// remembered one by one.
 	MaxPerSecond = 1000
 	// catchUp is how late a launch may be without the later ones being late too, which
-	// is what a goroutine that writes to a disk between two launches needs.
+	// is what a goroutine that writes to a disk between two launches needs. Slower than one
+	// in a second it is nothing: two launches are never closer than the limit says.
 	catchUp = 100 * time.Millisecond
 )
 
@@ -81,7 +82,11 @@ func (v *level) take(at time.Time) {
 		return
 	}
 	v.last = append(v.last, at)
-	v.slot = v.after(later(v.slot, at.Add(-catchUp)))
+	late := catchUp
+	if v.limit.PerSecond < 1 { // no count of a second bounds these
+		late = 0
+	}
+	v.slot = v.after(later(v.slot, at.Add(-late)))
 }
 
 // after is the slot that follows the one at t: the time by which one more call is

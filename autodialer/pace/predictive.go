@@ -143,10 +143,10 @@ func (p *Predictive) Launches(at time.Time, now Now) (launches int, again time.T
 // mode says whether calls are dialled ahead now, and why or why not.
 func (p *Predictive) mode(at time.Time, now Now) (Mode, string) {
 	switch {
-	case p.lives < p.set.Answers || p.handle.seen < p.set.Talks:
-		return ModeProgressive, WhyEvidence
 	case p.day.reached(p.set.Limit) || p.month.reached(p.set.Limit):
 		return ModeProgressive, WhyLimit
+	case p.lives < p.set.Answers || p.handle.seen < p.set.Talks:
+		return ModeProgressive, WhyEvidence
 	case p.target <= 0:
 		return ModeProgressive, WhyRisk
 	case p.settles.After(at):

@@ -66,7 +66,7 @@ var headers = map[Use][]string{
 	UseID: {
 		"id", "ид", "идентификатор", "id клиента", "ид клиента", "код клиента", "client id", "customer id", "contact id", "external id", "uid", "crm id",
 	},
-	UseZone:          {"часовой пояс", "часовая зона", "временная зона", "таймзона", "timezone", "time zone", "zone", "tz", "utc", "utc offset"},
+	UseZone:          {"часовой пояс", "пояс", "часовая зона", "временная зона", "таймзона", "timezone", "time zone", "zone", "tz", "utc", "utc offset"},
 	UseConsentSource: {"consent source", "источник согласия"},
 	UseConsentText:   {"consent text", "текст согласия"},
 	UseConsentAt:     {"consent at", "consent date", "consent time", "дата согласия", "дата и время согласия", "время согласия"},

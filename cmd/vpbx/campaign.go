@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -20,6 +21,7 @@ import (
 // campaignCmd are the commands that call many people, by the API of a running engine.
 type campaignCmd struct {
 	List   campaignListCmd   `cmd:"" help:"List the campaigns of a company."`
+	Create campaignCreateCmd `cmd:"" help:"Make a campaign of a file with its settings, YAML or JSON."`
 	Show   campaignShowCmd   `cmd:"" help:"Show how a campaign goes."`
 	Start  campaignStartCmd  `cmd:"" help:"Start a campaign now."`
 	Pause  campaignPauseCmd  `cmd:"" help:"Dial nobody any more until it is resumed."`
@@ -95,6 +97,38 @@ func (c *campaignListCmd) Run(ctx context.Context, out io.Writer) error {
 	return table(out, rows...)
 }
 
+type campaignCreateCmd struct {
+	remote
+	File string `arg:"" type:"existingfile" help:"The settings, as an item of campaigns in a company file."`
+}
+
+// Run makes a campaign.
+func (c *campaignCreateCmd) Run(ctx context.Context, out io.Writer) error {
+	file, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	answer, err := c.send(ctx, "POST", "/campaigns", nil, "application/yaml", file)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	var done struct {
+		Changes []struct{ Action, Noun, Key string }
+	}
+	shown, err := c.read(out, answer, &done)
+	if shown || err != nil {
+		return err
+	}
+	for _, x := range done.Changes {
+		if _, err := fmt.Fprintf(out, "%s %s: %s\n", x.Noun, x.Key, x.Action); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 type campaignShowCmd struct{ oneCampaign }
 
 // Run shows a campaign.
@@ -151,6 +185,9 @@ func (c *oneCampaign) order(ctx context.Context, out io.Writer, verb string) err
 type targetsCmd struct {
 	Add  targetsAddCmd  `cmd:"" help:"Add people from a file, CSV or XLSX."`
 	List targetsListCmd `cmd:"" help:"List people and what has become of them."`
+
+	Remove targetsRemoveCmd `cmd:"" help:"Call somebody no more."`
+	Retry  targetsRetryCmd  `cmd:"" help:"Call people again who are over, within the same bounds."`
 }
 
 // fileFlags say how a file is read.
@@ -189,7 +226,7 @@ func (f *fileFlags) upload(ctx context.Context, r *remote, out io.Writer, path s
 		Added, Duplicates, Stopped, Numbers, Skipped, Left *int
 		List                                               struct {
 			Read, Accepted, Duplicates, Invalid, Empty int
-			Columns                                    []struct{ Header, Use string }
+			Columns                                    []readColumn
 			Problems, Repeated, Notes                  []rowProblem
 		}
 	}
@@ -202,21 +239,44 @@ func (f *fileFlags) upload(ctx context.Context, r *remote, out io.Writer, path s
 	for _, c := range []struct {
 		name  string
 		count *int
-	}{{"added", done.Added}, {"in the campaign already", done.Duplicates}, {"on a stop list", done.Stopped}, {"numbers on the list", done.Numbers},
+	}{{"added", done.Added}, {"in the campaign already", done.Duplicates}, {"of them on a stop list", done.Stopped}, {"numbers on the list", done.Numbers},
 		{"targets skipped by that", done.Skipped}, {"without a source", done.Left}} {
 		if c.count != nil {
 			rows = append(rows, []string{c.name, strconv.Itoa(*c.count)})
 		}
 	}
 	for _, c := range done.List.Columns {
-		if c.Use == "nothing" && c.Header != "" {
-			rows = append(rows, []string{"column not used", c.Header, "--map names other columns only"})
-		}
+		rows = append(rows, c.row()...)
 	}
 	for _, p := range slices.Concat(done.List.Problems, done.List.Repeated, done.List.Notes) {
 		rows = append(rows, []string{fmt.Sprintf("line %d", p.Line), strings.TrimSpace(p.Column + " " + strconv.Quote(p.Value)), p.Reason})
 	}
 	return table(out, rows...)
+}
+
+// readColumn is what the API says of a column.
+type readColumn struct {
+	Number                int
+	Header, Use, Variable string
+}
+
+// row tells what the column was read as; nothing for one without a header that was not.
+func (c readColumn) row() [][]string {
+	header := c.Header
+	if header == "" {
+		header = strconv.Itoa(c.Number)
+	}
+	switch {
+	case c.Use == "nothing" && c.Header == "":
+		return nil
+	case c.Use == "nothing":
+		return [][]string{{"column not used", header, "--map names other columns only"}}
+	case c.Use == "variable":
+		return [][]string{{"column", header, "{" + c.Variable + "}"}}
+	case c.Variable != "":
+		return [][]string{{"column", header, c.Use + ", {" + c.Variable + "}"}}
+	}
+	return [][]string{{"column", header, c.Use}}
 }
 
 // rowProblem is what the API says of a row.
@@ -267,6 +327,59 @@ func (c *targetsListCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	_, err = fmt.Fprintln(out, "there are more: raise --limit, or use report --format csv")
+	return err
+}
+
+type targetsRemoveCmd struct {
+	oneCampaign
+	Number string `help:"Whoever has that number." placeholder:"NUMBER"`
+	Key    string `help:"The one with that key." placeholder:"KEY"`
+}
+
+// Run removes people from a campaign.
+func (c *targetsRemoveCmd) Run(ctx context.Context, out io.Writer) error {
+	query := url.Values{}
+	for name, value := range map[string]string{"number": c.Number, "key": c.Key} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if len(query) != 1 {
+		return errors.New("give either --number or --key")
+	}
+	var done struct{ Changed int }
+	shown, err := c.ask(ctx, out, "DELETE", c.path("/targets"), query, nil, &done)
+	if shown || err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%d are not called any more\n", done.Changed)
+	return err
+}
+
+type targetsRetryCmd struct {
+	oneCampaign
+	State  string `help:"All of that state: interrupted, exhausted or skipped." placeholder:"STATE"`
+	Number string `help:"Whoever has that number." placeholder:"NUMBER"`
+	Key    string `help:"The one with that key." placeholder:"KEY"`
+}
+
+// Run has people called again.
+func (c *targetsRetryCmd) Run(ctx context.Context, out io.Writer) error {
+	whom := map[string]string{}
+	for name, value := range map[string]string{"state": c.State, "number": c.Number, "key": c.Key} {
+		if value != "" {
+			whom[name] = value
+		}
+	}
+	if len(whom) != 1 {
+		return errors.New("give one of --state, --number and --key")
+	}
+	var done struct{ Changed int }
+	shown, err := c.ask(ctx, out, "POST", c.path("/targets/retry"), nil, whom, &done)
+	if shown || err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%d are called again\n", done.Changed)
 	return err
 }
 

@@ -21,7 +21,14 @@ func TestCampaignCommands(t *testing.T) {
 	if err := os.WriteFile(list, []byte("phone\n+79161234567\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	settings := filepath.Join(dir, "debts.yaml")
+	if err := os.WriteFile(settings, []byte("name: debts\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for line, test := range map[string]struct{ request, answer, want string }{
+		"create " + settings:                        {"POST /campaigns name: debts\n", `{"changes":[{"action":"added","noun":"campaign","key":"debts"}]}`, "campaign debts: added"},
+		"targets remove debts --number=89161234567": {"DELETE /campaigns/debts/targets?number=89161234567 ", `{"changed":1}`, "1 are not called any more"},
+		"targets retry debts --state=interrupted":   {`POST /campaigns/debts/targets/retry {"state":"interrupted"}`, `{"changed":3}`, "3 are called again"},
 		"list":                            {"GET /campaigns?cursor=&limit=100 ", `{"items":[{"name":"debts","status":"running","kind":"debt","mode":"message","targets":{"done":2,"waiting":1}}],"next":""}`, "debts  debt  message  running  2 done, 1 waiting"},
 		"list --json":                     {"GET /campaigns?cursor=&limit=100 ", `{"items":[],"next":""}`, `{"items":[],"next":""}`},
 		"show debts":                      {"GET /campaigns/debts/progress ", `{"name":"debts","status":"paused","alert":"no trunk"}`, "no trunk"},
@@ -73,6 +80,8 @@ func TestCampaignRefusals(t *testing.T) {
 		"campaign stop-list add --tenant=acme --token=t --server=" + server.URL:             "give numbers, or --from",
 		"campaign report debts --format=pdf --tenant=acme --token=t --server=" + server.URL: "--format",
 		"campaign list --token=t": "--tenant",
+		"campaign targets remove debts --tenant=acme --token=t --server=" + server.URL:                  "either --number or --key",
+		"campaign targets retry debts --state=a --key=b --tenant=acme --token=t --server=" + server.URL: "one of --state",
 	} {
 		if err := run(t, io.Discard, line); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", line, err)
@@ -120,14 +129,15 @@ func TestUploadTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"added":1,"list":{"columns":[{"header":"phone","use":"phone"},{"header":"Zone","use":"nothing"}],
+		_, _ = io.WriteString(w, `{"added":1,"list":{"columns":[{"header":"phone","use":"phone"},{"header":"Сумма","use":"variable","variable":"sum"},
+			{"header":"ФИО","use":"name","variable":"ФИО"},{"number":4,"use":"variable","variable":"column_4"},{"header":"Zone","use":"nothing"}],
 			"problems":[{"line":2,"reason":"bad"}],"repeated":[{"line":3,"reason":"twice"}],"notes":[{"line":4,"reason":"short"}]}}`)
 	}))
 	defer server.Close()
 	var out bytes.Buffer
 	// An address without a scheme is one of http.
 	err := run(t, &out, "campaign targets add debts "+file+" --tenant=acme --token=t --server="+strings.TrimPrefix(server.URL, "http://"))
-	for _, want := range []string{"column not used  Zone", "line 2", "line 3", "line 4"} {
+	for _, want := range []string{"column phone phone", "column Сумма {sum}", "column ФИО name, {ФИО}", "column 4 {column_4}", "column not used  Zone", "line 2", "line 3", "line 4"} {
 		if err != nil || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), strings.Join(strings.Fields(want), " ")) {
 			t.Errorf("%v, no %q in\n%s", err, want, out.String())
 		}

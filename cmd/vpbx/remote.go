@@ -74,7 +74,11 @@ func (r *remote) send(ctx context.Context, method, path string, query url.Values
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the engine: %w", err)
+		hint := ""
+		if r.Server == "" && r.Config == "" {
+			hint = "; --config or --server says where it is"
+		}
+		return nil, fmt.Errorf("ask the engine: %w%s", err, hint)
 	}
 	if res.StatusCode/100 != 2 {
 		defer res.Body.Close()

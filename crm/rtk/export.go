@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"vpbx/internal/durable"
 	"vpbx/pbx"
 )
 
@@ -168,6 +169,9 @@ func (e *exporter) make(ctx context.Context, h *pbx.History) error {
 		return errors.Join(err, e.root.Remove(name+".part"))
 	}
 	if err := e.root.Rename(name+".part", name); err != nil {
+		return err
+	}
+	if err := durable.SyncParents(e.root, name); err != nil {
 		return err
 	}
 	h.State = pbx.HistoryReady

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"vpbx/internal/visitor"
 	"vpbx/pbx"
 )
 
@@ -155,7 +156,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	company := s.sender(r.Header.Get(HeaderID), r.Header.Get(HeaderSign), body)
-	c := &call{company: company, from: sourceOf(r), secure: r.TLS != nil, host: r.Host, body: body}
+	who := visitor.Of(r)
+	c := &call{company: company, from: who.Addr, secure: who.Secure, host: r.Host, body: body}
 	if company == nil {
 		a := failure(errSignature)
 		s.metrics.count(method, resultRefused)
@@ -329,16 +331,6 @@ func (s *Server) send(w http.ResponseWriter, company *pbx.Company, a answer) {
 	}
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // a CRM that has gone reads no answer either
-}
-
-// sourceOf gives the address a request came from, the zero address when it cannot
-// be read. Forwarding headers are not looked at: anybody can write them.
-func sourceOf(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap()
 }
 
 // text is a JSON string or number as text; null is "". The CRMs do not agree on

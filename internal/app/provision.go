@@ -14,14 +14,20 @@ import (
 	"vpbx/tenants"
 )
 
-// provision applies the company files that were read. One that cannot be
-// applied keeps those behind it from being so.
+// provision applies the company files that were read, but for those that were applied
+// before as they are. One that cannot be applied keeps those behind it from being so.
 func (a *App) provision(ctx context.Context, docs []*tenants.Document) error {
 	for i, d := range docs {
 		wasOnAmo := a.onAmo(d.Tenant)
-		changes, err := a.tenants.Apply(ctx, d)
+		changes, stale, err := a.tenants.Provision(ctx, d)
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", a.cfg.Provision[i], err)
+		}
+		if stale {
+			if len(changes) > 0 {
+				a.log.Info("the company file is the one applied before; what was changed by the API since stays", "file", a.cfg.Provision[i], "tenant", d.Tenant, "differences", len(changes))
+			}
+			continue
 		}
 		if wasOnAmo && !a.onAmo(d.Tenant) {
 			a.leftAmo(ctx, d.Tenant)

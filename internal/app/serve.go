@@ -14,6 +14,7 @@ import (
 	"vpbx/crm"
 	"vpbx/crm/rtk"
 	"vpbx/events"
+	"vpbx/internal/visitor"
 	"vpbx/pbx"
 	"vpbx/sip"
 	"vpbx/tenants"
@@ -33,6 +34,7 @@ func (a *App) buildAPI(ctx context.Context) error {
 		ICE:   api.ICE{URLs: a.cfg.Media.WebRTC.TURN.URLs, Secret: a.cfg.Media.WebRTC.TURN.Secret, TTL: a.cfg.Media.WebRTC.TURN.TTL},
 		Token: a.token, Admin: admin, Prompts: filepath.Join(a.cfg.Data, "prompts"),
 		IntegrationAdmin: &integrationAdmin{reloading, a.store, a.connector, a.debugger, strings.TrimRight(a.cfg.HTTP.External, "/"), a.chain},
+		Proxies:          visitor.Proxies{Networks: a.cfg.HTTP.Proxies, Header: a.cfg.HTTP.ProxyHeader},
 		Ready:            a.ready, Metrics: a.metrics, Log: a.log})
 	return err
 }

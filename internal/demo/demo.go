@@ -130,7 +130,7 @@ func (d *demo) startPBX(ctx context.Context, sipAt string) error {
 	}
 	cfg := config.Default()
 	cfg.Node, cfg.Data, cfg.Provision = "demo", d.Data, []string{file}
-	cfg.HTTP = config.HTTP{Listen: httpAt, Token: d.token}
+	cfg.HTTP.Listen, cfg.HTTP.Token = httpAt, d.token
 	cfg.SIP.Listen = []config.Listener{{Transport: "udp", Addr: sipAt}, {Transport: "tcp", Addr: sipAt}}
 	if d.app, err = app.New(ctx, cfg, app.Host{}, d.Log, d.Out); err != nil {
 		return fmt.Errorf("build the PBX: %w", err)

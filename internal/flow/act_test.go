@@ -47,12 +47,14 @@ func (w *world) play(s *script) error {
 	return w.settle()
 }
 
-// perform does the actions of a script at their times and waits until all are done.
+// perform does the actions of a script at their times and waits until all are done. An
+// action sees what those before it have done, also when they took until this moment.
 func (w *world) perform(s *script) {
 	var deeds []chan struct{}
 	for i := range s.actions {
 		c := &s.actions[i]
 		time.Sleep(time.Until(w.log.start.Add(c.at)))
+		synctest.Wait()
 		done := make(chan struct{})
 		deeds = append(deeds, done)
 		w.wg.Go(func() {

@@ -36,6 +36,7 @@ const (
 	crmIP      = "10.0.3.1"
 	toolIP     = "10.0.4.1" // whoever asks the API
 	mailIP     = "10.0.5.1"
+	proxyIP    = "10.0.6.1" // a reverse proxy whose word counts
 	sipPort    = "5060"
 	tlsPort    = "5061"
 	httpPort   = "8080"

@@ -26,12 +26,12 @@ const elsewhereIP = "10.0.3.99"
 
 // integration is what the CRM of a flow remembers of its own requests.
 type integration struct {
-	crm, elsewhere *http.Client
-	link, order    string
+	crm, elsewhere, proxy *http.Client
+	link, order           string
 }
 
-// client is the CRM's HTTP client, or one at another address.
-func (w *world) client(elsewhere bool) *http.Client {
+// client is the CRM's HTTP client, one at another address, or that of the reverse proxy.
+func (w *world) client(c *command) *http.Client {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.rtk.crm == nil {
@@ -39,12 +39,24 @@ func (w *world) client(elsewhere bool) *http.Client {
 			return &http.Client{Transport: &http.Transport{DialContext: h.Dial, DisableKeepAlives: true,
 				TLSClientConfig: &tls.Config{RootCAs: w.roots, ServerName: pbxIP}}}
 		}
-		w.rtk.crm, w.rtk.elsewhere = of(w.crmHost), of(w.net.Host(elsewhereIP))
+		w.rtk.crm, w.rtk.elsewhere, w.rtk.proxy = of(w.crmHost), of(w.net.Host(elsewhereIP)), of(w.net.Host(proxyIP))
 	}
-	if elsewhere {
+	switch {
+	case c.has("proxied"):
+		return w.rtk.proxy
+	case c.has("elsewhere"):
 		return w.rtk.elsewhere
 	}
 	return w.rtk.crm
+}
+
+// forward writes the headers of a reverse proxy, or of who makes itself one.
+func forward(c *command, h http.Header) {
+	for option, header := range map[string]string{"for": "X-Forwarded-For", "proto": "X-Forwarded-Proto", "forwarded": "Forwarded"} {
+		if c.has(option) {
+			h.Set(header, c.opts[option])
+		}
+	}
 }
 
 // integrate is one request of the CRM to the integration API, signed as agreed unless
@@ -70,7 +82,8 @@ func (w *world) integrate(c *command) error {
 	}
 	req.Header.Set("X-Client-ID", clientID)
 	req.Header.Set("X-Client-Sign", hex.EncodeToString(sum[:]))
-	res, err := w.client(c.has("elsewhere")).Do(req)
+	forward(c, req.Header)
+	res, err := w.client(c).Do(req)
 	if err != nil {
 		w.log.add("crm", "asks %s: no answer", c.args[0])
 		return nil
@@ -171,7 +184,8 @@ func (w *world) fetch(c *command) error {
 	if c.has("range") {
 		req.Header.Set("Range", c.opts["range"])
 	}
-	res, err := w.client(c.has("elsewhere")).Do(req)
+	forward(c, req.Header)
+	res, err := w.client(c).Do(req)
 	if err != nil {
 		w.log.add("crm", "fetches the recording: no answer")
 		return nil

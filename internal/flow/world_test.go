@@ -181,7 +181,8 @@ func wav(samples []int16) []byte {
 func (w *world) configure(s *script) error {
 	w.cfg.Node, w.cfg.Data = "flow", filepath.Join(w.files, "data1")
 	w.cfg.Provision = []string{filepath.Join(w.files, "acme.yaml"), filepath.Join(w.files, "umbra.yaml")}
-	w.cfg.HTTP = config.HTTP{Listen: pbxIP + ":" + httpPort, ListenTLS: pbxIP + ":" + httpsPort, Token: adminToken}
+	w.cfg.HTTP.Listen, w.cfg.HTTP.ListenTLS, w.cfg.HTTP.Token = pbxIP+":"+httpPort, pbxIP+":"+httpsPort, adminToken
+	w.cfg.HTTP.Proxies = []netip.Prefix{netip.MustParsePrefix(proxyIP + "/32")}
 	w.cfg.Webhooks.Networks = []netip.Prefix{netip.MustParsePrefix(crmIP + "/32")}
 	w.cfg.SIP.Listen = []config.Listener{{Transport: "udp", Addr: pbxIP + ":" + sipPort}, {Transport: "tcp", Addr: pbxIP + ":" + sipPort},
 		{Transport: "tls", Addr: pbxIP + ":" + tlsPort}}

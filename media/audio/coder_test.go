@@ -299,24 +299,6 @@ func TestListener(t *testing.T) {
 	}
 }
 
-// TestListenerLoose: G.711 is given as it comes.
-func TestListenerLoose(t *testing.T) {
-	l := NewListener(8000)
-	l.Loose = true
-	p := make([]byte, 160)
-	for _, ts := range []uint32{1000, 1480, 1160, 1160, 1640} {
-		if at, pcm := l.Hear(PCMA, 1, ts, p); at != int64(ts) || len(pcm) != 160 {
-			t.Errorf("%d: %d samples at %d", ts, len(pcm), at)
-		}
-	}
-	if _, pcm := l.Hear(Other, 1, 1800, p); pcm != nil {
-		t.Error("a codec that is not known")
-	}
-	if _, pcm := l.Hear(PCMU, 1, 1800, make([]byte, 1505)); len(pcm) != 0 {
-		t.Error("a packet that is too long")
-	}
-}
-
 // TestOpusShapes: packets of other lengths and of two channels.
 func TestOpusShapes(t *testing.T) {
 	one := packets(t, Opus, 16000, 400)
@@ -377,6 +359,21 @@ func TestOpusStereo(t *testing.T) {
 }
 
 // FuzzListener: nothing that comes as a payload does more than sound wrong.
+// TestListenerRefuses: what is no packet of a known codec.
+func TestListenerRefuses(t *testing.T) {
+	l := NewListener(8000)
+	l.Hear(PCMA, 1, 1640, make([]byte, 160))
+	if _, pcm := l.Hear(Other, 1, 1800, make([]byte, 160)); pcm != nil {
+		t.Error("a codec that is not known")
+	}
+	if _, pcm := l.Hear(PCMU, 1, 1800, make([]byte, 1505)); len(pcm) != 0 {
+		t.Error("a packet that is too long")
+	}
+	if _, ok := l.Lead(PCMA, 1, 1800); ok {
+		t.Error("the line of another codec goes on")
+	}
+}
+
 func FuzzListener(f *testing.F) {
 	for i, c := range known {
 		for _, p := range packets(f, c, 8000, 400)[:3] {
@@ -388,7 +385,6 @@ func FuzzListener(f *testing.F) {
 		c := known[kind%4]
 		rate := 8000 + int(kind&4)*2000
 		l := NewListener(rate)
-		l.Loose = kind&8 != 0
 		for range 3 {
 			for _, p := range []struct {
 				ts uint32

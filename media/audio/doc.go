@@ -4,18 +4,18 @@
 //
 // Pure functions over samples: the codecs G.711, G.722 and Opus (RFC 6716, by
 // gopus), tones and their detection, keys in the sound (ITU-T Q.23, Q.24), resampling, mixing, making
-// up what was lost, making sound shorter and longer by its period, comfort noise (RFC 3389),
+// up what was lost, putting packets in order, making sound shorter and longer by its period, comfort noise (RFC 3389),
 // what can be seen of a packet without decoding it, WAV files and the voice quality estimate of ITU-T G.107.
 //
 // # What it is not
 //
-// It knows nothing of packets, sockets, sessions or calls, and it does not open
+// It knows nothing of RTP, sockets, sessions or calls, and it does not open
 // files: readers and writers are passed in.
 //
 // # Goroutines
 //
 // None are started here. The functions are safe for concurrent use; a WAVWriter,
-// Encoder, Decoder, Listener, KeyDetector or Resampler belongs to one goroutine.
+// Encoder, Decoder, Listener, Order, KeyDetector or Resampler belongs to one goroutine.
 //
 // # Invariants
 //

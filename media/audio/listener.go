@@ -1,5 +1,7 @@
 package audio
 
+import "time"
+
 // Bounds of a Listener.
 const (
 	gapMost  = 60 // milliseconds that are made up when packets were lost
@@ -12,11 +14,6 @@ const (
 // up to 60 ms; a longer gap stays one. It follows changes of the codec and the
 // SSRC. It belongs to one goroutine.
 type Listener struct {
-	// Loose gives packets of G.711, which need no others to be decoded, as they
-	// come: also those that are late, and nothing for those that are lost. It is for
-	// who puts samples in order himself.
-	Loose bool
-
 	rate  int
 	codec Codec
 	decs  [Opus + 1]*Decoder // of every codec that was heard, so that who changes to and fro costs no new ones
@@ -54,6 +51,19 @@ func (l *Listener) Place(ssrc, ts uint32) (pos int64, ok bool) {
 	return l.pos + step, true
 }
 
+// Lead is how much sound is missing between what was heard and a packet of a codec,
+// negative for one that is late. It is false where the line would begin anew.
+func (l *Listener) Lead(c Codec, ssrc, ts uint32) (time.Duration, bool) {
+	if c != l.codec {
+		return 0, false
+	}
+	pos, ok := l.Place(ssrc, ts)
+	if !ok {
+		return 0, false
+	}
+	return time.Duration(pos-l.next) * time.Second / time.Duration(c.Clock()), true
+}
+
 // Hear decodes a packet of a known codec. The samples, which are good until the
 // next call, begin at the position at; there are none for a packet that is late,
 // twice there, or not of the codec.
@@ -62,9 +72,8 @@ func (l *Listener) Hear(c Codec, ssrc, ts uint32, payload []byte) (at int64, pcm
 	if dec == nil {
 		return 0, nil
 	}
-	loose := l.Loose && c != G722 && c != Opus
 	pos, ok := l.Place(ssrc, ts)
-	if ok && !loose && pos < l.next {
+	if ok && pos < l.next {
 		if l.late++; l.late < lateMost {
 			return 0, nil
 		}
@@ -74,12 +83,6 @@ func (l *Listener) Hear(c Codec, ssrc, ts uint32, payload []byte) (at int64, pcm
 		pos = l.begin(ssrc, ts)
 	}
 	clock := int64(c.Clock())
-	if loose {
-		if pos >= l.pos {
-			l.ts, l.pos = ts, pos
-		}
-		return pos * int64(l.rate) / clock, l.pcm[:dec.Decode(l.pcm, payload)]
-	}
 	lost := int((pos - l.next) * int64(l.rate) / clock)
 	if lost > gapMost*l.rate/1000 || lost%(l.rate/400) != 0 {
 		lost = 0

@@ -117,7 +117,7 @@ func TestReadSoundRefuses(t *testing.T) {
 	copy(huge[40:], "\xf0\xff\xff\xff")
 	song, opus := testdata(t, "tone-44100-stereo.mp3"), oggFile(t, pureTone(48000, time.Second, 0.3), 1)
 	bits := bytes.Clone(whole)
-	bits[34] = 24
+	bits[34] = 20
 	for name, tt := range map[string]struct {
 		data []byte
 		want string
@@ -127,7 +127,7 @@ func TestReadSoundRefuses(t *testing.T) {
 		"picture":                {[]byte("\x89PNG\r\n\x1a\n0000"), "neither WAV"},
 		"wav cut":                {whole[:5000], "claims 16000 bytes of sound and 4956 are there"},
 		"wav claims 4 GB":        {huge, "claims 4294967280 bytes of sound and 16000 are there"},
-		"wav of 24 bits":         {bits, "24 bits a sample"},
+		"wav of 20 bits":         {bits, "20 bits a sample"},
 		"wav header only":        {whole[:44], "claims 16000"},
 		"mp3 cut":                {song[:len(song)/2], "it is cut short"},
 		"mp3 frame only":         {song[:4], "not a sound"},

@@ -208,7 +208,14 @@ func TestReadWAV(t *testing.T) {
 		{"not RIFF", []byte("OggS0000WAVE"), nil, 0, ErrNotWAV},
 		{"no sound", wavFile(formatPCM, 1, 8000, 16, 0, nil)[:36], nil, 0, ErrNotWAV},
 		{"MP3 inside", wavFile(85, 1, 8000, 16, 8, pcm16), nil, 0, ErrNotWAV},
-		{"24 bits", wavFile(formatPCM, 1, 8000, 24, 8, pcm16), nil, 0, ErrNotWAV},
+		{"8 bits", wavFile(formatPCM, 1, 8000, 8, 3, []byte{0x80, 0xFF, 0}), []int16{0, 0x7F00, -0x8000}, 8000, nil},
+		{"24 bits", wavFile(formatPCM, 2, 48000, 24, 12, []byte{9, 4, 0, 9, 6, 0, 9, 0xFE, 0xFF, 9, 0xFC, 0xFF}), []int16{5, -3}, 48000, nil},
+		{"32 bits", wavFile(formatPCM, 1, 48000, 32, 8, []byte{9, 9, 4, 0, 9, 9, 0xFE, 0xFF}), []int16{4, -2}, 48000, nil},
+		{"floating point", wavFile(formatFloat, 1, 48000, 32, 20, []byte{0, 0, 0, 0x3F, 0, 0, 0x80, 0xBF, 0, 0, 0x80, 0x7F, 0, 0, 0x80, 0xFF, 0, 0, 0xC0, 0x7F}),
+			[]int16{0x4000, -0x8000, 0x7FFF, -0x8000, 0}, 48000, nil},
+		{"floating point cut", wavFile(formatFloat, 1, 48000, 32, 8, []byte{0, 0, 0, 0x3F, 0, 0, 0x80}), []int16{0x4000}, 48000, nil},
+		{"20 bits", wavFile(formatPCM, 1, 8000, 20, 8, pcm16), nil, 0, ErrNotWAV},
+		{"16 bits of floating point", wavFile(formatFloat, 1, 8000, 16, 8, pcm16), nil, 0, ErrNotWAV},
 		{"six channels", wavFile(formatPCM, 6, 8000, 16, 8, pcm16), nil, 0, ErrNotWAV},
 		{"no rate", wavFile(formatPCM, 1, 0, 16, 8, pcm16), nil, 0, ErrNotWAV},
 		{"sound first", []byte("RIFF0000WAVEdata\x04\x00\x00\x00abcd"), nil, 0, ErrNotWAV},
@@ -248,6 +255,8 @@ func (errReader) Read([]byte) (int, error) { return 0, errFull }
 func FuzzReadWAV(f *testing.F) {
 	f.Add(wavFile(formatPCM, 1, 8000, 16, 8, []byte{1, 0, 3, 0, 5, 0, 7, 0}))
 	f.Add(wavFile(formatALaw, 2, 48000, 8, math.MaxUint32, []byte{1, 2, 3}))
+	f.Add(wavFile(formatFloat, 2, 48000, 32, 8, []byte{0, 0, 0xC0, 0x7F, 0, 0, 0x80, 0x7F}))
+	f.Add(wavFile(formatPCM, 2, 48000, 24, 6, []byte{1, 2, 3, 4, 5, 6}))
 	f.Add([]byte("RIFF0000WAVELIST\xff\xff\xff\x7fabcd"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		pcm, err := ReadWAV(bytes.NewReader(b), Limits{Length: time.Second})

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 )
@@ -11,10 +12,24 @@ import (
 // Format tags of the fmt chunk (RFC 2361 and Microsoft's WAVEFORMATEX).
 const (
 	formatPCM        = 1
+	formatFloat      = 3
 	formatALaw       = 6
 	formatULaw       = 7
 	formatExtensible = 0xFFFE
 )
+
+// widths are the bits that a sample of a format may have; none for a format that is not read.
+func widths(tag int) []int {
+	switch tag {
+	case formatPCM:
+		return []int{8, 16, 24, 32}
+	case formatFloat:
+		return []int{32}
+	case formatALaw, formatULaw:
+		return []int{8}
+	}
+	return nil
+}
 
 // maxChunks bounds the chunks before the sound: more are not a sound file.
 const maxChunks = 64
@@ -48,8 +63,8 @@ type format struct {
 // sample is the number of bytes of one sample of one channel.
 func (f format) sample() int { return f.bits / 8 }
 
-// ReadWAV reads a WAV file of 16-bit PCM, A-law or µ-law, one or two channels, at
-// a usual rate between 8 and 48 kHz, mixing two channels into one. It returns
+// ReadWAV reads a WAV file of PCM of 8, 16, 24 or 32 bits, 32-bit floating point, A-law or
+// µ-law, one or two channels, at a usual rate between 8 and 48 kHz, mixing two channels into one. It returns
 // ErrNotWAV for anything else and ErrTooLong above the limit. The sizes that the
 // file claims are not believed: it reads what is there.
 func ReadWAV(r io.Reader, l Limits) (PCM, error) {
@@ -106,9 +121,9 @@ func readFormat(r io.Reader, size int64) (format, int64, error) {
 	}
 	left := size - int64(len(b))
 	switch {
-	case f.tag != formatPCM && f.tag != formatALaw && f.tag != formatULaw:
+	case widths(f.tag) == nil:
 		return format{}, 0, fmt.Errorf("%w: format %d is none of PCM, A-law, µ-law", ErrNotWAV, f.tag)
-	case f.tag == formatPCM && f.bits != 16, f.tag != formatPCM && f.bits != 8:
+	case !slices.Contains(widths(f.tag), f.bits):
 		return format{}, 0, fmt.Errorf("%w: %d bits a sample", ErrNotWAV, f.bits)
 	case f.channels != 1 && f.channels != 2:
 		return format{}, 0, fmt.Errorf("%w: %d channels", ErrNotWAV, f.channels)
@@ -148,17 +163,34 @@ func readData(r io.Reader, f format, size int64, l Limits) (PCM, error) {
 
 func decode(b []byte, f format) []int16 {
 	samples := make([]int16, len(b)/f.sample())
-	switch f.tag {
-	case formatALaw:
+	switch {
+	case f.tag == formatALaw:
 		DecodeALaw(samples, b)
-	case formatULaw:
+	case f.tag == formatULaw:
 		DecodeULaw(samples, b)
-	default:
+	case f.tag == formatFloat:
 		for i := range samples {
-			samples[i] = int16(binary.LittleEndian.Uint16(b[2*i:]))
+			samples[i] = fromFloat(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:])))
+		}
+	case f.bits == 8: // unsigned
+		for i := range samples {
+			samples[i] = int16(b[i]^0x80) << 8
+		}
+	default: // the upper half of longer ones
+		n := f.sample()
+		for i := range samples {
+			samples[i] = int16(binary.LittleEndian.Uint16(b[n*i+n-2:]))
 		}
 	}
 	return samples
+}
+
+// fromFloat gives a sample of -1 to 1; what is no number is silence.
+func fromFloat(v float32) int16 {
+	if v != v {
+		return 0
+	}
+	return round16(v * 32768)
 }
 
 // mono is the mean of each pair, in place.

@@ -278,7 +278,7 @@ func testDefer(t *testing.T, open Open) {
 	if got := states(t, s, "acme", "sale"); got != "1 expired window, 2 skipped no_consent, 3 expired, 4 expired" {
 		t.Errorf("sale: %s", got)
 	}
-	if due, err = s.DueNotifications(t.Context(), "acme", time.Now().Add(time.Hour), 10); err != nil || len(due) != 2 {
+	if due, err = s.DueNotifications(t.Context(), "acme", time.Now().Add(time.Hour), 10); err != nil || len(due) != 4 {
 		t.Errorf("the CRM is told %+v, %v", due, err)
 	}
 }
@@ -536,7 +536,7 @@ func testContactedA15(t *testing.T, open Open) {
 		e.Attempt.Result.Answerer = "unsure"
 		settle(t, s, e)
 	}
-	abandoned := pbx.Contacted{Number: "+79160000001", At: t0, Kind: pbx.CampaignOperators, Mode: pbx.DialPredictive, Outcome: pbx.AttemptAbandoned, Answerer: "unsure"}
+	abandoned := pbx.Contacted{Number: "+79160000001", At: t0, Kind: pbx.CampaignOperators, Mode: pbx.DialPredictive, Outcome: pbx.AttemptAbandoned, Answerer: "unsure", Ended: t0.Add(20 * time.Second)}
 	going := pbx.Contacted{Number: "+79160000002", At: t0.Add(time.Hour), Kind: pbx.CampaignOperators, Mode: pbx.DialPredictive}
 	for _, test := range []struct {
 		numbers []string
