@@ -54,7 +54,7 @@ crm:
   url: %s
   client_id: %s
   sign_key: %s
-  timeout: 700ms
+  timeout: 5s
 `, carrier, number, number, number, crm, clientID, signKey)
 	return b.String()
 }

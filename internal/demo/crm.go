@@ -42,7 +42,7 @@ func startCRM() (*standIn, error) {
 func (s *standIn) url() string { return "http://" + s.listen.Addr().String() }
 
 func (s *standIn) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := s.server.Shutdown(ctx)
 	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {

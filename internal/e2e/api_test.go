@@ -40,7 +40,7 @@ func (s *server) request(method, path, body string, header ...string) (status in
 	if !strings.HasPrefix(path, "/") {
 		path = "/api/v1/tenants/acme/" + path
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience*30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.http+path, strings.NewReader(body))
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *server) live() []pbx.CallInfo {
 func (s *server) waitLive(state pbx.EventKind) pbx.CallInfo {
 	s.t.Helper()
 	var found pbx.CallInfo
-	waitFor(s.t, 10*time.Second, fmt.Sprintf("a call is %s", state), func() bool {
+	waitFor(s.t, 20*time.Second, fmt.Sprintf("a call is %s", state), func() bool {
 		for _, c := range s.live() {
 			if c.State == state {
 				found = c
@@ -107,7 +107,7 @@ func (s *server) records(number string) []pbx.CDR {
 func (s *server) record(number string) record {
 	s.t.Helper()
 	var list []pbx.CDR
-	waitFor(s.t, 10*time.Second, "a record of the call with "+number, func() bool {
+	waitFor(s.t, 20*time.Second, "a record of the call with "+number, func() bool {
 		list = s.records(number)
 		return len(list) > 0
 	})
@@ -203,7 +203,7 @@ func (s *server) registered(extension string) int {
 // waitRegistered waits until an extension has so many contacts.
 func (s *server) waitRegistered(extension string, n int) {
 	s.t.Helper()
-	waitFor(s.t, 10*time.Second, fmt.Sprintf("%s has %d registrations", extension, n), func() bool {
+	waitFor(s.t, 20*time.Second, fmt.Sprintf("%s has %d registrations", extension, n), func() bool {
 		return s.registered(extension) == n
 	})
 }

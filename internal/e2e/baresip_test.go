@@ -25,6 +25,8 @@ type baresip struct {
 	mu    sync.Mutex
 	seen  []baresipEvent
 	asked int
+	told  int             // commands
+	done  map[string]bool // tokens of those that were answered
 }
 
 // baresipEvent is what it tells on its control connection.
@@ -32,6 +34,7 @@ type baresipEvent struct {
 	Type  string
 	Peer  string `json:"peeruri"`
 	Param string
+	Token string // of the command that it answers
 }
 
 // baresipOptions say who the phone is.
@@ -52,8 +55,8 @@ type baresipOptions struct {
 func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
 	t.Helper()
 	need(t, "baresip")
-	b := &baresip{t: t, dir: t.TempDir()}
-	toneFile(t, b.dir, "tone.wav", o.Tone, 2*time.Minute)
+	b := &baresip{t: t, dir: t.TempDir(), done: map[string]bool{}}
+	toneFile(t, b.dir, "tone.wav", o.Tone, toneLength)
 	control := controlAddress(t)
 	config, contacts := b.configText(s, control), ""
 	if o.At != "" {
@@ -73,7 +76,7 @@ func startBaresip(t *testing.T, s *server, o baresipOptions) *baresip {
 	write(t, filepath.Join(b.dir, "accounts"), b.account(s, o))
 	write(t, filepath.Join(b.dir, "contacts"), contacts)
 	b.process = start(t, "baresip "+o.User, b.dir, "baresip", "-4", "-s", "-v", "-f", b.dir)
-	waitFor(t, 10*time.Second, "the control port of baresip", func() bool {
+	waitFor(t, 20*time.Second, "the control port of baresip", func() bool {
 		if !b.running() {
 			t.Fatalf("baresip did not start: %v", b.err)
 		}
@@ -176,31 +179,54 @@ func (b *baresip) listen() {
 			read += k
 		}
 		var e baresipEvent
-		if json.Unmarshal(body[:n], &e) == nil && e.Type != "" {
-			b.mu.Lock()
-			b.seen = append(b.seen, e)
-			b.mu.Unlock()
+		if json.Unmarshal(body[:n], &e) != nil {
+			continue
 		}
+		b.mu.Lock()
+		if e.Type != "" {
+			b.seen = append(b.seen, e)
+		}
+		b.done[e.Token] = true
+		b.mu.Unlock()
 	}
 }
 
-// do gives the phone a command, as its keyboard would.
-func (b *baresip) do(command, params string) {
+// do gives the phone a command, as its keyboard would, and gives the token of its answer.
+func (b *baresip) do(command, params string) (token string) {
 	b.t.Helper()
-	text, err := json.Marshal(map[string]string{"command": command, "params": params})
+	b.told++
+	token = strconv.Itoa(b.told)
+	text, err := json.Marshal(map[string]string{"command": command, "params": params, "token": token})
 	if err != nil {
 		b.t.Fatalf("command baresip: %v", err)
 	}
 	if _, err := fmt.Fprintf(b.ctrl, "%d:%s,", len(text), text); err != nil {
 		b.t.Fatalf("command baresip: %v", err)
 	}
+	return token
 }
 
-// wait waits for the next event of a type, and gives it.
+// pause waits until the phone itself has gone on for so long: it answers a question in
+// each part of it. One that stands still sends nothing, and then obeys all commands at once.
+func (b *baresip) pause(d time.Duration) {
+	b.t.Helper()
+	const part = 50 * time.Millisecond
+	for range d / part {
+		waitFor(b.t, time.Second, "a part of a pause", after(part))
+		token := b.do("about", "")
+		waitFor(b.t, 30*time.Second, b.name+" answers", func() bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.done[token]
+		})
+	}
+}
+
+// waitEvent waits for the next event of a type, and gives it.
 func (b *baresip) waitEvent(kind string) baresipEvent {
 	b.t.Helper()
 	var found baresipEvent
-	waitFor(b.t, 15*time.Second, b.name+" reports "+kind, func() bool {
+	waitFor(b.t, 30*time.Second, b.name+" reports "+kind, func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for i, e := range b.seen[b.asked:] {
@@ -243,7 +269,7 @@ func (b *baresip) heard() sound {
 // waitHeard waits until the phone has heard a tone for so many seconds.
 func (b *baresip) waitHeard(freq, seconds float64) {
 	b.t.Helper()
-	waitFor(b.t, 20*time.Second, fmt.Sprintf("%s hears %.0f Hz for %.1f s", b.name, freq, seconds), func() bool {
+	waitFor(b.t, 30*time.Second, fmt.Sprintf("%s hears %.0f Hz for %.1f s", b.name, freq, seconds), func() bool {
 		return b.heard().tones(0, freq) >= seconds
 	})
 }

@@ -140,7 +140,7 @@ func (b *browser) do(name string, args ...any) any {
 	if args == nil {
 		args = []any{}
 	}
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience * 30 * time.Second)
 	select {
 	case b.commands <- browserCommand{name, args}:
 	case <-limit:
@@ -168,8 +168,8 @@ func (b *browser) events() []browserEvent {
 func (b *browser) waitEvent(kind string) browserEvent {
 	b.t.Helper()
 	var found browserEvent
-	deadline := time.Now().Add(30 * time.Second)
-	waitFor(b.t, 31*time.Second, b.name+" tells "+kind, func() bool {
+	deadline := time.Now().Add(patience * 40 * time.Second)
+	waitFor(b.t, 41*time.Second, b.name+" tells "+kind, func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for i, e := range b.seen[b.asked:] {
@@ -190,13 +190,13 @@ func (b *browser) waitEvent(kind string) browserEvent {
 // waitHeard waits until what the page hears is a tone.
 func (b *browser) waitHeard(freq float64) {
 	b.t.Helper()
-	waitFor(b.t, 20*time.Second, fmt.Sprintf("%s hears %.0f Hz", b.name, freq), func() bool { return b.share(freq) > 0.8 })
+	waitFor(b.t, 30*time.Second, fmt.Sprintf("%s hears %.0f Hz", b.name, freq), func() bool { return b.share(freq) > 0.8 })
 }
 
 // waitSilence waits until the page hears the tone no more.
 func (b *browser) waitSilence(freq float64) {
 	b.t.Helper()
-	waitFor(b.t, 20*time.Second, fmt.Sprintf("%s does not hear %.0f Hz", b.name, freq), func() bool { return b.share(freq) < 0.1 })
+	waitFor(b.t, 30*time.Second, fmt.Sprintf("%s does not hear %.0f Hz", b.name, freq), func() bool { return b.share(freq) < 0.1 })
 }
 
 func (b *browser) share(freq float64) float64 {

@@ -23,7 +23,7 @@ func campaigned(a acme, agents string, campaigns string) string {
 schedules: [{name: always, hours: ["00:00-24:00"]}]
 campaigns:
 ` + campaigns
-	queue := fmt.Sprintf("  - {number: \"700\", name: Операторы, kind: queue, members: [%s], wrapup: 0s}\n", agents)
+	queue := fmt.Sprintf("  - {number: \"700\", name: Операторы, kind: queue, members: [%s], ring: 1m, wrapup: 0s}\n", agents)
 	return strings.Replace(a.String(), "trunks:\n", queue+"trunks:\n", 1)
 }
 
@@ -66,7 +66,7 @@ func (s *server) startCampaign(name string) {
 // waitCampaign waits until a campaign has that status, and gives how it goes.
 func (s *server) waitCampaign(name string, want pbx.CampaignStatus) (p pbx.CampaignProgress) {
 	s.t.Helper()
-	waitFor(s.t, 30*time.Second, fmt.Sprintf("campaign %s is %s", name, want), func() bool {
+	waitFor(s.t, 60*time.Second, fmt.Sprintf("campaign %s is %s", name, want), func() bool {
 		p = pbx.CampaignProgress{}
 		s.get("campaigns/"+name+"/progress", &p)
 		return p.Status == want
@@ -102,10 +102,10 @@ const message = `  - name: orders
     kind: inform
     when: always
     callers: [{number: "+74950000000", label: "Акме, ваш заказ"}]
-    ring: 20s
+    ring: 1m
     record: true
     pace: {per_second: 5}
-    operators: {within: 10s, sorry: sorry}
+    operators: {within: 1m, sorry: sorry}
     script:
       - {name: main, play: hello, timeout: 20s, keys: {"1": {answer: wants a person, connect: "700"}, "9": {opt_out: true}}}
 `
@@ -114,6 +114,7 @@ const message = `  - name: orders
 // the message and presses 1, and talks to the foreign phone of an operator. The report says
 // what the record of the call says.
 func TestCampaign(t *testing.T) {
+	t.Parallel()
 	const target = "+79160000041"
 	at := "127.0.0.1:" + freePort(t, "127.0.0.1")
 	s := serve(t, serverOptions{Company: campaigned(acme{Carrier: at, From: "127.0.0.1"}, `"101"`, message)})
@@ -141,6 +142,8 @@ func TestCampaign(t *testing.T) {
 	carrier.press("1")
 	anna.waitHeard(660, 1.5)
 	carrier.waitHeard(440, 1.5)
+	s.waitRecorded(1, 660, 1)
+	s.waitRecorded(0, 440, 1)
 	anna.heard().wantNone(t, "what the operator hears", 0, 1040)
 	carrier.do("hangup", "")
 	anna.waitEvent("CALL_CLOSED")

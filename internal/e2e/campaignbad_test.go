@@ -25,6 +25,7 @@ func spoken(name, when, more string) string {
 // TestCampaignRefused starts campaigns that lack something: each is refused with the
 // reason, and nobody is called.
 func TestCampaignRefused(t *testing.T) {
+	t.Parallel()
 	carrier := startMass(t, various)
 	company := campaigned(acme{Carrier: carrier.Addr().String()}, `"101"`, spoken("whole", "always", "    consent: given\n")+
 		spoken("agreed", "always", "")+spoken("nights", "night", "    consent: given\n"))
@@ -68,9 +69,10 @@ func TestCampaignRefused(t *testing.T) {
 // TestCampaignTrunkDies ends the carrier in the middle of a campaign: that pauses with an
 // alert, and its list is still there. When the carrier is back it is resumed and goes on.
 func TestCampaignTrunkDies(t *testing.T) {
+	t.Parallel()
 	const atOnce, faults = 5, 10
 	busy := func(_ context.Context, c *phone.Call) { _ = c.Reject(486) }
-	carrier := startMassAt(t, "tcp", "127.0.0.30:0", busy)
+	carrier := startMassAt(t, "tcp", "127.0.0.30:"+freePort(t, "127.0.0.30"), busy) // where it comes back
 	company := campaigned(acme{Carrier: carrier.Addr().String()}, `"101"`, spoken("news", "always", fmt.Sprintf("    consent: given\n    pace: {per_second: 20, at_once: %d}\n", atOnce)))
 	s := serve(t, serverOptions{Company: strings.Replace(company, "transport: udp", "transport: tcp", 1)})
 	s.upload("hello", 1040)
@@ -85,13 +87,13 @@ func TestCampaignTrunkDies(t *testing.T) {
 		s.get("campaigns/news/report", &f)
 		return f.Outcomes[pbx.AttemptBusy]
 	}
-	waitFor(t, 20*time.Second, "some were dialled", func() bool { return refused() >= 20 })
+	waitFor(t, 60*time.Second, "some were dialled", func() bool { return refused() >= 20 })
 	carrier.Close()
 	p := s.waitCampaign("news", pbx.CampaignPaused)
 	if !strings.Contains(p.Alert, "calls in a row failed at its trunks") {
 		t.Errorf("the alert says %q", p.Alert)
 	}
-	waitFor(t, 20*time.Second, "the last calls are over", func() bool { return s.metric("vpbx_calls_active") == 0 })
+	waitFor(t, 60*time.Second, "the last calls are over", func() bool { return s.metric("vpbx_calls_active") == 0 })
 	var f pbx.CampaignReport
 	s.get("campaigns/news/report", &f)
 	if failed := f.Attempts - f.Outcomes[pbx.AttemptBusy]; failed < faults || failed > faults+atOnce {
@@ -105,7 +107,7 @@ func TestCampaignTrunkDies(t *testing.T) {
 	if status, _, answer := s.request("POST", "campaigns/news/resume", ""); status != 200 {
 		t.Fatalf("resume: %d %s", status, answer)
 	}
-	waitFor(t, 20*time.Second, "it goes on", func() bool { return refused() >= before+10 })
+	waitFor(t, 60*time.Second, "it goes on", func() bool { return refused() >= before+10 })
 	if status, _, answer := s.request("POST", "campaigns/news/cancel", ""); status != 200 {
 		t.Fatalf("cancel: %d %s", status, answer)
 	}

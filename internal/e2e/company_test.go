@@ -42,7 +42,7 @@ extensions:
   - {number: "102", name: Иван Волков, password: s3cret-102, record: %[1]v, dtmf: %[3]q}
   - {number: "103", name: Пётр Третий, password: s3cret-103}
 groups:
-  - {number: "600", name: Продажи, members: ["101", "102"], strategy: all, ring: 4s}
+  - {number: "600", name: Продажи, members: ["101", "102"], strategy: all, ring: 60s}
 `, a.Record, codecs, a.Keys)
 	if a.Carrier == "" {
 		return b.String()
@@ -68,7 +68,7 @@ rules:
 `, companyNumber, trunks, a.CRM != "", a.Record, a.Steps)
 	b.WriteString(a.More)
 	if a.CRM != "" {
-		fmt.Fprintf(&b, "crm: {kind: rtk, url: %q, client_id: %s, sign_key: %s, timeout: 700ms, exceptions: [\"103\"]}\n", a.CRM, clientID, signKey)
+		fmt.Fprintf(&b, "crm: {kind: rtk, url: %q, client_id: %s, sign_key: %s, timeout: 5s, exceptions: [\"103\"]}\n", a.CRM, clientID, signKey)
 	}
 	return b.String()
 }

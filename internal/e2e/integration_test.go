@@ -11,6 +11,7 @@ import (
 // TestIntegrationSample runs the example of docs/integration.md, which signs with
 // openssl and asks with curl, against a real server: its signature is taken.
 func TestIntegrationSample(t *testing.T) {
+	t.Parallel()
 	need(t, "curl")
 	need(t, "openssl")
 	s := serve(t, serverOptions{Company: `

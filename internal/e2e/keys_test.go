@@ -12,8 +12,10 @@ import (
 // TestKeys has a foreign phone press keys as telephone events, and another as INFO;
 // they reach a foreign phone in the way that its company has set.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	for _, keys := range []string{"auto", "inband", "info"} {
 		t.Run(keys, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, serverOptions{Company: acme{Keys: keys}.String()})
 			anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440})
 			ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Tone: 880, Auto: true})
@@ -36,6 +38,7 @@ func TestKeys(t *testing.T) {
 
 // TestKeysByInfo has sipp press keys by INFO.
 func TestKeysByInfo(t *testing.T) {
+	t.Parallel()
 	s := serve(t, serverOptions{Company: acme{}.String()})
 	ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Tone: 880, Auto: true})
 	phone := startSIPp(t, sippOptions{Scenario: "phone_presses", Host: "127.0.0.13", To: s.udp.String(), Tone: 660, Values: phoneCall("103", "102", "talk", "1500")})
@@ -50,7 +53,7 @@ func TestKeysByInfo(t *testing.T) {
 func (b *baresip) wantKey(way string, key byte) {
 	b.t.Helper()
 	if way == "inband" {
-		waitFor(b.t, 10*time.Second, fmt.Sprintf("%s hears the tones of %c", b.name, key), func() bool {
+		waitFor(b.t, 30*time.Second, fmt.Sprintf("%s hears the tones of %c", b.name, key), func() bool {
 			return strings.Contains(b.keysHeard(), string(key))
 		})
 		return

@@ -63,7 +63,7 @@ func startLinphone(t *testing.T, s *server, o linphoneOptions) *linphone {
 	l.keys = keys
 	l.process = startCommand(t, "linphone "+o.User, cmd)
 	l.do("soundcard use files")
-	l.do("play " + toneFile(t, l.dir, "tone.wav", o.Tone, 2*time.Minute))
+	l.do("play " + toneFile(t, l.dir, "tone.wav", o.Tone, toneLength))
 	l.do("record " + filepath.Join(l.dir, "heard.wav"))
 	if o.Auto {
 		l.do("autoanswer enable")
@@ -183,7 +183,7 @@ func (l *linphone) do(command string) {
 // waitSays waits until the phone prints a text after the one waited for last.
 func (l *linphone) waitSays(text string) {
 	l.t.Helper()
-	waitFor(l.t, 15*time.Second, fmt.Sprintf("%s says %q", l.name, text), func() bool {
+	waitFor(l.t, 30*time.Second, fmt.Sprintf("%s says %q", l.name, text), func() bool {
 		said := l.output.String()
 		i := strings.Index(said[l.asked:], text)
 		if i >= 0 {
@@ -226,7 +226,7 @@ func (l *linphone) heard() sound {
 // waitHeard waits until the phone has heard a tone for so many seconds.
 func (l *linphone) waitHeard(freq, seconds float64) {
 	l.t.Helper()
-	waitFor(l.t, 20*time.Second, fmt.Sprintf("%s hears %.0f Hz for %.1f s", l.name, freq, seconds), func() bool {
+	waitFor(l.t, 30*time.Second, fmt.Sprintf("%s hears %.0f Hz for %.1f s", l.name, freq, seconds), func() bool {
 		return l.heard().tones(0, freq) >= seconds
 	})
 }

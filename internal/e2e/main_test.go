@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -64,17 +66,18 @@ func waitFor(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	}
 }
 
-// became tells whether ok holds before the limit.
+// became tells whether ok holds before the limit. When that has passed it looks once more:
+// a machine that stood still meanwhile has let nobody look.
 func became(limit time.Duration, ok func() bool) bool {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			return false
+			return ok()
 		}
 	}
 	return true
@@ -104,7 +107,7 @@ func startCommand(t *testing.T, name string, cmd *exec.Cmd) *process {
 	p := &process{name: name, cmd: cmd, exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // should the tests be killed
-	p.cmd.WaitDelay = 2 * time.Second
+	p.cmd.WaitDelay = patience * 20 * time.Second                        // for its last words
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}
@@ -124,7 +127,7 @@ func startCommand(t *testing.T, name string, cmd *exec.Cmd) *process {
 // command is vpbx with arguments, for commands that end by themselves.
 func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience*60*time.Second)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, vpbx, args...)
 	cmd.Dir = dir
@@ -209,19 +212,44 @@ func (o *output) tail() string {
 	return s
 }
 
-// freePort asks the kernel for a port of an address that no UDP socket has.
+// portBlock is how many ports in a row a test gets from freePort: a program that is told
+// one port takes some more behind it.
+const portBlock = 4
+
+var portBlocks atomic.Uint32
+
+// freePort gives a port of an address for a program that binds it later; the next ones are
+// free, too. It lies below those that the kernel and freeMedia give away, so that nobody
+// gets it meanwhile, and each is given once.
 func freePort(t *testing.T, ip string) string {
 	t.Helper()
-	c, err := net.ListenPacket("udp", net.JoinHostPort(ip, "0"))
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	const first, blocks = 6100, 950
+	for range blocks {
+		port := first + portBlock*int((portBlocks.Add(1)+37*uint32(os.Getpid()))%blocks)
+		if portsFree(ip, port, portBlock) {
+			return strconv.Itoa(port)
+		}
 	}
-	defer c.Close()
-	_, port, err := net.SplitHostPort(c.LocalAddr().String())
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	t.Fatalf("no ports of %s are free", ip)
+	return ""
+}
+
+// portsFree tells whether n ports from one on are free.
+func portsFree(ip string, port, n int) bool {
+	for i := range n {
+		at := net.JoinHostPort(ip, strconv.Itoa(port+i))
+		c, err := net.ListenPacket("udp", at)
+		if err != nil {
+			return false
+		}
+		c.Close()
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			return false
+		}
+		l.Close()
 	}
-	return port
+	return true
 }
 
 // write makes a file in a directory of the test.

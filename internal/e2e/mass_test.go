@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"vpbx/internal/phone"
 )
@@ -72,6 +73,30 @@ func (m *mass) trace(dir string, raw []byte) {
 		m.seen[number] = map[string]bool{}
 	}
 	m.seen[number][id] = true
+}
+
+// count is how many numbers were dialled so far.
+func (m *mass) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.seen)
+}
+
+// waitDialled waits until so many further numbers are dialled, to the millisecond.
+func (m *mass) waitDialled(t *testing.T, further int) {
+	t.Helper()
+	want := m.count() + further
+	limit := time.NewTimer(patience * 60 * time.Second)
+	defer limit.Stop()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for m.count() < want {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatalf("%d numbers were dialled, want %d", m.count(), want)
+		}
+	}
 }
 
 // dialled gives the Call-IDs by number so far.

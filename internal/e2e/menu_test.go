@@ -12,6 +12,7 @@ import (
 // the caller hears it and presses 2, as a telephone event; the phone of the group rings,
 // and the two hear each other.
 func TestMenu(t *testing.T) {
+	t.Parallel()
 	s := serve(t, serverOptions{Company: acme{Carrier: "127.0.0.1:5060", Steps: "[{menu: main}]", More: `prompts: [{name: hello, upload: true}]
 menus:
   - {name: main, prompt: hello, direct: true, keys: {"1": [{ring: "103"}], "2": [{ring: "600"}]}, otherwise: [{reject: 480}]}

@@ -16,6 +16,7 @@ import (
 // waited long enough, the step behind the menu, a voicemail. The tone that the caller
 // speaks there is in the e-mail that a real SMTP server gets.
 func TestMenuQueueVoicemail(t *testing.T) {
+	t.Parallel()
 	post := startPost(t)
 	company := acme{Carrier: "127.0.0.1:5060", Steps: `[{menu: main}, {voicemail: "101"}]`, More: `prompts: [{name: hello, upload: true}]
 menus:
@@ -42,7 +43,7 @@ menus:
 		list := s.live()
 		return len(list) == 1 && list[0].Recording == pbx.RecordingOn
 	})
-	waitFor(t, 10*time.Second, "some seconds of a message", after(5*time.Second))
+	s.waitRecorded(0, 660, 3)
 	caller.do("hangup", "")
 
 	r := s.wantRecord("+79160000037", pbx.OutcomeVoicemail, pbx.Hangup, "menu main: 2 → queue 700")
@@ -53,7 +54,7 @@ menus:
 		t.Fatalf("recordings %+v", r.Recordings)
 	}
 	s.recording(r).wantTone(t, "the message", 0, 660, 2)
-	waitFor(t, 20*time.Second, "the e-mail", func() bool { return len(post.taken()) == 1 })
+	waitFor(t, 30*time.Second, "the e-mail", func() bool { return len(post.taken()) == 1 })
 	to, kind, heard := attachment(t, post.taken()[0])
 	if to != "anna@acme.test" || kind != "audio/wav" {
 		t.Errorf("e-mail for %s with %s", to, kind)

@@ -2,9 +2,9 @@ package e2e
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -90,14 +90,18 @@ func (in *intruder) end() {
 	<-in.done
 }
 
-// mediaPorts is a small range of ports that is free now, as the config writes it.
-// It lies outside the ports that the kernel hands out, so that no phone's own
-// socket gets into it.
+// mediaBlocksTaken counts the ranges that mediaPorts has given.
+var mediaBlocksTaken atomic.Uint32
+
+// mediaPorts is a small range of ports that is free now, as the config writes it, 16 at most.
+// It lies outside the ports that the kernel hands out and those that other servers take,
+// so that no phone's own socket gets into it, and is given once.
 func mediaPorts(t *testing.T, n int) (from, to int) {
 	t.Helper()
-	for range 100 {
-		from := 21000 + 2*rand.IntN(5000)
-		if allFree(from, n) {
+	const first, blocks = 30000, 160
+	for range blocks {
+		from := first + 16*int((mediaBlocksTaken.Add(1)+uint32(os.Getpid()))%blocks)
+		if portsFree("127.0.0.1", from, n) {
 			return from, from + n - 1
 		}
 	}
@@ -105,25 +109,17 @@ func mediaPorts(t *testing.T, n int) (from, to int) {
 	return 0, 0
 }
 
-func allFree(from, n int) bool {
-	for port := from; port < from+n; port++ {
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-		if err != nil {
-			return false
-		}
-		c.Close()
-	}
-	return true
-}
-
 // TestBleedAndInject sprays sound from a third address at every media port, from
 // before the call until its end: nobody hears it, and nothing goes back there.
 func TestBleedAndInject(t *testing.T) {
+	t.Parallel()
 	from, to := mediaPorts(t, 16)
 	in := intrude(t, from, to, 1500)
 	s, anna, ivan := talking(t, serverOptions{Config: fmt.Sprintf("media: {ports: %d-%d}\n", from, to)})
 	anna.waitHeard(880, 2)
 	ivan.waitHeard(440, 2)
+	s.waitRecorded(0, 440, 1.5)
+	s.waitRecorded(1, 880, 1.5)
 	anna.do("hangup", "")
 	ivan.waitEvent("CALL_CLOSED")
 	r := s.wantRecord("101", pbx.OutcomeAnswered, pbx.Hangup)
@@ -149,6 +145,7 @@ func TestBleedAndInject(t *testing.T) {
 // TestPortsUsedUp has ports for one call only: the second is refused with 503 and
 // Retry-After, and the first goes on.
 func TestPortsUsedUp(t *testing.T) {
+	t.Parallel()
 	from, to := mediaPorts(t, 4)
 	s, anna, ivan := talking(t, serverOptions{Config: fmt.Sprintf("media: {ports: %d-%d}\n", from, to)})
 	p := startSIPp(t, sippOptions{Scenario: "carrier_refused", To: s.udp.String(), Values: call(owned, "status", "503")})

@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -62,14 +65,14 @@ func startSIPp(t *testing.T, o sippOptions) *sipp {
 	for name, value := range o.Values {
 		text = strings.ReplaceAll(text, "@"+name+"@", value)
 	}
-	text = strings.ReplaceAll(text, "@sound@", alawFile(t, p.dir, "tone.alaw", max(o.Tone, 1), 30*time.Second))
+	text = strings.ReplaceAll(text, "@sound@", alawFile(t, p.dir, "tone.alaw", max(o.Tone, 1)))
 	if name := placeholder.FindString(text); name != "" {
 		t.Fatalf("scenario %s: no value for %s", o.Scenario, name)
 	}
 	file := write(t, filepath.Join(p.dir, "scenario.xml"), text)
 	calls := fmt.Sprint(max(o.Calls, 1))
 	args := []string{"-sf", file, "-i", p.host, "-p", p.port, "-mi", p.host, "-mp", freePort(t, p.host), "-m", calls, "-l", calls,
-		"-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", "errors.log",
+		"-nostdin", "-timeout", fmt.Sprintf("%ds", 90*patience), "-timeout_error", "-max_invite_retrans", "12", "-max_non_invite_retrans", "20", "-trace_err", "-error_file", "errors.log",
 		"-trace_msg", "-message_file", "messages.log", "-trace_logs", "-log_file", "logs.log"}
 	if o.Values["user"] != "" { // a phone, which has to say what its digest is about
 		args = append(args, "-auth_uri", o.Values["called"]+"@acme.vpbx.test")
@@ -100,16 +103,20 @@ func scenario(t *testing.T, name string) string {
 	return string(raw)
 }
 
-// waitBound waits until the scenario's socket is there.
+// waitBound waits until the scenario's socket is there. To try to bind it would be in the
+// way of who is about to.
 func (p *sipp) waitBound() {
 	p.t.Helper()
 	at := net.JoinHostPort(p.host, p.port)
-	waitFor(p.t, 5*time.Second, "sipp listens on "+at, func() bool {
-		c, err := net.ListenPacket("udp", at)
-		if err == nil {
-			c.Close()
-		}
-		return err != nil
+	ip, err := netip.ParseAddrPort(at)
+	if err != nil {
+		p.t.Fatalf("address of sipp: %v", err)
+	}
+	b := ip.Addr().As4()
+	entry := fmt.Sprintf(" %08X:%04X ", binary.LittleEndian.Uint32(b[:]), ip.Port())
+	waitFor(p.t, 20*time.Second, "sipp listens on "+at, func() bool {
+		sockets, err := os.ReadFile("/proc/net/udp")
+		return err == nil && bytes.Contains(sockets, []byte(entry))
 	})
 }
 
@@ -119,8 +126,27 @@ func (p *sipp) addr() string { return net.JoinHostPort(p.host, p.port) }
 // done waits for the end of the scenario, which must have gone as written.
 func (p *sipp) done() {
 	p.t.Helper()
-	if err := p.wait(p.t, 70*time.Second); err != nil {
+	if err := p.wait(p.t, 100*time.Second); err != nil {
 		p.t.Fatalf("%s: %v", p.name, err)
+	}
+}
+
+// tell lets a scenario go on that waits for a MESSAGE: the test says when, no clock.
+func (p *sipp) tell() {
+	p.t.Helper()
+	var id string
+	waitFor(p.t, 20*time.Second, p.name+" has a call", func() bool {
+		id = dialogIn(p.file("messages.log")).callID
+		return id != ""
+	})
+	c, err := net.Dial("udp", p.addr())
+	if err != nil {
+		p.t.Fatalf("tell sipp: %v", err)
+	}
+	defer c.Close()
+	if _, err := fmt.Fprintf(c, "MESSAGE sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s\r\nFrom: <sip:test@127.0.0.1>;tag=test\r\nTo: <sip:%[1]s>\r\nCall-ID: %[4]s\r\nCSeq: 99 MESSAGE\r\nContent-Length: 0\r\n\r\n",
+		p.addr(), c.LocalAddr(), random(), id); err != nil {
+		p.t.Fatalf("tell sipp: %v", err)
 	}
 }
 

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +13,9 @@ import (
 )
 
 const rate = 8000 // samples a second of everything here
+
+// toneLength is how long a phone has something to say: one whose file ends hangs up.
+const toneLength = 6 * time.Minute
 
 // sound is decoded sound, by channel.
 type sound struct {
@@ -109,35 +114,35 @@ func (s sound) wantNone(t *testing.T, what string, channel int, freq float64) {
 	}
 }
 
-// toneFile makes a mono WAV file of a tone.
-func toneFile(t *testing.T, dir, name string, freq float64, length time.Duration) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatalf("make a tone: %v", err)
-	}
-	defer f.Close()
-	w, err := audio.NewWAVWriter(f, 1, rate)
-	if err != nil {
-		t.Fatalf("make a tone: %v", err)
-	}
-	pcm := make([]int16, int(length.Seconds()*rate))
-	audio.Tone(pcm, rate, freq, 0.5, 0)
-	if err := w.Write(pcm); err != nil {
-		t.Fatalf("make a tone: %v", err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatalf("make a tone: %v", err)
-	}
-	return path
+// second is a second of a tone, after which it goes on as it began.
+func second(freq float64) []int16 {
+	pcm := make([]int16, rate)
+	audio.Tone(pcm, rate, math.Round(freq), 0.5, 0)
+	return pcm
 }
 
-// alawFile makes a file of bare A-law samples of a tone, for SIPp to stream.
-func alawFile(t *testing.T, dir, name string, freq float64, length time.Duration) string {
+// toneFile makes a mono WAV file of a tone that lasts for whole seconds.
+func toneFile(t *testing.T, dir, name string, freq float64, length time.Duration) string {
 	t.Helper()
-	pcm := make([]int16, int(length.Seconds()*rate))
-	audio.Tone(pcm, rate, freq, 0.5, 0)
+	var pcm []byte
+	for _, v := range second(freq) {
+		pcm = binary.LittleEndian.AppendUint16(pcm, uint16(v))
+	}
+	pcm = bytes.Repeat(pcm, int(length.Seconds()))
+	file := binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(36+len(pcm)))
+	file = binary.LittleEndian.AppendUint32(append(file, "WAVEfmt "...), 16)
+	for _, v := range []uint16{1, 1, rate, 0, 2 * rate, 0, 2, 16} { // PCM, mono
+		file = binary.LittleEndian.AppendUint16(file, v)
+	}
+	file = binary.LittleEndian.AppendUint32(append(file, "data"...), uint32(len(pcm)))
+	return write(t, filepath.Join(dir, name), string(append(file, pcm...)))
+}
+
+// alawFile makes a file of bare A-law samples of a second of a tone, which SIPp streams
+// again and again.
+func alawFile(t *testing.T, dir, name string, freq float64) string {
+	t.Helper()
+	pcm := second(freq)
 	alaw := make([]byte, len(pcm))
 	audio.EncodeALaw(alaw, pcm)
 	return write(t, filepath.Join(dir, name), string(alaw))

@@ -88,8 +88,33 @@ func payloads(t *testing.T, file []byte) (all []string) {
 	return all
 }
 
-// capturing reads a capture of an extension until stop.
-func (s *server) capturing(ext string) (stop func() []byte) {
+// capture is what a capture of an extension has brought so far.
+type capture struct {
+	mu   sync.Mutex
+	file bytes.Buffer
+	over chan struct{}
+}
+
+// Write adds to it.
+func (c *capture) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.file.Write(b)
+}
+
+// read gives its messages so far.
+func (c *capture) read(t *testing.T) []string {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.file.Len() == 0 {
+		return nil
+	}
+	return payloads(t, bytes.Clone(c.file.Bytes()))
+}
+
+// capturing captures an extension until the test ends.
+func (s *server) capturing(ext string) *capture {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	req, err := http.NewRequestWithContext(ctx, "POST", "http://"+s.http+"/api/v1/tenants/acme/extensions/"+ext+"/capture", strings.NewReader(`{"seconds": 60}`))
@@ -104,23 +129,20 @@ func (s *server) capturing(ext string) (stop func() []byte) {
 	if res.StatusCode != 200 {
 		s.t.Fatalf("capture: %s", res.Status)
 	}
-	var b bytes.Buffer
-	over := make(chan struct{})
+	c := &capture{over: make(chan struct{})}
 	go func() {
-		defer close(over)
-		_, _ = io.Copy(&b, res.Body) // ends by stop
+		defer close(c.over)
+		_, _ = io.Copy(c, res.Body) // ends by cancel
 		res.Body.Close()
 	}()
-	return func() []byte {
-		cancel()
-		<-over
-		return b.Bytes()
-	}
+	s.t.Cleanup(func() { cancel(); <-c.over })
+	return c
 }
 
-// count counts the messages whose start line has a prefix.
+// count counts the messages whose start line has a prefix. What was sent again, because
+// the other side was slow, is one.
 func count(messages []string, start string) (n int) {
-	for _, m := range messages {
+	for _, m := range once(messages) {
 		if strings.HasPrefix(m, start) {
 			n++
 		}
@@ -132,39 +154,33 @@ func count(messages []string, start string) (n int) {
 // ways there are: at the collector, in captures of both phones, and in the
 // capture files of the call, live and ended.
 func TestTrace(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"udp", "tcp", "tls"} {
 		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
 			homer := collect(t)
-			t.Setenv("VPBX_SIP_HEP_ADDRESS", homer.conn.LocalAddr().String())
-			t.Setenv("VPBX_SIP_HEP_PASSWORD", "homer-password")
-			s := serve(t, serverOptions{Company: acme{}.String(), TLS: transport == "tls"})
-			stop101 := s.capturing("101")
-			stop103 := s.capturing("103")
+			s := serve(t, serverOptions{Company: acme{}.String(), TLS: transport == "tls", HEP: homer.conn.LocalAddr().String()})
+			one, none := s.capturing("101"), s.capturing("103")
 			anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Transport: transport, Tone: 440})
 			ivan := startBaresip(t, s, baresipOptions{User: "102", Password: "s3cret-102", Transport: transport, Tone: 880, Auto: true})
 			anna.do("dial", "sip:102@acme.vpbx.test")
 			anna.waitEvent("CALL_ESTABLISHED")
 			live := s.waitLive(pbx.Bridged)
-			_, _, file := s.request("GET", "calls/"+string(live.ID)+"/pcap", "")
-			if m := payloads(t, file); count(m, "INVITE") != 2 || count(m, "ACK") == 0 || count(m, "BYE") != 0 {
-				t.Errorf("of the live call: %q", m)
-			}
+			s.waitCaptured(live.ID, func(m []string) bool { return count(m, "INVITE") == 2 && count(m, "ACK") > 0 && count(m, "BYE") == 0 })
 			anna.do("hangup", "")
 			ivan.waitEvent("CALL_CLOSED")
 			r := s.wantRecord("101", pbx.OutcomeAnswered, pbx.Hangup)
-			status, _, ended := s.request("GET", "calls/"+string(r.ID)+"/pcap", "")
-			m := payloads(t, ended)
-			if status != 200 || count(m, "INVITE") != 2 || count(m, "BYE") != 2 || count(m, "SIP/2.0 200") != 4 {
-				t.Errorf("of the ended call: %q", m)
+			ended := s.waitCaptured(r.ID, func(m []string) bool {
+				return count(m, "INVITE") == 2 && count(m, "BYE") == 2 && count(m, "SIP/2.0 200") == 4
+			})
+			waitFor(t, 20*time.Second, "101 is captured", func() bool {
+				m := one.read(t)
+				return count(m, "REGISTER") > 0 && count(m, "INVITE") == 1 && count(m, "BYE") == 1 && count(m, "SIP/2.0 200") >= 3
+			})
+			if m := none.read(t); len(m) != 0 {
+				t.Errorf("of 103, which did nothing: %q", m)
 			}
-			one, none := payloads(t, stop101()), payloads(t, stop103())
-			if count(one, "REGISTER") == 0 || count(one, "INVITE") != 1 || count(one, "BYE") != 1 || count(one, "SIP/2.0 200") < 3 {
-				t.Errorf("of 101: %q", one)
-			}
-			if len(none) != 0 {
-				t.Errorf("of 103, which did nothing: %q", none)
-			}
-			waitFor(t, 5*time.Second, "the collector has the BYE", func() bool { return homer.saw("BYE sip:", "HEP3", "homer-password") })
+			waitFor(t, 20*time.Second, "the collector has the BYE", func() bool { return homer.saw("BYE sip:", "HEP3", "homer-password") })
 			if !homer.saw("REGISTER sip:", `username="101"`, "response=****") || !homer.saw("SIP/2.0 401") {
 				t.Error("the collector has no registration, or it shows how to repeat it")
 			}
@@ -174,6 +190,23 @@ func TestTrace(t *testing.T) {
 			}
 		})
 	}
+}
+
+// waitCaptured waits until the messages of a call are as ok wants them, and gives the file.
+func (s *server) waitCaptured(id pbx.CallID, ok func([]string) bool) (file []byte) {
+	s.t.Helper()
+	var m []string
+	if !became(patience*20*time.Second, func() bool {
+		var status int
+		if status, _, file = s.request("GET", "calls/"+string(id)+"/pcap", ""); status != http.StatusOK {
+			return false
+		}
+		m = payloads(s.t, file)
+		return ok(m)
+	}) {
+		s.t.Fatalf("messages of the call: %q", m)
+	}
+	return file
 }
 
 // tshark reads a file with Wireshark's own reader, where it is installed: every

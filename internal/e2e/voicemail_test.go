@@ -28,8 +28,12 @@ const boxPIN = "470815926311"
 // tone that it speaks is in the e-mail that a real SMTP server gets, in the record, and in
 // what the other phone hears by *97; its lamp is lit and goes out.
 func TestVoicemail(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"mp3", "wav"} {
-		t.Run(format, func(t *testing.T) { testVoicemail(t, format) })
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			testVoicemail(t, format)
+		})
 	}
 }
 
@@ -44,7 +48,7 @@ func testVoicemail(t *testing.T, format string) {
 		list := s.live()
 		return len(list) == 1 && list[0].Recording == pbx.RecordingOn
 	})
-	waitFor(t, 10*time.Second, "some seconds of a message", after(5*time.Second))
+	s.waitRecorded(0, 880, 3)
 	ivan.do("hangup", "")
 	r := s.wantRecord("102", pbx.OutcomeVoicemail, pbx.Hangup)
 	if len(r.Recordings) != 1 || r.Recordings[0].Box != "101" {
@@ -52,7 +56,7 @@ func testVoicemail(t *testing.T, format string) {
 	}
 	s.recording(r).wantTone(t, "the message", 0, 880, 2)
 
-	waitFor(t, 20*time.Second, "the e-mail", func() bool { return len(post.taken()) == 1 })
+	waitFor(t, 30*time.Second, "the e-mail", func() bool { return len(post.taken()) == 1 })
 	to, kind, heard := attachment(t, post.taken()[0])
 	if to != "anna@acme.test" || kind != "audio/mpeg" && kind != "audio/wav" {
 		t.Errorf("e-mail for %s with %s", to, kind)
@@ -61,20 +65,33 @@ func testVoicemail(t *testing.T, format string) {
 
 	anna := startBaresip(t, s, baresipOptions{User: "101", Password: "s3cret-101", Tone: 440})
 	lamp := startSIPp(t, sippOptions{Scenario: "phone_mailbox", Host: "127.0.0.14", To: s.udp.String(), Values: phoneCall("101", "101")})
-	anna.do("dial", "sip:*97@acme.vpbx.test")
-	anna.waitEvent("CALL_ESTABLISHED")
-	for _, key := range boxPIN + "#" {
-		anna.do("sndcode", string(key))
-		waitFor(t, 5*time.Second, "a pause between keys", after(300*time.Millisecond))
+	if took := anna.openBox(); took > 7*time.Second { // the box waits for a PIN for 10 s, and 5 s for a key
+		t.Logf("the PIN took %v: it is pressed in a call of its own, should the box have given up", took)
+		anna.do("hangup", "")
+		anna.waitEvent("CALL_CLOSED")
+		anna.openBox()
 	}
 	anna.waitHeard(880, 2)
-	waitFor(t, 30*time.Second, "the message is heard to its end", func() bool { return strings.Contains(lamp.file("messages.log"), "Voice-Message: 0/1") })
+	waitFor(t, 60*time.Second, "the message is heard to its end", func() bool { return strings.Contains(lamp.file("messages.log"), "Voice-Message: 0/1") })
 	anna.do("sndcode", "7")
 	lamp.done()
 	anna.do("hangup", "")
-	s.wantRecord("*97", pbx.OutcomeAnswered, pbx.Hangup)
+	s.find("*97", func(r record) bool { return r.Outcome == pbx.OutcomeAnswered && r.Cause.Reason == pbx.Hangup })
 	s.wantSecret(boxPIN)
 	s.wantNoKeys()
+}
+
+// openBox calls the box and presses the PIN, and gives how long that took.
+func (b *baresip) openBox() time.Duration {
+	b.t.Helper()
+	b.do("dial", "sip:*97@acme.vpbx.test")
+	b.waitEvent("CALL_ESTABLISHED")
+	began := time.Now()
+	for _, key := range boxPIN + "#" {
+		b.do("sndcode", string(key))
+		b.pause(100 * time.Millisecond)
+	}
+	return time.Since(began)
 }
 
 // after is true when a time is over.

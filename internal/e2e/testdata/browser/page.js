@@ -8,7 +8,11 @@ const account = Object.fromEntries(new URLSearchParams(location.search));
 const microphone = { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false }, video: false };
 
 const post = (path, body) => fetch(path, { method: 'POST', body: JSON.stringify(body) });
-const tell = (kind, detail) => post('/event', { kind, detail: detail === undefined ? '' : String(detail) });
+// Requests overtake each other: one event is told after another.
+let told = Promise.resolve();
+const tell = (kind, detail) => {
+  told = told.then(() => post('/event', { kind, detail: detail === undefined ? '' : String(detail) }));
+};
 
 window.onerror = (message) => tell('error', message);
 window.onunhandledrejection = (e) => tell('error', e.reason);
