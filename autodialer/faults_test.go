@@ -21,8 +21,8 @@ type faulty struct {
 	loseSave atomic.Bool
 	begins   atomic.Int64
 	reads    atomic.Int64
-	saving   func()    // before a state is saved
-	spooled  []pbx.CDR // records that the database has not taken
+	saving   atomic.Value // func() before a state is saved
+	spooled  []pbx.CDR    // records that the database has not taken
 }
 
 func (f *faulty) KeptCall(ctx context.Context, t pbx.TenantID, id pbx.CallID) (pbx.CDR, error) {
@@ -54,8 +54,8 @@ func (f *faulty) SaveCampaign(ctx context.Context, t pbx.TenantID, s pbx.Campaig
 	if err := f.err(); err != nil {
 		return err
 	}
-	if f.saving != nil {
-		f.saving()
+	if do, is := f.saving.Load().(func()); is {
+		do()
 	}
 	err := f.Store.SaveCampaign(ctx, t, s)
 	if f.loseSave.Load() {
@@ -213,10 +213,10 @@ func TestEndWaitsForStore(t *testing.T) {
 		w.add("news", 50)
 		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
 		done := make(chan struct{})
-		x.saving = func() {
+		x.saving.Store(func() {
 			go func() { x.down.Store(true); time.Sleep(time.Minute); x.down.Store(false); close(done) }()
 			time.Sleep(time.Millisecond)
-		}
+		})
 		w.must(w.runner.CancelCampaign(t.Context(), "acme", "news", "anna"))
 		<-done
 		time.Sleep(5 * time.Minute)
@@ -233,19 +233,18 @@ func TestAddedAtTheEnd(t *testing.T) {
 		w.add("news", 1)
 		w.exchange.habits = func(string) habits { return habits{human: 1} }
 		w.must(w.runner.StartCampaign(t.Context(), "acme", "news", "anna"))
-		late := false
-		x.saving = func() {
-			if late {
+		var late atomic.Bool
+		x.saving.Store(func() {
+			if late.Swap(true) {
 				return
 			}
-			late = true
 			if _, err := w.store.AddTargets(t.Context(), "acme", "news", []pbx.Target{{Numbers: []string{number(77)}}}); err != nil {
 				t.Error(err)
 			}
-		}
+		})
 		w.until("news", pbx.CampaignFinished, 8*time.Hour)
 		time.Sleep(time.Minute)
-		if c := w.counts("news"); late && c[pbx.TargetExpired] != 0 {
+		if c := w.counts("news"); late.Load() && c[pbx.TargetExpired] != 0 {
 			t.Errorf("targets %v", c)
 		}
 	})

@@ -28,7 +28,7 @@ func TestPlannedStartOnce(t *testing.T) {
 			k.Start = monday.Add(10 * time.Minute)
 			failing(t, company(k), func(w *world, x *faulty) {
 				w.add("news", 200)
-				x.saving = func() { time.Sleep(500 * time.Millisecond) }
+				x.saving.Store(func() { time.Sleep(500 * time.Millisecond) })
 				time.Sleep(time.Until(k.Start) + test.after)
 				test.do(w)
 				time.Sleep(5 * time.Second)

@@ -445,7 +445,7 @@ func (a *agent) ended(c *phone.Call, peer string) {
 		if a.crashed {
 			return
 		}
-		a.w.log.addAt(e.At, a.name, "gives the call up: nobody replies")
+		a.w.log.addRanked(endRank, e.At, a.name, "gives the call up: nobody replies")
 	}
 }
 
