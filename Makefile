@@ -2,11 +2,11 @@
 GO       ?= go
 FUZZTIME ?= 10s
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
-# The database is C that was made Go, and codecs, numbers and YAML only reckon: without
+# The database is C that was made Go; codecs, samples, numbers and YAML only reckon: without
 # them, and without checks of unsafe, which we do not have, the race detector takes half.
 RACE      = -race -gcflags='all=-d=checkptr=0' $(patsubst %,-gcflags='%/...=-race=false -d=checkptr=0',$(CALM))
 CALM      = modernc.org github.com/thesyncim/gopus github.com/nyaruka/phonenumbers github.com/goccy/go-yaml \
-            github.com/danielgtaylor/huma/v2 github.com/hajimehoshi/go-mp3 github.com/zaf/g711
+            github.com/danielgtaylor/huma/v2 github.com/hajimehoshi/go-mp3 github.com/zaf/g711 vpbx/media/audio
 # These start no goroutine: they are tested without.
 PURE      = ./autodialer/law ./autodialer/pace/... ./autodialer/sheet ./internal/lint ./internal/pcap ./internal/strict \
             ./media/amd ./media/sdp ./speech/words
