@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	pion "github.com/pion/webrtc/v4"
 )
 
 // Stats are how a connection is.
@@ -23,15 +25,20 @@ func (t *Transport) Stats() Stats {
 	if s := t.last.Load(); s != nil {
 		return *s
 	}
+	ice := t.pc.ICEConnectionState()
 	s := Stats{
-		ICE: t.pc.ICEConnectionState().String(), DTLS: t.dtls.State().String(),
+		ICE: ice.String(), DTLS: t.dtls.State().String(),
 		Setup: time.Duration(t.connected.Load()), Restarts: int(t.restarts.Load()),
 	}
 	way := t.dtls.ICETransport()
-	if pair, err := way.GetSelectedCandidatePair(); err == nil && pair != nil {
-		s.Candidate = pair.Remote.Typ.String()
-		if a, err := netip.ParseAddr(pair.Remote.Address); err == nil {
-			s.Remote = netip.AddrPortFrom(a.Unmap(), pair.Remote.Port)
+	switch ice {
+	case pion.ICEConnectionStateConnected, pion.ICEConnectionStateCompleted, pion.ICEConnectionStateDisconnected, pion.ICEConnectionStateFailed:
+		// Before that there is no pair, and pion writes as it starts what this reads.
+		if pair, err := way.GetSelectedCandidatePair(); err == nil && pair != nil {
+			s.Candidate = pair.Remote.Typ.String()
+			if a, err := netip.ParseAddr(pair.Remote.Address); err == nil {
+				s.Remote = netip.AddrPortFrom(a.Unmap(), pair.Remote.Port)
+			}
 		}
 	}
 	bytes := way.Stats()
