@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -54,6 +55,7 @@ type Server struct {
 	dlg       dialogs             // legs and trunk registrations
 	watches   watches             // subscriptions of phones
 	texts     texts               // rates of text messages
+	tagKey    [32]byte            // of tagFor
 
 	draining  atomic.Bool
 	ctx       context.Context // ends with Close
@@ -95,13 +97,15 @@ func New(cfg Config) (*Server, error) {
 	s.dlg.init(s)
 	s.watches.init(s)
 	s.texts.init(cfg.Limits.Sources)
+	rand.Read(s.tagKey[:]) // never fails since Go 1.24
 	quiet := slog.New(&quiet{next: cfg.Log.Handler(), malformed: s.malformed})
 	s.ua, err = sipgo.NewUA(
 		sipgo.WithUserAgentParser(msg.NewParser(msg.WithHeadersParsers(headersParsers()))),
 		sipgo.WithUserAgentTransportLayerOptions(
 			msg.WithTransportLayerLogger(quiet),
 			msg.WithTransportLayerReadFilter(s.filter),
-			msg.WithTransportLayerTransports(transports()), // takes the filter, so it comes after it
+			msg.WithTransportLayerTransports(transports()),     // takes the filter, so it comes after it
+			func(l *msg.TransportLayer) { l.OnMessage(s.tag) }, // before the transactions hear of it
 		),
 		sipgo.WithUserAgentDNSResolver(resolver()),
 		sipgo.WithUserAgentTransactionLayerOptions(
@@ -121,8 +125,8 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// route says which method goes where. Requests with a To tag belong to a
-// dialog and go to inDialog, whatever their method.
+// route says which method goes where. Requests that came with a To tag belong
+// to a dialog and go to inDialog, whatever their method.
 func (s *Server) route(srv *sipgo.Server) {
 	srv.OnInvite(s.handler(s.onInvite))
 	srv.OnRegister(s.handler(s.onRegister))
@@ -159,7 +163,7 @@ func (s *Server) handler(f func(*msg.Request, msg.ServerTransaction)) sipgo.Requ
 			}
 			return
 		}
-		if toTag(req) != "" {
+		if tag := toTag(req); tag != "" && !s.tagged(req, tag) {
 			s.inDialog(req, tx)
 			return
 		}

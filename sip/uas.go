@@ -2,6 +2,11 @@ package sip
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -17,16 +22,47 @@ const (
 	ringEvery   = time.Minute            // RFC 3261 §13.3.1.1
 )
 
+// tag puts the tag of our answers into an INVITE that begins a dialog, so that
+// those which sipgo makes itself (100, and 487 to a cancelled INVITE) carry it
+// too (RFC 3261 §8.2.6.2). It is called where messages are read: once there is a
+// transaction, sipgo reads the request whenever it likes and nobody may write it.
+func (s *Server) tag(m msg.Message) {
+	req, ok := m.(*msg.Request)
+	if !ok || !req.IsInvite() || req.Via() == nil || req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil {
+		return
+	}
+	if to := req.To(); toTag(req) == "" {
+		to.Params = slices.DeleteFunc(to.Params, isTag) // one that says nothing
+		to.Params.Add("tag", s.tagFor(req))
+	}
+}
+
+func isTag(p msg.HeaderKV) bool { return strings.EqualFold(p.K, "tag") }
+
+// tagged says whether the To tag of a request was put there by tag.
+func (s *Server) tagged(req *msg.Request, tag string) bool {
+	return req.IsInvite() && tag == s.tagFor(req)
+}
+
+// tagFor is the tag of our answers to an INVITE, the same for all its copies and
+// unknown to everybody before the first answer.
+func (s *Server) tagFor(req *msg.Request) string {
+	from, _ := param(req.From().Params, "tag")
+	branch, _ := param(req.Via().Params, "branch")
+	h := hmac.New(sha256.New, s.tagKey[:])
+	for _, part := range []string{req.CallID().Value(), from, branch, req.CSeq().Value()} {
+		fmt.Fprintf(h, "%d %s", len(part), part)
+	}
+	return lettering.EncodeToString(h.Sum(nil)[:16])
+}
+
 // acceptInvite makes the leg of an identified initial INVITE and hands it to
 // Config.Accept. It returns when the INVITE has been answered for good.
 func (s *Server) acceptInvite(req *msg.Request, tx msg.ServerTransaction, a arrival) {
-	came := string(trim(nil, req)) // as it came
-	s.captured(account{a.company.ID, a.extension}, true, transportOf(req), "", req.Source(), req)
-	// Our tag goes into the request itself, so that sipgo's own responses (487
-	// to a cancelled INVITE) carry it too (RFC 3261 §8.2.6.2).
-	to := msg.HeaderClone(req.To()).(*msg.ToHeader)
-	to.Params.Add("tag", token())
-	req.ReplaceHeader(to)
+	plain := req.Clone() // as it came
+	plain.To().Params.Remove("tag")
+	came := string(trim(nil, plain))
+	s.captured(account{a.company.ID, a.extension}, true, transportOf(req), "", req.Source(), plain)
 	x := newExchange(req, tx)
 	x.initial = true
 	defer s.dlg.asking.end(s.dlg.asking.begin(req))
