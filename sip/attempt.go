@@ -187,9 +187,7 @@ func (l *Leg) authenticate(a *attempt, res *msg.Response) bool {
 		return false // it knows our credentials and does not like them
 	}
 	a.auth++
-	a.req.RemoveHeader(name)
-	a.req.AppendHeader(h)
-	b := l.resend(a)
+	b := l.resend(a, h)
 	switch a.kind {
 	case kindInvite:
 		l.call = b
@@ -217,12 +215,17 @@ func (l *Leg) toTrunk(a *attempt) bool {
 	return err == nil && (to.Addr() == l.Source.Addr() || slices.ContainsFunc(l.Trunk.From, func(p netip.Prefix) bool { return p.Contains(to.Addr()) }))
 }
 
-// resend sends a request again with the next sequence number and a new branch
-// (RFC 3261 §8.1.3.5).
-func (l *Leg) resend(a *attempt) *attempt {
+// resend sends a request again with the next sequence number, a new branch and the
+// given headers in place of those of their names (RFC 3261 §8.1.3.5). It leaves a's
+// own request alone: sipgo reads it as long as the peer repeats its answer.
+func (l *Leg) resend(a *attempt, headers ...msg.Header) *attempt {
 	b := *a
 	b.req = a.req.Clone()
 	b.req.RemoveHeader("Via")
+	for _, h := range headers {
+		b.req.RemoveHeader(h.Name())
+		b.req.AppendHeader(h)
+	}
 	b.d.localSeq = max(b.d.localSeq, l.d.localSeq) + 1 // a PRACK has a dialog of its own, with our numbers
 	l.d.localSeq = max(b.d.localSeq, l.d.localSeq)
 	b.req.CSeq().SeqNo = b.d.localSeq
@@ -234,17 +237,14 @@ func (l *Leg) resend(a *attempt) *attempt {
 	return &b
 }
 
-// askLonger puts the session interval that a 422 demands into a request
+// askLonger sends a request again with the session interval that a 422 demands
 // (RFC 4028 §7.3).
-func (l *Leg) askLonger(a *attempt, res *msg.Response) {
+func (l *Leg) askLonger(a *attempt, res *msg.Response) *attempt {
 	least := max(parseDelta(value(res, "min-se")), minSession)
 	s := session{Interval: max(least, l.s.cfg.SessionExpires), Ours: true}
 	if l.sess.Interval != 0 {
 		s = session{Interval: max(least, l.sess.Interval), Ours: l.sess.Ours}
 	}
 	a.longer = true
-	a.req.RemoveHeader("Session-Expires")
-	a.req.RemoveHeader("Min-SE")
-	header(a.req, "Session-Expires", s.header(true))
-	header(a.req, "Min-SE", strconv.Itoa(int(least/time.Second)))
+	return l.resend(a, msg.NewHeader("Session-Expires", s.header(true)), msg.NewHeader("Min-SE", strconv.Itoa(int(least/time.Second))))
 }

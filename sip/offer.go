@@ -108,8 +108,7 @@ func (l *Leg) offerFailed(a *attempt, code int, res *msg.Response) {
 		l.end(c)
 		l.terminate()
 	case code == 422 && res != nil && !a.longer:
-		l.askLonger(a, res)
-		l.ours = l.resend(a)
+		l.ours = l.askLonger(a, res)
 		l.after(clockReply, replyBound)
 	case !a.mine:
 		l.after(clockRefresh, backOff(code, l.Outbound)) // until the session expires

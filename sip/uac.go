@@ -223,8 +223,7 @@ func (l *Leg) onFinal(a *attempt, res *msg.Response) {
 	case res.IsSuccess():
 		l.pickedUp(a, res)
 	case res.StatusCode == 422 && l.phase != ended && !a.longer:
-		l.askLonger(a, res)
-		l.call = l.resend(a)
+		l.call = l.askLonger(a, res)
 	default:
 		c := pbx.FromSIP(l.blame(res.StatusCode), res.StatusCode)
 		if q := q850Of(res); q != 0 {

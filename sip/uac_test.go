@@ -249,6 +249,43 @@ func (p *rawPeer) until(start string) rawMsg {
 	return rawMsg{}
 }
 
+// TestRepeatedChallenge: the answer that asks for credentials, or for a longer
+// session, comes in copies while the next request is made out of the first one.
+func TestRepeatedChallenge(t *testing.T) {
+	for _, c := range []struct{ status, header, want string }{
+		{"407 Proxy Authentication Required", `Proxy-Authenticate: Digest realm="prov", nonce="n1", algorithm=MD5, qop="auth"`, "Proxy-Authorization"},
+		{"422 Session Interval Too Small", "Min-SE: 3600", "Min-SE"},
+	} {
+		inBubble(t, nil, func(r *legRig) {
+			for range 20 {
+				r.dial()
+				inv := r.peer.want("INVITE")
+				for range 5 {
+					r.peer.reply(inv, c.status, "c1", "", c.header)
+				}
+				var second rawMsg
+				for second.start == "" {
+					m, ok := r.peer.next(2 * time.Second)
+					if !ok {
+						t.Fatalf("%s is not answered", c.status)
+					}
+					if strings.HasPrefix(m.start, "INVITE") {
+						second = m
+					}
+				}
+				if len(second.get(c.want)) != 1 {
+					t.Fatalf("second INVITE: %q", second.lines)
+				}
+				r.peer.reply(second, "486 Busy Here", "c2", "")
+				eventIn[LegEnded](r, 2*time.Second)
+				for ok := true; ok; { // the ACKs
+					_, ok = r.peer.next(time.Second)
+				}
+			}
+		})
+	}
+}
+
 func TestTrunkChallenges(t *testing.T) {
 	const md5 = `Digest realm="prov", nonce="n1", algorithm=MD5, qop="auth"`
 	const sha = `Digest realm="prov", nonce="n2", algorithm=sha-256, qop="auth,auth-int"`
