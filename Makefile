@@ -30,9 +30,11 @@ setup: ## install what the tests need (Debian, as root or with sudo)
 # What takes minutes under the race detector and has nothing to race with is left out
 # there (media, crm, call): it runs first, without.
 test: setup ## every test with the race detector; the real network after the rest, alone
-	$(GO) test ./media ./crm ./call $(PURE)
-	CGO_ENABLED=1 $(GO) test $(RACE) -parallel 4 -timeout 45m $$($(GO) list ./... | grep -vxF "$$(echo vpbx/internal/e2e; $(GO) list $(PURE))")
-	CGO_ENABLED=1 $(GO) test $(RACE) -parallel 4 -timeout 25m ./internal/e2e/...
+	@failed=; \
+	$(GO) test ./media ./crm ./call $(PURE) || failed=1; \
+	CGO_ENABLED=1 $(GO) test $(RACE) -parallel 4 -timeout 45m $$($(GO) list ./... | grep -vxF "$$(echo vpbx/internal/e2e; $(GO) list $(PURE))") || failed=1; \
+	CGO_ENABLED=1 $(GO) test $(RACE) -parallel 4 -timeout 25m ./internal/e2e/... || failed=1; \
+	test -z "$$failed" # one run tells of everything that fails
 
 race: ## all but the real network under the race detector, three times over
 	CGO_ENABLED=1 $(GO) test $(RACE) -count=3 -timeout 40m $$($(GO) list ./... | grep -v '/internal/e2e$$')
