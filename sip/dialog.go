@@ -103,17 +103,21 @@ func (d *dialogs) spawn(f func()) bool {
 	return true
 }
 
-// add enters a leg and starts its goroutine; false when there are too many, or
-// the server is being closed.
-func (d *dialogs) add(l *Leg) bool {
+// add enters a leg and starts its goroutine, and gives 0; or the code to refuse it
+// with: 503 when there are too many or the server is being closed, 482 when the leg
+// of this very INVITE is there.
+func (d *dialogs) add(l *Leg) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed || len(d.legs) >= maxLegs {
-		return false
+		return 503
+	}
+	if d.legs[l.key()] != nil {
+		return 482
 	}
 	d.legs[l.key()] = l
 	d.work.Go(l.run)
-	return true
+	return 0
 }
 
 func (d *dialogs) remove(k dialogKey) {

@@ -96,6 +96,35 @@ func TestTagOfTheInvite(t *testing.T) {
 	}
 }
 
+// TestInviteOfALivingCall: an INVITE comes again when its transaction is long over,
+// with our tag or without. Its call goes on, and there is no second one.
+func TestInviteOfALivingCall(t *testing.T) {
+	inBubble(t, nil, func(r *legRig) {
+		c := r.peer.newCall()
+		plain := c.to
+		branch := c.send("INVITE", 1, offerSDP)
+		l := r.leg()
+		l.Answer([]byte(answerSDP))
+		ok := r.peer.want("SIP/2.0 200")
+		c.took(ok)
+		c.send("ACK", 1, "")
+		event[Confirmed](r)
+		time.Sleep(40 * time.Second)
+		for _, c.to = range []string{plain, ok.one("To")} {
+			c.sendBranch(branch, "INVITE", 1, offerSDP)
+			r.peer.want("SIP/2.0 482")
+			c.sendBranch(branch, "ACK", 1, "")
+			time.Sleep(40 * time.Second)
+		}
+		if n := r.alive(); n != 1 || len(r.legs) != 0 {
+			t.Errorf("%d legs, %d of them new", n, len(r.legs))
+		}
+		c.send("BYE", 2, "")
+		r.peer.want("SIP/2.0 200")
+		r.endedBy(pbx.PartyCaller, pbx.Hangup, 200)
+	})
+}
+
 // TestStalledInvite: we are so slow with an INVITE that sipgo sends the 100 by
 // itself (RFC 3261 §17.2.1) in the instant in which we go on with the request.
 func TestStalledInvite(t *testing.T) {

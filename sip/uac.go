@@ -62,7 +62,7 @@ func (s *Server) Dial(inv Invite) *Leg {
 	l.prepare(s)
 	l.call = &attempt{kind: kindInvite, d: &l.d, way: t.way, others: t.others, offer: true, mine: true}
 	l.call.req = l.inviteRequest(inv.Headers)
-	if !s.dlg.add(l) {
+	if s.dlg.add(l) != 0 {
 		l.last = LegEnded{L: l, Cause: pbx.NewCause(pbx.PartyPBX, pbx.ShuttingDown)}
 		close(l.over)
 		go l.owner.tell(l.last)

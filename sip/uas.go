@@ -89,7 +89,12 @@ func (s *Server) acceptInvite(req *msg.Request, tx msg.ServerTransaction, a arri
 	trying := s.response(req, 100)
 	l.ladder.put(rung{l.Arrived, true, l.Transport, req.Source(), came})
 	l.out(l.Transport, req.Source(), trying)
-	if !s.dlg.add(l) {
+	switch s.dlg.add(l) {
+	case 482: // its transaction is long over, its call is not
+		s.met.rejected(looped)
+		s.reply(req, tx, 482)
+		return
+	case 503:
 		s.reply(req, tx, 503, retryHeader())
 		return
 	}
